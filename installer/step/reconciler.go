@@ -1,0 +1,259 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// Repair limit: a fact that was true and is lost again is mended at most RepairLimit times within RepairWindow; then a person has to look.
+const (
+	RepairLimit  = 3
+	RepairWindow = time.Hour
+)
+
+// A Reconciler walks plans. It keeps only what can't be observed: how often it mended a step, when to try a failed one again, since when a
+// condition has held.
+type Reconciler struct {
+	Log     *slog.Logger
+	Held    func() (reason string, held bool) // the brake; nil = never
+	Reached func(point string)                // told before and after every act; fault injection listens here
+	Changed func([]api.Condition)             // told while a pass goes on, so that people see progress
+
+	memory map[string]*memory
+}
+
+type memory struct {
+	satisfied bool        // was seen true by this process
+	repairs   []time.Time // acts after it had been true
+	failures  int
+	lastErr   error
+	retryAt   time.Time
+	permanent *permanentError
+	gen       int64
+	cond      api.Condition
+}
+
+// Result of a pass.
+type Result struct {
+	Conditions []api.Condition
+	Acted      bool          // something was applied: look again soon
+	RetryIn    time.Duration // when a failed act may be tried again; 0 = nothing failed
+	Ready      bool          // every fact holds
+	First      string        // the first step not satisfied
+}
+
+// Pass looks at every item in order. The first one that is needed, whose predecessors all hold and whose gate is open is applied and looked at
+// again; on success the walk goes on. Everything behind the first fact that doesn't hold is looked at and reported as waiting for it.
+func (r *Reconciler) Pass(ctx context.Context, p Plan, open []api.Gate, generation int64) Result {
+	if r.memory == nil {
+		r.memory = map[string]*memory{}
+	}
+	res := Result{Ready: true}
+	for i, item := range p {
+		if ctx.Err() != nil {
+			break
+		}
+		m := r.remember(item.Step.Name(), generation)
+		finding := r.look(ctx, item, OpCheck, m)
+		if finding.Verdict == Needed && res.First == "" {
+			finding = r.act(ctx, item, open, finding, m, &res, p, i)
+		}
+		if finding.Verdict == Satisfied {
+			m.satisfied = true
+		} else {
+			res.Ready = false
+			if res.First == "" {
+				res.First = item.Step.Name()
+			} else if finding.Verdict == Needed {
+				finding = Wait(api.ReasonWaitingForStep, "waits for %s; then: %s", res.First, finding.Message)
+			}
+		}
+		res.Conditions = append(res.Conditions, m.note(item.Step.Name(), finding, generation))
+	}
+	if ctx.Err() != nil {
+		res.Ready = false
+	}
+	return res
+}
+
+func (r *Reconciler) remember(name string, generation int64) *memory {
+	m := r.memory[name]
+	if m == nil {
+		m = &memory{}
+		r.memory[name] = m
+	}
+	if m.gen != generation { // new orders: what could not be mended may be now
+		m.gen, m.permanent, m.failures, m.retryAt, m.lastErr = generation, nil, 0, time.Time{}, nil
+	}
+	return m
+}
+
+func (r *Reconciler) look(ctx context.Context, item Item, op Op, m *memory) Finding {
+	ctx, cancel := context.WithTimeout(ctx, timeout(item))
+	defer cancel()
+	finding, err := item.Step.Check(ctx)
+	if err != nil {
+		m.lastErr = &Error{item.Step.Name(), op, err}
+		return Finding{Unknown, api.ReasonFailed, m.lastErr.Error()}
+	}
+	if finding.Verdict == Satisfied {
+		m.failures, m.retryAt, m.permanent, m.lastErr = 0, time.Time{}, nil, nil
+	}
+	return finding
+}
+
+// act applies the item if nothing forbids it, and looks again.
+func (r *Reconciler) act(ctx context.Context, item Item, open []api.Gate, before Finding, m *memory, res *Result, p Plan, i int) Finding {
+	if stop := r.forbidden(item, open, before, m, res); stop != nil {
+		return *stop
+	}
+	name := item.Step.Name()
+	if m.satisfied {
+		m.repairs = append(m.repairs, time.Now())
+	}
+	r.Log.Info("applying", "step", name, "reason", before.Reason, "why", before.Message)
+	r.progress(res, m, name, before, p, i)
+	r.reach("apply:" + name)
+	begun := time.Now()
+	err := r.apply(ctx, item)
+	r.reach("applied:" + name)
+	res.Acted = true
+	if err != nil {
+		return r.failed(name, OpApply, err, m, res)
+	}
+	after := r.look(ctx, item, OpRecheck, m)
+	if after.Verdict == Needed {
+		return r.failed(name, OpRecheck, fmt.Errorf("still needed after the act: %s: %s", after.Reason, after.Message), m, res)
+	}
+	r.Log.Info("applied", "step", name, "dur", time.Since(begun).Round(time.Millisecond), "now", after.Message)
+	return after
+}
+
+func (r *Reconciler) apply(ctx context.Context, item Item) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout(item))
+	defer cancel()
+	return item.Step.Apply(ctx)
+}
+
+func (r *Reconciler) forbidden(item Item, open []api.Gate, before Finding, m *memory, res *Result) *Finding {
+	stop := func(f Finding) *Finding { return &f }
+	if r.Held != nil {
+		if reason, held := r.Held(); held {
+			return stop(Wait(api.ReasonHeld, "held (%s); then: %s", reason, before.Message))
+		}
+	}
+	if item.After != "" && !isOpen(open, item.After) {
+		return stop(Wait(api.ReasonWaitingForGate, "waits for the cluster: %s; then: %s", item.After, before.Message))
+	}
+	if m.permanent != nil {
+		return stop(Block(m.permanent.reason, "%v", m.permanent.err))
+	}
+	now := time.Now()
+	if wait := m.retryAt.Sub(now); wait > 0 {
+		res.retry(wait)
+		return stop(Finding{Needed, api.ReasonFailed, fmt.Sprintf("%v; tried again in %s", m.lastErr, wait.Round(time.Second))})
+	}
+	m.repairs = since(m.repairs, now.Add(-RepairWindow))
+	if m.satisfied && len(m.repairs) >= RepairLimit {
+		return stop(Block(api.ReasonRepairLimit, "mended %d times within %s and lost again (%s): find out what undoes it; restart the agent to go on",
+			len(m.repairs), RepairWindow, before.Message))
+	}
+	return nil
+}
+
+func (r *Reconciler) failed(name string, op Op, err error, m *memory, res *Result) Finding {
+	m.lastErr = &Error{name, op, err}
+	var perm *permanentError
+	if errors.As(err, &perm) {
+		m.permanent = &permanentError{perm.reason, m.lastErr}
+		r.Log.Error("blocked", "step", name, "reason", perm.reason, "err", err)
+		return Block(perm.reason, "%v", m.lastErr)
+	}
+	m.failures++
+	wait := min(time.Second<<min(m.failures-1, 6), time.Minute)
+	m.retryAt = time.Now().Add(wait)
+	res.retry(wait)
+	r.Log.Warn("failed", "step", name, "op", op, "err", err, "again", wait)
+	return Finding{Needed, api.ReasonFailed, m.lastErr.Error()}
+}
+
+// progress shows people that the step is being applied: conditions so far, this one as Applying, the rest as last seen.
+func (r *Reconciler) progress(res *Result, m *memory, name string, before Finding, p Plan, i int) {
+	if r.Changed == nil {
+		return
+	}
+	shown := append([]api.Condition(nil), res.Conditions...)
+	shown = append(shown, m.note(name, Finding{Needed, api.ReasonApplying, before.Message}, m.gen))
+	for _, item := range p[i+1:] {
+		if c := r.remember(item.Step.Name(), m.gen).cond; c.Type != "" {
+			shown = append(shown, c)
+		}
+	}
+	r.Changed(shown)
+}
+
+func (r *Reconciler) reach(point string) {
+	if r.Reached != nil {
+		r.Reached(point)
+	}
+}
+
+// note turns a finding into a condition; Since moves only when status or reason do.
+func (m *memory) note(name string, f Finding, generation int64) api.Condition {
+	status := map[Verdict]api.Status{Satisfied: api.True, Unknown: api.Unknown}[f.Verdict]
+	if status == "" {
+		status = api.False
+	}
+	c := api.Condition{Type: name, Status: status, Reason: f.Reason, Message: f.Message, Since: m.cond.Since, Generation: generation}
+	if f.Verdict == Blocked && f.Reason == "" {
+		c.Reason = api.ReasonBlocked
+	}
+	if c.Status != m.cond.Status || c.Reason != m.cond.Reason {
+		c.Since = time.Now().UTC()
+	}
+	m.cond = c
+	return c
+}
+
+func (res *Result) retry(in time.Duration) {
+	if res.RetryIn == 0 || in < res.RetryIn {
+		res.RetryIn = in
+	}
+}
+
+// Points lists where Reached is called for this plan, for tests that kill at each of them.
+func (p Plan) Points() []string {
+	var points []string
+	for _, name := range p.Names() {
+		points = append(points, "apply:"+name, "applied:"+name)
+	}
+	return points
+}
+
+func timeout(item Item) time.Duration {
+	if item.Timeout > 0 {
+		return item.Timeout
+	}
+	return DefaultTimeout
+}
+
+func isOpen(open []api.Gate, g api.Gate) bool {
+	for _, o := range open {
+		if o == g {
+			return true
+		}
+	}
+	return false
+}
+
+func since(times []time.Time, from time.Time) []time.Time {
+	for len(times) > 0 && times[0].Before(from) {
+		times = times[1:]
+	}
+	return times
+}

@@ -1,0 +1,207 @@
+package api
+
+import "time"
+
+// A Report is everything a node says. It may report only as itself: the certificate names the node.
+type Report struct {
+	Node       Identity     `json:"node"`
+	Version    Version      `json:"version"` // of the spec that the conditions were made for
+	Agent      string       `json:"agent"`   // version of the agent
+	Time       time.Time    `json:"time"`    // to see clock skew, for nothing else
+	BootID     string       `json:"bootId"`
+	Platform   Platform     `json:"platform"`
+	Addresses  []string     `json:"addresses"`
+	Ready      bool         `json:"ready"`
+	Step       string       `json:"step,omitempty"` // the first step not satisfied
+	Conditions []Condition  `json:"conditions"`
+	Disks      []Disk       `json:"disks,omitempty"`
+	MDM        *MDMView     `json:"mdm,omitempty"`
+	Gateway    *Gateway     `json:"gateway,omitempty"` // with the certificate read locally
+	Intents    []Intent     `json:"intents,omitempty"`
+	Wants      []LeaseName  `json:"wants,omitempty"`
+	Cluster    *ClusterView `json:"cluster,omitempty"` // from the leader only
+	Seen       string       `json:"seen,omitempty"`    // ETag of the last answer: the scheduler may hold the report until it would differ
+	WaitMS     int64        `json:"waitMs,omitempty"`  // how long the node will wait
+}
+
+// Identity of a node. ID is the EC2 instance id, else the machine-id; the others are witnesses.
+type Identity struct {
+	ID        string `json:"id"`
+	AgentUUID string `json:"agentUuid"` // minted by the agent on this machine
+	SDSID     string `json:"sdsId,omitempty"`
+	Hostname  string `json:"hostname"` // for people
+}
+
+// Platform of a node, and whether it is supported.
+type Platform struct {
+	OS        string `json:"os"` // "ubuntu22.04": what a manifest's os is matched with
+	Pretty    string `json:"pretty"`
+	Kernel    string `json:"kernel"`
+	Arch      string `json:"arch"`
+	Supported bool   `json:"supported"`
+	Reason    string `json:"reason,omitempty"`
+}
+
+// DiskState of a disk on its way into the pool: Offered (node), Claimed (leader, stored), Prepared (node wrote its intent and verified
+// again), Added (leader), Adopted (node cleared its intent). Refused disks are never touched.
+type DiskState string
+
+// The states.
+const (
+	DiskRefused  DiskState = "refused"
+	DiskOffered  DiskState = "offered"
+	DiskClaimed  DiskState = "claimed"
+	DiskPrepared DiskState = "prepared"
+	DiskAdded    DiskState = "added"
+	DiskAdopted  DiskState = "adopted"
+)
+
+// A Disk that the node's /dev holds.
+type Disk struct {
+	ID            string    `json:"id"` // WWN or serial, EBS volume id: never a letter
+	Path          string    `json:"path"`
+	SizeBytes     int64     `json:"sizeBytes"`
+	Model         string    `json:"model,omitempty"`
+	State         DiskState `json:"state"`
+	Reason        string    `json:"reason,omitempty"` // CamelCase
+	Message       string    `json:"message,omitempty"`
+	DeviceID      string    `json:"deviceId,omitempty"` // ScaleIO's, once adopted
+	PreparedAgeMS int64     `json:"preparedAgeMs,omitempty"`
+}
+
+// MDMView is what the node's own MDM says.
+type MDMView struct {
+	Installed bool   `json:"installed"`
+	InCluster bool   `json:"inCluster"`
+	Master    bool   `json:"master"`
+	SystemID  string `json:"systemId,omitempty"`
+	Unknown   string `json:"unknown,omitempty"` // raw text that the parser doesn't recognise: the cluster becomes read-only
+}
+
+// An Intent is a record that a node wrote before an act that can't be made safe to repeat by looking alone.
+type Intent struct {
+	Kind    string    `json:"kind"`    // form-cluster | hand-over-disk | reboot
+	Subject string    `json:"subject"` // disk identity, nonce ...
+	Since   time.Time `json:"since"`
+}
+
+// LeaseName of an exclusive right that can be lost.
+type LeaseName string
+
+// LeaseLeader lets its holder converge the ScaleIO objects; LeaseDisruption lets its holder interrupt a node.
+const (
+	LeaseLeader     LeaseName = "leader"
+	LeaseDisruption LeaseName = "disruption"
+)
+
+// A Lease granted. TTLMS counts from when the holder sent its report; 0 = no timeout.
+type Lease struct {
+	Name  LeaseName `json:"name"`
+	TTLMS int64     `json:"ttlMs"`
+}
+
+// ClusterView is what the leader sees of the ScaleIO system.
+type ClusterView struct {
+	SystemID   string      `json:"systemId"`
+	SystemName string      `json:"systemName"`
+	Mode       string      `json:"mode"`  // 3_node ...
+	State      string      `json:"state"` // Normal, Degraded ...
+	Master     string      `json:"master"`
+	Members    []MDMMember `json:"members,omitempty"`
+	SDSs       []SDSView   `json:"sdss,omitempty"`
+	SDCs       []SDCView   `json:"sdcs,omitempty"`
+	Pool       *PoolView   `json:"pool,omitempty"`
+	FaultSets  []string    `json:"faultSets,omitempty"`
+	PoolReady  bool        `json:"poolReady"` // domain, pool, fault sets, volume user exist as wanted
+	Conditions []Condition `json:"conditions,omitempty"`
+	Claims     []DiskRef   `json:"claims,omitempty"` // disks that the leader is about to add: the scheduler stores them
+	AgeMS      int64       `json:"ageMs"`            // since the sample was taken
+}
+
+// DiskRef names a disk of a node.
+type DiskRef struct {
+	Node string `json:"node"`
+	Disk string `json:"disk"`
+}
+
+// MDMMember as query_cluster shows it.
+type MDMMember struct {
+	Name   string   `json:"name"`
+	ID     string   `json:"id"`
+	Role   string   `json:"role"` // master | slave | tie-breaker | standby
+	IPs    []string `json:"ips"`
+	Status string   `json:"status"`
+}
+
+// SDSView of one SDS and its devices.
+type SDSView struct {
+	ID         string       `json:"id"`
+	Name       string       `json:"name"`
+	IPs        []string     `json:"ips"`
+	FaultSet   string       `json:"faultSet,omitempty"`
+	Connection string       `json:"connection"` // Connected | Disconnected
+	Membership string       `json:"membership"`
+	InMaint    bool         `json:"inMaintenance,omitempty"`
+	Devices    []DeviceView `json:"devices,omitempty"`
+}
+
+// DeviceView of one device of an SDS.
+type DeviceView struct {
+	ID        string `json:"id"`
+	Name      string `json:"name,omitempty"` // disk identity, shortened to the product's 31 characters
+	Path      string `json:"path"`
+	SizeBytes int64  `json:"sizeBytes"`
+	State     string `json:"state"`
+}
+
+// SDCView of one client.
+type SDCView struct {
+	ID        string `json:"id"`
+	GUID      string `json:"guid"`
+	IP        string `json:"ip"`
+	Connected bool   `json:"connected"`
+}
+
+// PoolView in bytes; raw figures count both copies.
+type PoolView struct {
+	ID             string `json:"id"`
+	RawBytes       int64  `json:"rawBytes"`
+	SpareBytes     int64  `json:"spareBytes"`
+	InUseBytes     int64  `json:"inUseBytes"`
+	FreeBytes      int64  `json:"freeBytes"`
+	DegradedBytes  int64  `json:"degradedBytes"`
+	FailedBytes    int64  `json:"failedBytes"`
+	RebuildBytes   int64  `json:"rebuildBytes"`
+	SparePercent   int    `json:"sparePercent"`
+	Volumes        int    `json:"volumes"`
+	UnreachedBytes int64  `json:"unreachableBytes"`
+}
+
+// StorageView is the leader's view of one node's own SDS and SDC, handed back to it.
+type StorageView struct {
+	SDS   *SDSView `json:"sds,omitempty"`
+	SDC   *SDCView `json:"sdc,omitempty"`
+	AgeMS int64    `json:"ageMs"` // over 10 min: Unknown
+}
+
+// An Answer to a Report. It may carry secrets: never log it whole (LogValue redacts).
+type Answer struct {
+	Spec    NodeSpec     `json:"spec"`
+	Storage *StorageView `json:"storage,omitempty"`
+	Leases  []Lease      `json:"leases,omitempty"`
+	Hold    *Hold        `json:"hold,omitempty"`
+	Secrets Secrets      `json:"secrets"`
+	PollMS  int64        `json:"pollMs"`            // when to report next if nothing changes
+	Wait    bool         `json:"wait,omitempty"`    // something waits for this node: report with WaitMS
+	ETag    string       `json:"etag"`              // of all but ages and lease times
+	Renew   bool         `json:"renew,omitempty"`   // renew the certificate now
+	Servers []string     `json:"servers,omitempty"` // where schedulers are found next time
+}
+
+// A Hold is the brake: no mutation, observation goes on.
+type Hold struct {
+	Node   string    `json:"node,omitempty"` // empty = cluster
+	Author string    `json:"author"`
+	Reason string    `json:"reason,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
+}

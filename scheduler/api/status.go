@@ -1,0 +1,75 @@
+package api
+
+import "time"
+
+// ClusterStatus is what `scaleio-scheduler status` and the status page show.
+type ClusterStatus struct {
+	Cluster   string       `json:"cluster"`
+	Name      string       `json:"name"`
+	Framework string       `json:"framework"`
+	Ready     bool         `json:"ready"`             // every placed node is Ready and the cluster is formed and Normal
+	Waiting   string       `json:"waiting,omitempty"` // for what, while roles can't be decided
+	Gates     []Gate       `json:"gates"`
+	Leader    string       `json:"leader,omitempty"` // name of the node
+	SystemID  string       `json:"systemId,omitempty"`
+	Hold      *Hold        `json:"hold,omitempty"`
+	ReadOnly  string       `json:"readOnly,omitempty"` // why, when an unknown dialect made it so
+	Storage   *ClusterView `json:"storage,omitempty"`
+	Nodes     []NodeStatus `json:"nodes"`
+	Events    []Event      `json:"events,omitempty"` // newest last, bounded
+}
+
+// NodeStatus is one line of it.
+type NodeStatus struct {
+	Node        string      `json:"node"`
+	Name        string      `json:"name"`
+	Hostname    string      `json:"hostname"`
+	Address     string      `json:"address,omitempty"`
+	Role        Role        `json:"role"`
+	FaultDomain string      `json:"faultDomain,omitempty"`
+	Ready       bool        `json:"ready"`
+	Step        string      `json:"step,omitempty"`
+	Reason      string      `json:"reason,omitempty"`
+	Message     string      `json:"message,omitempty"`
+	Task        string      `json:"task,omitempty"` // Mesos task state
+	LastSeen    time.Time   `json:"lastSeen,omitzero"`
+	Conditions  []Condition `json:"conditions,omitempty"`
+	Disks       []Disk      `json:"disks,omitempty"`
+	SDS         *SDSView    `json:"sds,omitempty"`
+}
+
+// An Event worth a person's attention.
+type Event struct {
+	Time    time.Time `json:"time"`
+	Node    string    `json:"node,omitempty"`
+	Kind    string    `json:"kind"` // CamelCase
+	Message string    `json:"message"`
+}
+
+// PlanStatus is what would be done next, and which choices are permanent.
+type PlanStatus struct {
+	Steps []PlanLine `json:"steps"`
+}
+
+// A PlanLine is one coming act.
+type PlanLine struct {
+	Node      string `json:"node,omitempty"` // empty = cluster
+	Act       string `json:"act"`
+	Why       string `json:"why"`
+	Permanent bool   `json:"permanent"` // can't be changed later without removing and adding again
+}
+
+// HoldRequest sets or (Release) takes away the brake.
+type HoldRequest struct {
+	Node    string `json:"node,omitempty"`
+	Author  string `json:"author"`
+	Reason  string `json:"reason,omitempty"`
+	ForMS   int64  `json:"forMs,omitempty"` // 0 = until released
+	Release bool   `json:"release,omitempty"`
+}
+
+// ApproveRequest approves a disk of a node (Disk "*": all that it offers now).
+type ApproveRequest struct {
+	Node string `json:"node"`
+	Disk string `json:"disk"`
+}

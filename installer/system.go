@@ -1,0 +1,91 @@
+package installer
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"time"
+
+	"scaleio-framework/platform"
+	"scaleio-framework/platform/block"
+	"scaleio-framework/platform/fetch"
+	"scaleio-framework/systemd"
+)
+
+// System is what steps may touch. Each field is an interface declared here, by its consumer, and no wider than the steps need.
+type System struct {
+	Facts    platform.Facts
+	Files    Files
+	Commands Commands
+	Packages Packages
+	Units    Units
+	Jobs     Jobs
+	Download Download
+	Disks    Disks
+	Network  Network
+	Clock    func() time.Time // monotonic reading inside; time.Now outside tests
+}
+
+// Files under the machine's root; writes are atomic (temporary file, fsync, rename, fsync of the folder).
+type Files interface {
+	Read(path string) ([]byte, error) // platform.ErrNotFound
+	Write(path string, data []byte, mode os.FileMode) error
+	Remove(path string) error // absent is fine
+	Stat(path string) (mode os.FileMode, size int64, err error)
+	MkdirAll(path string, mode os.FileMode) error
+	Symlink(target, path string) error // replaces
+	Readlink(path string) (string, error)
+	Glob(pattern string) ([]string, error)
+	Digest(path string) (sha256hex string, size int64, err error)
+}
+
+// Commands run without a shell, with LC_ALL=C and a fixed PATH; a non-zero exit is a *platform.ExitError.
+type Commands interface {
+	Run(ctx context.Context, cmd platform.Cmd) (platform.Output, error)
+}
+
+// Packages of the distribution's tool.
+type Packages interface {
+	// State of an installed package; ErrNotFound if it isn't known or only its configuration is left.
+	State(ctx context.Context, name string) (platform.PackageState, error)
+	// Install a verified local file in a transient unit, with env in the environment of its scripts (from a 0600 file, deleted after).
+	Install(ctx context.Context, file string, env map[string]string) error
+	// Require installs distribution packages by name from the configured repositories.
+	Require(ctx context.Context, names ...string) error
+	// Recover finishes what an interrupted run left (dpkg --configure -a ...).
+	Recover(ctx context.Context) error
+}
+
+// Units of systemd.
+type Units interface {
+	State(ctx context.Context, unit string) (systemd.UnitState, error)
+	Reload(ctx context.Context) error
+	Enable(ctx context.Context, unit string) error
+	Start(ctx context.Context, unit string) error
+	Restart(ctx context.Context, unit string) error
+	Stop(ctx context.Context, unit string) error
+	ResetFailed(ctx context.Context, unit string) error
+}
+
+// Jobs are commands that PID 1 runs as transient services, outside our cgroup and hardening.
+type Jobs interface {
+	RunJob(ctx context.Context, job systemd.Job) error
+}
+
+// Download of one file, verified, resumable.
+type Download interface {
+	Fetch(ctx context.Context, want fetch.File) error
+}
+
+// Disks that the machine's /dev holds.
+type Disks interface {
+	Scan(ctx context.Context) ([]block.Disk, error)
+	// Inspect says why a disk may not be given away, or nothing; it reads first and last 16 MiB and 4,096 random blocks.
+	Inspect(ctx context.Context, disk block.Disk, rules block.Rules) (refusals []block.Refusal, err error)
+}
+
+// Network facts.
+type Network interface {
+	Addresses() ([]netip.Addr, error) // global unicast ones, the one of the default route first
+	Listening(ctx context.Context, addr string) bool
+}

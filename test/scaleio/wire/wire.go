@@ -41,7 +41,7 @@ type Volume struct {
 
 // SDS requests (to ip:7072). The MDM sends the control ones, SDCs and rebuilding SDSs send read and write.
 type SDSRequest struct {
-	Op         string `json:"op"` // hello | add-device | remove-device | status | read | write | copy-chunk | set-generation
+	Op         string `json:"op"` // hello | add-device | remove-device | status | read | write | copy-chunk | set-generation | zero-chunk (Device/Slot reads as zeros after) | detach (forget identity and devices; MDM removed this SDS)
 	System     string `json:"system"`
 	SDS        string `json:"sds,omitempty"` // hello: the id this SDS is to have; refused if it has another one
 	Name       string `json:"name,omitempty"`

@@ -1,0 +1,209 @@
+package sds
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"scaleio-framework/test/scaleio/wire"
+)
+
+// Options are what differs between a node and a test.
+type Options struct {
+	Dir            string                                                   // state
+	MinDeviceBytes int64                                                    // smaller devices are refused
+	Scan           func() []string                                          // paths that may hold our devices
+	MountedAt      func(path string) (string, error)                        // "" = not mounted
+	Dial           func(ctx context.Context, addr string) (net.Conn, error) // to other SDSs
+	Log            *slog.Logger
+}
+
+// Server is one SDS.
+type Server struct {
+	options Options
+	log     *slog.Logger
+
+	mu     sync.Mutex // state, open, fences; never held during I/O of volumes
+	state  state
+	open   map[string]*device
+	fences map[string]*fence
+
+	lastScan time.Time
+}
+
+// New loads the state and opens the devices that it can find.
+func New(o Options) (*Server, error) {
+	if o.Dial == nil {
+		o.Dial = dialTCP
+	}
+	if o.MountedAt == nil {
+		o.MountedAt = mountedAt
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the state directory: %w", err)
+	}
+	st, err := loadState(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, log: o.Log, state: st, open: map[string]*device{}, fences: map[string]*fence{}}
+	s.findDevices()
+	return s, nil
+}
+
+// Close closes the devices.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for id, d := range s.open {
+		errs = append(errs, d.file.Close())
+		delete(s.open, id)
+	}
+	return errors.Join(errs...)
+}
+
+// Serve answers until ctx ends.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	for {
+		c, err := l.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accepting: %w", err)
+		}
+		conns.Go(func() { s.serveConn(ctx, c) })
+	}
+}
+
+func (s *Server) serveConn(ctx context.Context, c net.Conn) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer stop()
+	in := bufio.NewReaderSize(c, 64<<10)
+	var buf []byte
+	for {
+		line, err := readLine(in)
+		if err != nil {
+			return
+		}
+		var req wire.SDSRequest
+		if err := json.Unmarshal(line, &req); err != nil {
+			return
+		}
+		if req.Op == "read" || req.Op == "write" {
+			if req.Length < 0 || req.Length > wire.ChunkBytes {
+				return
+			}
+			if int64(cap(buf)) < req.Length {
+				buf = make([]byte, req.Length)
+			}
+		}
+		if req.Op == "write" {
+			if _, err := io.ReadFull(in, buf[:req.Length]); err != nil {
+				return
+			}
+		}
+		data, answer := s.answer(ctx, req, buf[:cap(buf)])
+		out, err := json.Marshal(answer)
+		if err != nil {
+			return
+		}
+		packet := net.Buffers{append(out, '\n'), data}
+		if _, err := packet.WriteTo(c); err != nil {
+			return
+		}
+	}
+}
+
+// answer does what a request asks for. data follows the answer's line.
+func (s *Server) answer(ctx context.Context, req wire.SDSRequest, buf []byte) (data []byte, answer wire.SDSAnswer) {
+	var err error
+	if req.Op != "hello" {
+		err = s.mayAsk(req)
+	}
+	if err != nil {
+		return nil, answerError(err)
+	}
+	switch req.Op {
+	case "hello":
+		err = s.hello(req)
+	case "status":
+		answer.Devices = s.status()
+	case "add-device":
+		var d wire.SDSDevice
+		if d, err = s.addDevice(req); err == nil {
+			answer.Devices = []wire.SDSDevice{d}
+		}
+	case "remove-device":
+		err = s.removeDevice(req.Device)
+	case "set-generation":
+		err = s.raise(req.Volume, req.Generation)
+	case "copy-chunk":
+		err = s.copyChunk(ctx, req)
+	case "write":
+		err = s.write(req, buf[:req.Length])
+	case "read":
+		var d *device
+		if d, err = s.device(req.Device); err == nil {
+			err = d.read(req.Volume, req.Slot, req.Offset, buf[:req.Length])
+		}
+		if err == nil {
+			data, answer.Length = buf[:req.Length], req.Length
+		}
+	default:
+		err = refusef("unknown request %q", req.Op)
+	}
+	if err != nil {
+		if !errors.Is(err, errStale) {
+			s.log.Warn("refused", "op", req.Op, "device", req.Device, "volume", req.Volume, "err", err)
+		}
+		return nil, answerError(err)
+	}
+	s.mu.Lock()
+	answer.SDS, answer.System = s.state.SDS, s.state.System
+	s.mu.Unlock()
+	return data, answer
+}
+
+func (s *Server) system() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.System
+}
+
+// mayAsk keeps other systems out and finds requests that were meant for the SDS that had this address before.
+func (s *Server) mayAsk(req wire.SDSRequest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if req.System != "" && req.System != s.state.System {
+		return errAnotherMDM
+	}
+	if req.SDS != "" && req.SDS != s.state.SDS {
+		return refusef("this SDS is %q, not %q", s.state.SDS, req.SDS)
+	}
+	return nil
+}
+
+func (s *Server) device(id string) (*device, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.open[id]; d != nil {
+		return d, nil
+	}
+	return nil, errNoDevice
+}

@@ -122,23 +122,33 @@ func (s *Server) removeDevice(id string) error {
 	if _, ours := s.state.Devices[id]; !ours {
 		return errNoDevice
 	}
-	if d := s.open[id]; d != nil {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if _, err := d.file.WriteAt(make([]byte, wire.DeviceDataOffset), 0); err != nil {
-			return fmt.Errorf("erasing header of %s: %w", d.path, err)
-		}
-		if err := d.file.Sync(); err != nil {
-			return fmt.Errorf("syncing %s: %w", d.path, err)
-		}
-		if err := d.file.Close(); err != nil {
-			return fmt.Errorf("closing %s: %w", d.path, err)
-		}
-		delete(s.open, id)
+	if err := s.release(id); err != nil {
+		return err
 	}
 	delete(s.state.Devices, id)
 	s.log.Info("device removed", "device", id)
 	return s.state.save(s.options.Dir)
+}
+
+// release erases the header of an opened device and closes it.
+func (s *Server) release(id string) error {
+	d := s.open[id]
+	if d == nil {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, err := d.file.WriteAt(make([]byte, wire.DeviceDataOffset), 0); err != nil {
+		return fmt.Errorf("erasing header of %s: %w", d.path, err)
+	}
+	if err := d.file.Sync(); err != nil {
+		return fmt.Errorf("syncing %s: %w", d.path, err)
+	}
+	if err := d.file.Close(); err != nil {
+		return fmt.Errorf("closing %s: %w", d.path, err)
+	}
+	delete(s.open, id)
+	return nil
 }
 
 // openAt finds the opened device behind a path, whatever other name it has.

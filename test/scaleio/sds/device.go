@@ -108,6 +108,11 @@ func (d *device) claim(volume string, slot int64) error {
 	if d.marks[slot] == mark {
 		return nil
 	}
+	return d.reset(slot, mark)
+}
+
+// reset empties a slot and gives it to the volume of the mark (0: to nobody). d.mu is held.
+func (d *device) reset(slot int64, mark uint64) error {
 	if err := zero(d.file, wire.DeviceDataOffset+slot*wire.ChunkBytes, wire.ChunkBytes); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package sds
 
 import (
-	"errors"
 	"time"
 
 	"scaleio-framework/test/scaleio/wire"
@@ -27,12 +26,7 @@ func (s *Server) hello(req wire.SDSRequest) error {
 		return errAnotherMDM
 	default:
 		s.log.Info("identity replaced by force", "system", req.System, "sds", req.SDS, "was", s.state.SDS)
-		var errs []error
-		for id, d := range s.open {
-			errs = append(errs, d.file.Close())
-			delete(s.open, id)
-		}
-		if err := errors.Join(errs...); err != nil {
+		if err := s.closeDevices(); err != nil {
 			return err
 		}
 		s.state, s.fences = newState(), map[string]*fence{}
@@ -40,6 +34,20 @@ func (s *Server) hello(req wire.SDSRequest) error {
 	s.state.System, s.state.SDS = req.System, req.SDS
 	s.state.Name = req.Name
 	s.log.Info("member of a system", "system", req.System, "sds", req.SDS, "name", req.Name)
+	return s.state.save(s.options.Dir)
+}
+
+// detach is how an SDS leaves its system: its devices carry no header any more and it is nobody's.
+func (s *Server) detach() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.open {
+		if err := s.release(id); err != nil {
+			return err
+		}
+	}
+	s.log.Info("detached from its system", "system", s.state.System, "sds", s.state.SDS)
+	s.state, s.fences = newState(), map[string]*fence{}
 	return s.state.save(s.options.Dir)
 }
 

@@ -63,6 +63,20 @@ func (s *Server) copyChunk(ctx context.Context, req wire.SDSRequest) error {
 	return d.note(unix.Fdatasync(int(d.file.Fd())))
 }
 
+// zeroChunk empties a slot before its next use.
+func (s *Server) zeroChunk(req wire.SDSRequest) error {
+	d, err := s.device(req.Device)
+	if err != nil {
+		return err
+	}
+	if _, err := d.where(req.Slot, 0, wire.ChunkBytes); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.note(d.reset(req.Slot, markOf(req.Volume)))
+}
+
 func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
 	d := net.Dialer{Timeout: dialTimeout}
 	return d.DialContext(ctx, "tcp", addr)

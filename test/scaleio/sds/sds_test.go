@@ -295,6 +295,23 @@ func TestSlot_showsNothingOfAnotherVolume(t *testing.T) {
 	assert.Equal(t, make([]byte, 5996), got[4:])
 	r.restart()
 	assert.Equal(t, got, r.read(other, "d1", 1, 6000))
+	_, err := r.do(wire.SDSRequest{Op: "zero-chunk", Device: "d1", Slot: 1})
+	require.NoError(t, err)
+	assert.Equal(t, make([]byte, 6000), r.read("", "d1", 1, 6000), "the bytes themselves are zero")
+}
+
+func TestDetach_leavesNothing(t *testing.T) {
+	r := newRig(t).member()
+	path := r.device("sdb", "d1")
+	for range 2 {
+		_, err := r.do(wire.SDSRequest{Op: "detach", SDS: sdsID})
+		require.NoError(t, err)
+	}
+	_, err := headerAt(path)
+	require.ErrorIs(t, err, errNoHeader)
+	r.restart()
+	_, err = r.do(wire.SDSRequest{Op: "hello", System: "other", SDS: "x"})
+	require.NoError(t, err)
 }
 
 func TestCopyChunk_fromAnotherSDS(t *testing.T) {

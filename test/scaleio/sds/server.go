@@ -63,6 +63,10 @@ func New(o Options) (*Server, error) {
 func (s *Server) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.closeDevices()
+}
+
+func (s *Server) closeDevices() error {
 	var errs []error
 	for id, d := range s.open {
 		errs = append(errs, d.file.Close())
@@ -132,13 +136,25 @@ func (s *Server) serveConn(ctx context.Context, c net.Conn) {
 
 // answer does what a request asks for. data follows the answer's line.
 func (s *Server) answer(ctx context.Context, req wire.SDSRequest, buf []byte) (data []byte, answer wire.SDSAnswer) {
-	var err error
 	if req.Op != "hello" {
-		err = s.mayAsk(req)
+		if err := s.mayAsk(req); err != nil {
+			return nil, answerError(err)
+		}
 	}
+	data, answer, err := s.perform(ctx, req, buf)
 	if err != nil {
+		if !errors.Is(err, errStale) {
+			s.log.Warn("refused", "op", req.Op, "device", req.Device, "volume", req.Volume, "err", err)
+		}
 		return nil, answerError(err)
 	}
+	s.mu.Lock()
+	answer.SDS, answer.System = s.state.SDS, s.state.System
+	s.mu.Unlock()
+	return data, answer
+}
+
+func (s *Server) perform(ctx context.Context, req wire.SDSRequest, buf []byte) (data []byte, answer wire.SDSAnswer, err error) {
 	switch req.Op {
 	case "hello":
 		err = s.hello(req)
@@ -151,6 +167,10 @@ func (s *Server) answer(ctx context.Context, req wire.SDSRequest, buf []byte) (d
 		}
 	case "remove-device":
 		err = s.removeDevice(req.Device)
+	case "detach":
+		err = s.detach()
+	case "zero-chunk":
+		err = s.zeroChunk(req)
 	case "set-generation":
 		err = s.raise(req.Volume, req.Generation)
 	case "copy-chunk":
@@ -168,16 +188,7 @@ func (s *Server) answer(ctx context.Context, req wire.SDSRequest, buf []byte) (d
 	default:
 		err = refusef("unknown request %q", req.Op)
 	}
-	if err != nil {
-		if !errors.Is(err, errStale) {
-			s.log.Warn("refused", "op", req.Op, "device", req.Device, "volume", req.Volume, "err", err)
-		}
-		return nil, answerError(err)
-	}
-	s.mu.Lock()
-	answer.SDS, answer.System = s.state.SDS, s.state.System
-	s.mu.Unlock()
-	return data, answer
+	return data, answer, err
 }
 
 func (s *Server) system() string {
@@ -190,6 +201,9 @@ func (s *Server) system() string {
 func (s *Server) mayAsk(req wire.SDSRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if req.Op == "detach" && s.state.SDS == "" {
+		return nil // done already
+	}
 	if req.System != "" && req.System != s.state.System {
 		return errAnotherMDM
 	}

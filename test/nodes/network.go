@@ -1,0 +1,74 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// Addresses of the cluster's network. It exists only inside the cluster's own
+// network namespace, so every cluster can use the same ones.
+const (
+	Gateway = "10.77.0.1" // the bridge: Mesos master, mirror, scheduler
+	prefix  = "/24"
+	bridge  = "sio0"
+)
+
+// nodeAddress is n1's 10.77.0.11, n2's 10.77.0.12 and so on.
+func nodeAddress(index int) string { return fmt.Sprintf("10.77.0.%d", 10+index) }
+
+// network is a network namespace with a bridge in it.
+type network struct{ namespace string }
+
+func (n network) path() string { return "/run/netns/" + n.namespace }
+
+func (n network) create(ctx context.Context) error {
+	for _, argv := range [][]string{
+		{"ip", "netns", "add", n.namespace},
+		{"ip", "-n", n.namespace, "link", "set", "lo", "up"},
+		{"ip", "-n", n.namespace, "link", "add", bridge, "type", "bridge"},
+		{"ip", "-n", n.namespace, "address", "add", Gateway + prefix, "dev", bridge},
+		{"ip", "-n", n.namespace, "link", "set", bridge, "up"},
+	} {
+		if _, err := output(ctx, argv...); err != nil {
+			return fmt.Errorf("making the network %s: %w", n.namespace, err)
+		}
+	}
+	return nil
+}
+
+// destroy removes the name; the kernel drops bridge and links once the last
+// process in the namespace is gone, which is before this is called.
+func (n network) destroy(ctx context.Context) error {
+	if _, err := os.Stat(n.path()); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	_, err := output(ctx, "ip", "netns", "delete", n.namespace)
+	return err
+}
+
+// inside is the command line that runs argv in the namespace: nsenter replaces
+// itself by it, so the process id stays. (`ip netns exec` would mount another
+// /sys, without cgroups.)
+func (n network) inside(argv ...string) []string {
+	return append([]string{"nsenter", "--net=" + n.path(), "--"}, argv...)
+}
+
+// port is the bridge's side of a node's cable, as systemd-nspawn names it.
+func (n *Node) port() string { return "vb-" + n.machine() }
+
+// CutNetwork pulls the node's cable: its address stays, nothing gets through.
+func (n *Node) CutNetwork(ctx context.Context) error { return n.setPort(ctx, "down") }
+
+// RestoreNetwork puts it back.
+func (n *Node) RestoreNetwork(ctx context.Context) error { return n.setPort(ctx, "up") }
+
+func (n *Node) setPort(ctx context.Context, to string) error {
+	_, err := output(ctx, "ip", "-n", n.cluster.network().namespace, "link", "set", n.port(), to)
+	if err != nil {
+		return fmt.Errorf("setting the network of %s %s: %w", n.Name, to, err)
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+//go:build nodes
+
+package nodes_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/test/nodes"
+)
+
+func TestMain(m *testing.M) {
+	nodes.RunKeeper()
+	os.Exit(m.Run())
+}
+
+// cluster makes an empty cluster, and fails the test if taking it down leaves
+// anything on the host that wasn't there before.
+func cluster(t *testing.T, name string) *nodes.Cluster {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	ctx := context.Background()
+	if left, err := nodes.Load(name, log); err == nil {
+		require.NoError(t, left.Close(ctx))
+	}
+	root, err := nodes.BuildRoot(ctx, log)
+	require.NoError(t, err)
+	before := residue(t, name)
+	c, err := nodes.Create(ctx, name, root, log)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		again, err := nodes.Load(name, log) // as another process would
+		require.NoError(t, err)
+		require.NoError(t, again.Close(ctx))
+		require.Equal(t, before, residue(t, name))
+	})
+	return c
+}
+
+// residue is what a cluster of this name has on the host.
+func residue(t *testing.T, name string) []string {
+	t.Helper()
+	var found []string
+	for _, pattern := range []string{"/sys/fs/cgroup/*/scaleio-" + name, "/sys/fs/cgroup/scaleio-" + name, "/run/netns/scaleio-" + name,
+		nodes.StateDir + "/" + name, "/run/systemd/nspawn/*/" + name + "-*", "/sys/class/net/vb-" + name + "*"} {
+		matches, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		found = append(found, matches...)
+	}
+	backings, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	require.NoError(t, err)
+	for _, file := range append(backings, "/proc/self/mountinfo") {
+		if data, err := os.ReadFile(file); err == nil && strings.Contains(string(data), nodes.StateDir+"/"+name+"/") {
+			found = append(found, file)
+		}
+	}
+	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, file := range processes {
+		data, err := os.ReadFile(file)
+		if err == nil && (strings.Contains(string(data), nodes.StateDir+"/"+name+"/") || strings.Contains(string(data), "--machine="+name+"-")) {
+			found = append(found, string(data))
+		}
+	}
+	return found
+}
+
+func TestNodes(t *testing.T) {
+	c := cluster(t, "nodestest")
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	n1, err := c.AddNode(ctx, nodes.Empty, nodes.FileSystem, nodes.Table, nodes.LateData)
+	require.NoError(t, err)
+	n2, err := c.AddNode(ctx)
+	require.NoError(t, err)
+	require.NoError(t, n1.Start(ctx))
+	require.NoError(t, n2.Start(ctx))
+
+	t.Run("has its own identity and the disks that it was given", func(t *testing.T) {
+		name, err := n1.Output(ctx, "hostname")
+		require.NoError(t, err)
+		require.Equal(t, "n1\n", name)
+		id1, err := n1.ReadFile("/etc/machine-id")
+		require.NoError(t, err)
+		id2, err := n2.ReadFile("/etc/machine-id")
+		require.NoError(t, err)
+		require.NotEqual(t, id1, id2)
+		osRelease, err := n1.Output(ctx, "cat", "/etc/os-release")
+		require.NoError(t, err)
+		require.Contains(t, osRelease, `VERSION_ID="22.04"`)
+		found, err := n1.Output(ctx, "blkid", "-o", "export", n1.Disks[1].Device, n1.Disks[2].Device)
+		require.NoError(t, err)
+		require.Contains(t, found, "TYPE=ext4")
+		require.Contains(t, found, "PTTYPE=gpt")
+		head, err := n1.Output(ctx, "cmp", "-n", "16777216", n1.Disks[3].Device, "/dev/zero")
+		require.NoError(t, err, head)
+		devices, err := n2.Output(ctx, "sh", "-c", "ls /dev/loop[0-9]* 2>/dev/null || true")
+		require.NoError(t, err)
+		require.Empty(t, devices)
+	})
+
+	t.Run("a disk's digest changes with its content and not otherwise", func(t *testing.T) {
+		disk := n1.Disks[0]
+		before, err := disk.Sum()
+		require.NoError(t, err)
+		_, err = n1.Output(ctx, "sh", "-c", "printf precious-words | dd of="+disk.Device+" seek=1 conv=fsync")
+		require.NoError(t, err)
+		after, err := disk.Sum()
+		require.NoError(t, err)
+		require.NotEqual(t, before, after)
+		found, err := disk.Contains("precious-words")
+		require.NoError(t, err)
+		require.True(t, found)
+		found, err = n1.Disks[3].Contains("precious-words")
+		require.NoError(t, err)
+		require.False(t, found)
+	})
+
+	t.Run("a disk can come while the node runs, and stays over a reboot", func(t *testing.T) {
+		disk, err := n1.AddDisk(ctx, nodes.Empty)
+		require.NoError(t, err)
+		_, err = n1.Output(ctx, "mkfs.ext4", "-q", disk.Device)
+		require.NoError(t, err)
+		boot, err := n1.Output(ctx, "cat", "/proc/sys/kernel/random/boot_id")
+		require.NoError(t, err)
+		require.NoError(t, n1.Reboot(ctx))
+		again, err := n1.Output(ctx, "cat", "/proc/sys/kernel/random/boot_id")
+		require.NoError(t, err)
+		require.NotEqual(t, boot, again)
+		found, err := n1.Output(ctx, "blkid", disk.Device)
+		require.NoError(t, err)
+		require.Contains(t, found, "ext4")
+	})
+
+	t.Run("the network can be cut and restored", func(t *testing.T) {
+		reach := func() int {
+			// Refused means that the packet arrived: nothing listens there.
+			result, err := n1.Run(ctx, "curl", "-sS", "--max-time", "2", "http://"+n2.Address+":1")
+			require.NoError(t, err)
+			return result.Code
+		}
+		const refused, timedOut = 7, 28
+		require.Equal(t, refused, reach())
+		require.NoError(t, n2.CutNetwork(ctx))
+		require.Equal(t, timedOut, reach())
+		require.NoError(t, n2.RestoreNetwork(ctx))
+		require.Equal(t, refused, reach())
+	})
+
+	t.Run("files stay over a stop and a power cut", func(t *testing.T) {
+		require.NoError(t, n2.WriteFile("/root/kept", []byte("yes"), 0o600))
+		require.NoError(t, n2.Stop(ctx))
+		require.False(t, n2.Running())
+		_, err := n2.Run(ctx, "true")
+		require.Error(t, err)
+		require.NoError(t, n2.Start(ctx))
+		require.NoError(t, n2.Kill(ctx))
+		require.False(t, n2.Running())
+		require.NoError(t, n2.Start(ctx))
+		kept, err := n2.ReadFile("/root/kept")
+		require.NoError(t, err)
+		require.Equal(t, "yes", string(kept))
+		journal, err := n2.Journal(ctx)
+		require.NoError(t, err)
+		require.Contains(t, journal, "systemd")
+	})
+
+	t.Run("packages install from the signed repository", func(t *testing.T) {
+		root, err := nodes.BuildRoot(ctx, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		_, err = c.Spawn("mirror", nil, "python3", "-m", "http.server", "--bind", nodes.Gateway, "--directory", filepath.Dir(root.Apt), "8099")
+		require.NoError(t, err)
+		_, err = n1.Output(ctx, "sh", "-c", "until curl -sf "+nodes.RepositoryURL+"/dists/jammy/InRelease >/dev/null; do sleep 0.1; done")
+		require.NoError(t, err)
+		_, err = n1.Output(ctx, "apt-get", "update", "-q")
+		require.NoError(t, err)
+		_, err = n1.Output(ctx, "apt-get", "install", "-y", "-q", "libaio1", "numactl", "openjdk-8-jre-headless")
+		require.NoError(t, err)
+	})
+}

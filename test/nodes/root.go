@@ -1,0 +1,233 @@
+package nodes
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// CacheDir keeps what is the same for every cluster.
+const CacheDir = "/var/cache/scaleio-framework"
+
+// Root is the file system that all nodes share below their own changes.
+type Root struct {
+	Dir string // the root itself, never written to after it was made
+	Apt string // the package repository that its sources.list expects at RepositoryURL
+}
+
+// RepositoryURL is where nodes look for packages. They have no other network.
+const RepositoryURL = "http://" + Gateway + ":8099/apt"
+
+// recipe is everything that decides what a root is; another recipe is another
+// root in the cache.
+type recipe struct {
+	Suite    string
+	Packages []string          // on every node
+	Offered  []string          // in the repository, for the product to install
+	Dummies  map[string]string // in the repository: packages that Debian 12 lacks
+	Files    map[string]string
+	Links    map[string]string
+}
+
+// suite is Debian 12: the newest whose systemd still boots beside cgroup v1.
+const suite = "bookworm"
+
+func nodeRecipe() recipe {
+	return recipe{
+		Suite: suite,
+		Packages: []string{"systemd", "systemd-sysv", "dbus", "iproute2", "e2fsprogs", "xfsprogs", "gdisk", "fdisk",
+			"kmod", "ca-certificates", "procps", "curl"},
+		Offered: []string{"libaio1", "numactl", "libnuma1"},
+		Dummies: map[string]string{
+			"openjdk-8-jre-headless": "8u392-ga-1~22.04",
+		},
+		Files: map[string]string{
+			"/usr/lib/os-release": osRelease,
+			"/etc/issue":          "Debian 12 that presents Ubuntu 22.04's os-release, for tests \\n \\l\n",
+			"/etc/systemd/system/node-network.service":     networkUnit,
+			"/etc/systemd/journald.conf.d/persistent.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=128M\n",
+			"/etc/apt/sources.list":                        "deb [signed-by=/usr/share/keyrings/node-mirror.gpg] " + RepositoryURL + " jammy main\n",
+			"/etc/apt/apt.conf.d/90nodes":                  "Acquire::Languages \"none\";\nAPT::Install-Recommends \"false\";\n",
+			"/etc/hosts":                                   "127.0.0.1 localhost\n" + Gateway + " mirror master\n",
+			"/etc/machine-id":                              "",
+			"/etc/hostname":                                "",
+		},
+		Links: map[string]string{
+			"/etc/systemd/system/multi-user.target.wants/node-network.service": "../node-network.service",
+			"/etc/systemd/system/systemd-networkd.service":                     "/dev/null",
+			"/etc/systemd/system/systemd-resolved.service":                     "/dev/null",
+			"/etc/systemd/system/apt-daily.timer":                              "/dev/null",
+			"/etc/systemd/system/apt-daily-upgrade.timer":                      "/dev/null",
+			"/etc/systemd/system/e2scrub_all.timer":                            "/dev/null",
+			"/etc/systemd/system/fstrim.timer":                                 "/dev/null",
+			"/etc/systemd/system/getty.target":                                 "/dev/null",
+			"/etc/systemd/system/console-getty.service":                        "/dev/null",
+		},
+	}
+}
+
+const osRelease = `PRETTY_NAME="Ubuntu 22.04.5 LTS"
+NAME="Ubuntu"
+VERSION_ID="22.04"
+VERSION="22.04.5 LTS (Jammy Jellyfish)"
+VERSION_CODENAME=jammy
+ID=ubuntu
+ID_LIKE=debian
+HOME_URL="https://www.ubuntu.com/"
+SUPPORT_URL="https://help.ubuntu.com/"
+BUG_REPORT_URL="https://bugs.launchpad.net/ubuntu/"
+UBUNTU_CODENAME=jammy
+`
+
+const networkUnit = `[Unit]
+Description=Static address of this node
+Wants=network.target
+Before=network.target network-online.target
+After=local-fs.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+EnvironmentFile=/etc/node-network
+ExecStart=ip link set lo up
+ExecStart=ip address replace ${ADDRESS} dev host0
+ExecStart=ip link set host0 up
+ExecStart=ip route replace default via ${GATEWAY}
+
+[Install]
+WantedBy=multi-user.target
+`
+
+func (r recipe) key() string {
+	text, _ := json.Marshal(r) // maps are written in the order of their keys
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:6])
+}
+
+// BuildRoot returns the root for this recipe, made now if the cache lacks it.
+func BuildRoot(ctx context.Context, log *slog.Logger) (Root, error) {
+	r := nodeRecipe()
+	dir := filepath.Join(CacheDir, "root-"+r.key())
+	root := Root{Dir: filepath.Join(dir, "root"), Apt: filepath.Join(dir, "apt")}
+	if _, err := os.Stat(dir); err == nil {
+		log.Info("the nodes' root is in the cache", "dir", dir)
+		return root, nil
+	}
+	log.Info("building the nodes' root (once): a minimal Debian 12 that presents Ubuntu 22.04's os-release", "dir", dir)
+	if err := os.MkdirAll(CacheDir, 0o755); err != nil {
+		return root, fmt.Errorf("building the nodes' root: %w", err)
+	}
+	part, err := os.MkdirTemp(CacheDir, "part-")
+	if err != nil {
+		return root, fmt.Errorf("building the nodes' root: %w", err)
+	}
+	defer os.RemoveAll(part)
+	if err := r.build(ctx, filepath.Join(part, "root"), filepath.Join(part, "apt"), log); err != nil {
+		return root, fmt.Errorf("building the nodes' root: %w", err)
+	}
+	if err := os.Chmod(part, 0o755); err != nil {
+		return root, fmt.Errorf("building the nodes' root: %w", err)
+	}
+	if err := os.Rename(part, dir); err != nil {
+		return root, fmt.Errorf("building the nodes' root: %w", err)
+	}
+	return root, nil
+}
+
+func (r recipe) build(ctx context.Context, root, apt string, log *slog.Logger) error {
+	// The offered packages are installed and purged again: debootstrap fetches
+	// and verifies them with their dependencies, and leaves the files.
+	include := strings.Join(append(append([]string{}, r.Packages...), r.Offered...), ",")
+	archive := archiveOf(ctx, r.Suite)
+	log.Info("fetching Debian packages", "from", archive)
+	if _, err := output(ctx, "debootstrap", "--variant=minbase", "--include="+include, r.Suite, root, archive); err != nil {
+		return err
+	}
+	pool := filepath.Join(apt, "pool")
+	if err := os.MkdirAll(pool, 0o755); err != nil {
+		return fmt.Errorf("making the repository: %w", err)
+	}
+	cached := filepath.Join(root, "var/cache/apt/archives")
+	for _, name := range r.Offered {
+		files, _ := filepath.Glob(filepath.Join(cached, name+"_*.deb"))
+		if len(files) != 1 {
+			return fmt.Errorf("looking for the package file of %s: %d found", name, len(files))
+		}
+		if err := os.Rename(files[0], filepath.Join(pool, filepath.Base(files[0]))); err != nil {
+			return fmt.Errorf("moving a package: %w", err)
+		}
+	}
+	if _, err := output(ctx, append([]string{"chroot", root, "dpkg", "--purge"}, r.Offered...)...); err != nil {
+		return err
+	}
+	if err := r.trim(root); err != nil {
+		return err
+	}
+	if err := r.writeFiles(root); err != nil {
+		return err
+	}
+	log.Info("making the nodes' signed package repository", "packages", len(r.Offered)+len(r.Dummies))
+	return r.buildRepository(ctx, apt, filepath.Join(root, "usr/share/keyrings/node-mirror.gpg"))
+}
+
+func (r recipe) trim(root string) error {
+	for _, pattern := range []string{"var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "usr/share/doc/*",
+		"usr/share/man/*", "usr/share/locale/*", "etc/resolv.conf"} {
+		matches, _ := filepath.Glob(filepath.Join(root, pattern))
+		for _, match := range matches {
+			if err := os.RemoveAll(match); err != nil {
+				return fmt.Errorf("trimming the root: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (r recipe) writeFiles(root string) error {
+	for path, text := range r.Files {
+		file := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return fmt.Errorf("writing %s: %w", path, err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return fmt.Errorf("writing %s: %w", path, err)
+		}
+	}
+	for path, target := range r.Links {
+		link := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+			return fmt.Errorf("linking %s: %w", path, err)
+		}
+		if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("linking %s: %w", path, err)
+		}
+		if err := os.Symlink(target, link); err != nil {
+			return fmt.Errorf("linking %s: %w", path, err)
+		}
+	}
+	return os.MkdirAll(filepath.Join(root, "var/log/journal"), 0o755|fs.ModeSetgid)
+}
+
+// archiveOf is the Debian archive that the host itself uses, so that a local
+// mirror serves here too; on another distribution it is Debian's.
+func archiveOf(ctx context.Context, suite string) string {
+	const debian = "http://mirror.example/debian"
+	listed, err := output(ctx, "apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
+	if err != nil {
+		return debian
+	}
+	for _, line := range strings.Split(listed, "\n") {
+		fields := strings.Fields(line)
+		if len(fields) == 3 && fields[0] == suite && fields[1] == "main" {
+			return strings.TrimSuffix(fields[2], "/")
+		}
+	}
+	return debian
+}

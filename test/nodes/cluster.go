@@ -8,11 +8,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
-	"time"
 
 	"github.com/google/renameio/v2"
 )
@@ -113,76 +110,6 @@ func (c *Cluster) Node(name string) *Node {
 		}
 	}
 	return nil
-}
-
-// Spawn runs a process on the bridge's side of the network until Close or
-// StopProcess. It outlives the caller; what it prints is in log/NAME.log.
-func (c *Cluster) Spawn(name string, env []string, argv ...string) (Process, error) {
-	return c.start(name, env, c.network().inside(argv...)...)
-}
-
-// SpawnOnHost is Spawn with the host's network.
-func (c *Cluster) SpawnOnHost(name string, env []string, argv ...string) (Process, error) {
-	return c.start(name, env, argv...)
-}
-
-func (c *Cluster) start(name string, env []string, argv ...string) (Process, error) {
-	logFile, err := os.OpenFile(c.Path("log", name+".log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return Process{}, fmt.Errorf("starting %s: %w", name, err)
-	}
-	defer logFile.Close()
-	cmd := command(context.Background(), argv...)
-	cmd.Env = append(cmd.Env, env...)
-	cmd.Dir = c.Dir()
-	cmd.Stdout, cmd.Stderr = logFile, logFile
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return Process{}, fmt.Errorf("starting %s: %w", name, err)
-	}
-	process, err := processOf(cmd.Process.Pid)
-	go reap(cmd)
-	if err != nil {
-		return process, fmt.Errorf("starting %s: %w", name, err)
-	}
-	c.mu.Lock()
-	c.state.Processes[name] = process
-	c.mu.Unlock()
-	return process, c.save()
-}
-
-// reap keeps the caller free of zombies; a process that outlives it is init's.
-func reap(cmd *exec.Cmd) { _ = cmd.Wait() }
-
-// Process finds one that Spawn started.
-func (c *Cluster) Process(name string) Process {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state.Processes[name]
-}
-
-// StopProcess ends one with SIGTERM, after 10 seconds with SIGKILL.
-func (c *Cluster) StopProcess(ctx context.Context, name string) error {
-	return endProcess(ctx, c.Process(name), 10*time.Second)
-}
-
-// KillProcess ends one with SIGKILL.
-func (c *Cluster) KillProcess(ctx context.Context, name string) error {
-	return endProcess(ctx, c.Process(name), 0)
-}
-
-func endProcess(ctx context.Context, p Process, patience time.Duration) error {
-	if patience > 0 {
-		polite, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		if p.signal(syscall.SIGTERM) == nil && p.wait(polite) == nil {
-			return nil
-		}
-	}
-	if err := p.signal(syscall.SIGKILL); err != nil {
-		return err
-	}
-	return p.wait(ctx)
 }
 
 // Close takes everything down and leaves nothing behind. It may be called for a

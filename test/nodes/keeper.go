@@ -15,11 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A machine outlives the program that started it, must come back when it
-// reboots itself, and should leave no mount behind. So a small process of its
-// own runs it: the same executable, called with keeperVerb.
-const keeperVerb = "run-node"
-
 // rebootStatus is systemd-nspawn's exit status when the machine wants to reboot.
 const rebootStatus = 133
 
@@ -35,26 +30,18 @@ type keeperFile struct {
 	Devices  []string `json:"devices"`
 }
 
-// RunKeeper must be the first thing that a program using this package calls: if
-// the program was started as a keeper it never returns.
-func RunKeeper() {
-	if len(os.Args) != 3 || os.Args[1] != keeperVerb {
-		return
+// keep runs a machine for as long as it has power: it outlives the program that
+// started it, comes back when it reboots itself, and leaves no mount behind.
+func keep(args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: run-node FILE")
 	}
-	if err := keep(os.Args[2]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-func keep(path string) error {
 	// The parent-death signal below follows the thread that forks.
 	runtime.LockOSThread()
 	mounted := false
 	for {
 		var k keeperFile
-		data, err := os.ReadFile(path)
+		data, err := os.ReadFile(args[0])
 		if err == nil {
 			err = json.Unmarshal(data, &k)
 		}

@@ -148,11 +148,11 @@ func (n *Node) Start(ctx context.Context) error {
 	if err := n.writeKeeperFile(); err != nil {
 		return err
 	}
-	self, err := os.Executable()
+	cmd, err := n.cluster.helper(nil, verbRunNode, n.path("keeper.json"))
 	if err != nil {
-		return fmt.Errorf("starting %s: %w", n.Name, err)
+		return err
 	}
-	keeper, err := n.cluster.start("node-"+n.Name, nil, self, keeperVerb, n.path("keeper.json"))
+	keeper, err := n.cluster.start("node-"+n.Name, cmd)
 	if err != nil {
 		return err
 	}

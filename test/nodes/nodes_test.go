@@ -4,7 +4,9 @@ package nodes_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	nodes.RunKeeper()
+	nodes.RunHelper()
 	os.Exit(m.Run())
 }
 
@@ -175,13 +177,25 @@ func TestNodes(t *testing.T) {
 		require.Contains(t, journal, "systemd")
 	})
 
+	t.Run("a port of the host leads into the cluster", func(t *testing.T) {
+		files := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(files, "hello"), []byte("hello from inside"), 0o644))
+		require.NoError(t, c.ServeFiles(ctx, files))
+		address, err := c.Forward("127.0.0.1:0", nodes.Gateway+":8099")
+		require.NoError(t, err)
+		answer, err := http.Get("http://" + address + "/hello")
+		require.NoError(t, err)
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.Equal(t, "hello from inside", string(body))
+		require.NoError(t, c.StopProcess(ctx, "mirror"))
+	})
+
 	t.Run("packages install from the signed repository", func(t *testing.T) {
 		root, err := nodes.BuildRoot(ctx, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
-		_, err = c.Spawn("mirror", nil, "python3", "-m", "http.server", "--bind", nodes.Gateway, "--directory", filepath.Dir(root.Apt), "8099")
-		require.NoError(t, err)
-		_, err = n1.Output(ctx, "sh", "-c", "until curl -sf "+nodes.RepositoryURL+"/dists/jammy/InRelease >/dev/null; do sleep 0.1; done")
-		require.NoError(t, err)
+		require.NoError(t, c.ServeFiles(ctx, filepath.Dir(root.Apt)))
 		_, err = n1.Output(ctx, "apt-get", "update", "-q")
 		require.NoError(t, err)
 		_, err = n1.Output(ctx, "apt-get", "install", "-y", "-q", "libaio1", "numactl", "openjdk-8-jre-headless")

@@ -1,0 +1,64 @@
+# What can be done here; `make help` lists it. The work is in Go: this file only names it.
+# Nothing but git, make, CA certificates and Go need be there before: what else a target
+# needs it installs with apt, if it may, and says so.
+
+GO      ?= go
+NODES   ?= 3
+BUILD   := build
+STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
+# The newest staticcheck that knows the Go of go.mod.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+.DEFAULT_GOAL := help
+.PHONY: help build test test-nodes test-all demo demo-down bench lint fmt clean gcc
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## The two programs, static, in build/
+	$(STATIC) -o $(BUILD)/ ./scheduler/cmd/scaleio-scheduler ./agent/cmd/scaleio-agent
+
+test: gcc ## Quick tests with the race detector: no root, Go modules only
+	$(GO) vet ./...
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's assertions, kills, reboots, losses
+	$(BUILD)/demo prepare
+	$(GO) test -tags nodes -count=1 -timeout 60m -v ./test/nodes ./test/cases
+
+test-all: test test-nodes ## Both
+
+demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root); NODES=3
+	$(BUILD)/demo up --nodes $(NODES)
+
+demo-down: $(BUILD)/demo ## Take the demo down; nothing stays behind but caches
+	$(BUILD)/demo down
+
+bench: gcc ## Benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l agent installer platform scheduler systemd test); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	$(GO) vet ./... && $(GO) vet -tags nodes ./test/...
+	$(GO) run $(STATICCHECK) ./... && $(GO) run $(STATICCHECK) -tags nodes ./test/...
+
+fmt: ## Format the code
+	gofmt -w agent installer platform scheduler systemd test
+
+clean: ## Remove build/
+	rm -rf $(BUILD)
+
+# Go itself knows what is up to date.
+.PHONY: $(BUILD)/demo
+$(BUILD)/demo:
+	@$(STATIC) -o $@ ./test/demo
+
+# The race detector needs a C compiler.
+gcc:
+	@command -v gcc >/dev/null && [ -e /usr/include/stdlib.h ] && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing gcc and libc6-dev: the race detector needs them"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev >/dev/null; \
+	else \
+		echo "the race detector needs a C compiler: install the packages gcc and libc6-dev (as root: apt-get install gcc libc6-dev)"; exit 1; \
+	fi

@@ -1,0 +1,40 @@
+package scaleio
+
+import (
+	"regexp"
+	"strings"
+)
+
+var (
+	usersLine  = regexp.MustCompile(`^System has (\d+) users?:?$`)
+	usersTitle = regexp.MustCompile(`^ID\s+Role\s+Need-New-Pass\s+User Name$`)
+	usersRule  = regexp.MustCompile(`^[-= ]+$`)
+	userLine   = regexp.MustCompile(`^(\w+)\s+(\w+)\s+([Yy]es|[Nn]o|YES|NO)\s+(\S+)$`)
+)
+
+// ParseQueryUsers reads query_users.
+func ParseQueryUsers(raw string) ([]User, error) {
+	r := read("query_users", raw)
+	head := usersLine.FindStringSubmatch(r.line())
+	var count int
+	if head == nil || !r.number(head[1], &count) {
+		return nil, r.stuck()
+	}
+	r.at++
+	if count > 0 && r.take(usersTitle) == nil {
+		return nil, r.stuck()
+	}
+	r.take(usersRule)
+	var users []User
+	for r.more() {
+		m := r.take(userLine)
+		if m == nil {
+			return nil, r.stuck()
+		}
+		users = append(users, User{ID: m[1], Role: m[2], NeedNewPass: strings.EqualFold(m[3], "yes"), Name: m[4]})
+	}
+	if len(users) != count {
+		return nil, r.stuck()
+	}
+	return users, nil
+}

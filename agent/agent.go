@@ -1,0 +1,168 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"scaleio-framework/installer"
+	"scaleio-framework/installer/step"
+	"scaleio-framework/scheduler/api"
+)
+
+// ErrRestart ends Run when the process itself has to begin anew; systemd starts it again.
+var ErrRestart = errors.New("restarting to load changed trust")
+
+// Scheduler is how an agent calls: it is never called.
+type Scheduler interface {
+	Report(ctx context.Context, report api.Report) (api.Answer, error)
+	Renew(ctx context.Context, request api.RenewRequest) (api.JoinAnswer, error)
+}
+
+// Steps are the node's: what should be true here, and what is seen.
+type Steps interface {
+	Plan(in installer.Input) (step.Plan, error)
+	Observe(ctx context.Context, in installer.Input) installer.Observation
+}
+
+// Options of an agent; every field but Reached is required.
+type Options struct {
+	Version   string
+	Identity  api.Identity // AgentUUID is filled in by New
+	Config    Config
+	Facts     Facts
+	Files     installer.Files
+	Steps     Steps
+	Leader    Leader
+	Connect   func(servers []string, keys *Keys) (Scheduler, error) // a client over mTLS
+	Join      func(ctx context.Context, servers []string, request api.JoinRequest) (api.JoinAnswer, error)
+	Notify    func(state string) // sd_notify; harmless outside systemd
+	Log       *slog.Logger
+	Reached   func(point string) // fault injection
+	Listen    string             // ":9780"
+	Socket    string
+	PassEvery time.Duration // between looks when nothing happens and the node is Ready
+}
+
+// Facts are what reports carry and nothing changes.
+type Facts struct {
+	BootID string
+}
+
+// An Agent is one node's daemon.
+type Agent struct {
+	Options
+	brake  *brake
+	leases *leases
+	keys   *Keys
+	node   *step.Reconciler
+	lead   *step.Reconciler
+
+	wake   chan struct{} // orders changed: pass now
+	tell   chan struct{} // something to report changed: report now
+	pulse  pulse
+	mu     sync.Mutex
+	kept   remembered
+	seen   seen
+	answer received
+}
+
+// seen is the outcome of the last looks.
+type seen struct {
+	result   step.Result
+	observed installer.Observation
+	passes   int
+	unsupp   string // why the spec can't be followed
+	view     *api.ClusterView
+	viewAt   time.Time
+	leading  []api.Condition
+}
+
+// received is the last answer, with when its report was sent.
+type received struct {
+	storage   *api.StorageView
+	secrets   api.Secrets
+	etag      string
+	wait      bool
+	poll      time.Duration
+	at        time.Time
+	away      error // why the scheduler can't be reached now
+	awaySince time.Time
+	skew      time.Duration
+	conflict  string
+}
+
+// New makes an agent; it starts nothing.
+func New(o Options) (*Agent, error) {
+	kept, err := remember(o.Files)
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), tell: make(chan struct{}, 1), kept: kept}
+	a.Identity.AgentUUID = kept.AgentUUID
+	a.keys = &Keys{files: o.Files}
+	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now}
+	a.node = &step.Reconciler{Log: o.Log, Held: a.brake.Held, Reached: o.Reached, Changed: a.progress}
+	a.lead = &step.Reconciler{Log: o.Log.With("duty", "leader"), Held: a.brake.Held, Reached: o.Reached}
+	if a.PassEvery == 0 {
+		a.PassEvery = 20 * time.Second
+	}
+	return a, nil
+}
+
+// Run serves until ctx ends.
+func (a *Agent) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.serve(ctx) })
+	group.Go(func() error { return a.serveSocket(ctx) })
+	group.Go(func() error { return a.passes(ctx) })
+	group.Go(func() error { return a.leads(ctx) })
+	group.Go(func() error { return a.link(ctx) })
+	group.Go(func() error { return a.watchdog(ctx) })
+	a.Notify("READY=1\nSTATUS=running")
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (a *Agent) hold() *api.Hold {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.kept.Hold
+}
+
+func (a *Agent) spec() *api.NodeSpec {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.kept.Spec
+}
+
+// input is what the steps work from: the last accepted spec, and what the leader saw of this node, aged.
+func (a *Agent) input() (installer.Input, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.kept.Spec == nil {
+		return installer.Input{}, false
+	}
+	in := installer.Input{Spec: *a.kept.Spec, Secrets: a.answer.secrets, Leases: a.leases}
+	if a.answer.storage != nil {
+		aged := *a.answer.storage
+		aged.AgeMS += time.Since(a.answer.at).Milliseconds()
+		in.Storage = &aged
+	}
+	return in, true
+}
+
+// signal is a wake-up that never blocks and never piles up.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

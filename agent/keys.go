@@ -1,0 +1,178 @@
+package agent
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"scaleio-framework/installer"
+	"scaleio-framework/platform"
+	"scaleio-framework/scheduler/api"
+)
+
+// Keys are this node's private key and the certificate that the cluster's CA gave it. The key never leaves the node.
+type Keys struct{ files installer.Files }
+
+const (
+	keyFile  = StateDir + "/node.key"
+	certFile = StateDir + "/node.crt"
+)
+
+// CA is the cluster's, brought by the Mesos task or the operator.
+func (k *Keys) CA() (*x509.CertPool, error) {
+	data, err := k.files.Read(CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the cluster's CA: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("reading %s: no certificate in it", CAFile)
+	}
+	return pool, nil
+}
+
+// Certificate for mTLS; platform.ErrNotFound while the node hasn't joined.
+func (k *Keys) Certificate() (tls.Certificate, error) {
+	cert, err := k.files.Read(certFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := k.files.Read(keyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
+// request makes a certificate request for this node with its key, which is made on first use.
+func (k *Keys) request(node string) (string, error) {
+	key, err := k.key()
+	if err != nil {
+		return "", err
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: node}}, key)
+	if err != nil {
+		return "", fmt.Errorf("making a certificate request: %w", err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), nil
+}
+
+func (k *Keys) key() (*ecdsa.PrivateKey, error) {
+	data, err := k.files.Read(keyFile)
+	if err == nil {
+		block, _ := pem.Decode(data)
+		if block == nil {
+			return nil, fmt.Errorf("reading %s: no key in it", keyFile)
+		}
+		return x509.ParseECPrivateKey(block.Bytes)
+	}
+	if !errors.Is(err, platform.ErrNotFound) {
+		return nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("making the node's key: %w", err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.files.MkdirAll(StateDir, 0o700); err != nil {
+		return nil, err
+	}
+	return key, k.files.Write(keyFile, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600)
+}
+
+func (k *Keys) keep(answer api.JoinAnswer) error {
+	if block, _ := pem.Decode([]byte(answer.Certificate)); block == nil {
+		return errors.New("the scheduler's answer carries no certificate")
+	}
+	return k.files.Write(certFile, []byte(answer.Certificate), 0o600)
+}
+
+// joined gets the node its first certificate, trying until it has one or ctx ends. Without a token it waits: `place` restarts the unit when it brings one.
+func (a *Agent) joined(ctx context.Context) error {
+	retry := firstRetry
+	for {
+		_, err := a.keys.Certificate()
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, platform.ErrNotFound) {
+			err = a.join(ctx)
+			if err == nil {
+				return nil
+			}
+		}
+		a.away(fmt.Errorf("joining: %w", err))
+		timer := time.NewTimer(jitter(retry))
+		retry = min(2*retry, lastRetry)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+func (a *Agent) join(ctx context.Context) error {
+	token, err := a.Files.Read(TokenFile)
+	if err != nil {
+		return fmt.Errorf("%s: no join token on this node: start the Mesos task (place), or write %s: %w", api.ConditionNotJoined, TokenFile, err)
+	}
+	csr, err := a.keys.request(a.Identity.ID)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	answer, err := a.Join(ctx, a.servers(), api.JoinRequest{Token: strings.TrimSpace(string(token)), Node: a.Identity, CSR: csr})
+	if err != nil {
+		return err
+	}
+	if answer.Cluster != a.Config.Cluster {
+		return fmt.Errorf("the scheduler is of cluster %s, this node is configured for %s (%s)", answer.Cluster, a.Config.Cluster, ConfigFile)
+	}
+	if err := a.keys.keep(answer); err != nil {
+		return err
+	}
+	a.Log.Info("joined", "cluster", answer.Cluster, "node", a.Identity.ID)
+	return a.Files.Remove(TokenFile) // it has done its work
+}
+
+// renewIfDue asks for the next certificate when two thirds of this one's life are over.
+func (a *Agent) renewIfDue(ctx context.Context, scheduler *Scheduler) error {
+	pair, err := a.keys.Certificate()
+	if err != nil {
+		return err
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		return err
+	}
+	life := leaf.NotAfter.Sub(leaf.NotBefore)
+	if time.Now().Before(leaf.NotBefore.Add(life * 2 / 3)) {
+		return nil
+	}
+	csr, err := a.keys.request(a.Identity.ID)
+	if err != nil {
+		return err
+	}
+	answer, err := (*scheduler).Renew(ctx, api.RenewRequest{CSR: csr})
+	if err != nil {
+		return fmt.Errorf("renewing the node's certificate (valid until %s): %w", leaf.NotAfter.Format(time.DateOnly), err)
+	}
+	*scheduler = nil // the next connection uses the new one
+	a.Log.Info("certificate renewed")
+	return a.keys.keep(answer)
+}

@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"sync"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// leases are the rights this node holds. A lease's time counts from the moment the report that won it was sent, on the monotonic clock: the scheduler
+// counts from later, so ours always ends first.
+type leases struct {
+	mu     sync.Mutex
+	until  map[api.LeaseName]time.Time // zero time: no timeout
+	wanted map[api.LeaseName]bool
+}
+
+// Left tells how long a lease may still be used.
+func (l *leases) Left(name api.LeaseName) (time.Duration, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until, ok := l.until[name]
+	if !ok {
+		return 0, false
+	}
+	if until.IsZero() {
+		return time.Hour, true
+	}
+	left := time.Until(until)
+	return left, left > 0
+}
+
+// Want asks for a lease with the next report; wants are collected anew in each pass.
+func (l *leases) Want(name api.LeaseName) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wanted == nil {
+		l.wanted = map[api.LeaseName]bool{}
+	}
+	l.wanted[name] = true
+}
+
+func (l *leases) forgetWants() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wanted = nil
+}
+
+func (l *leases) wants() (names []api.LeaseName) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range []api.LeaseName{api.LeaseDisruption, api.LeaseLeader} {
+		if l.wanted[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// granted replaces what is held by what an answer to a report sent at that moment grants.
+func (l *leases) granted(sent time.Time, grants []api.Lease) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.until = map[api.LeaseName]time.Time{}
+	for _, g := range grants {
+		if g.TTLMS == 0 {
+			l.until[g.Name] = time.Time{}
+			continue
+		}
+		l.until[g.Name] = sent.Add(time.Duration(g.TTLMS) * time.Millisecond)
+	}
+}

@@ -1,0 +1,210 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// Pace of reports: never faster than reportGap, and no slower than leaderPoll while the leader lease has to be renewed.
+const (
+	reportGap  = 20 * time.Millisecond
+	leaderPoll = api.LeaderLeaseTTL / 3
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
+
+// link joins once, then reports for as long as the agent runs. Only nodes that something waits for keep a request open.
+func (a *Agent) link(ctx context.Context) error {
+	if err := a.joined(ctx); err != nil {
+		return err
+	}
+	retry := firstRetry
+	var scheduler Scheduler
+	for ctx.Err() == nil {
+		var err error
+		if scheduler == nil {
+			scheduler, err = a.Connect(a.servers(), a.keys)
+		}
+		next := retry
+		if err == nil {
+			next, err = a.exchange(ctx, scheduler)
+		}
+		if err == nil {
+			retry = firstRetry
+			err = a.renewIfDue(ctx, &scheduler)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.away(err)
+			next, retry = jitter(retry), min(2*retry, lastRetry)
+			scheduler = nil // addresses or certificates may have changed
+		}
+		a.pause(ctx, next)
+	}
+	return ctx.Err()
+}
+
+// pause waits, or less if there is something to tell.
+func (a *Agent) pause(ctx context.Context, d time.Duration) {
+	gap := time.NewTimer(reportGap)
+	defer gap.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-gap.C:
+	}
+	rest := time.NewTimer(max(0, d-reportGap))
+	defer rest.Stop()
+	select {
+	case <-ctx.Done():
+	case <-a.tell:
+	case <-rest.C:
+	}
+}
+
+// exchange sends one report and takes its answer. A held request is given up when something changed here.
+func (a *Agent) exchange(ctx context.Context, scheduler Scheduler) (time.Duration, error) {
+	drain(a.tell)
+	report := a.report()
+	hold := time.Duration(0)
+	if a.waits() {
+		hold = api.LongPollLimit
+		if _, leading := a.leases.Left(api.LeaseLeader); leading {
+			hold = leaderPoll
+		}
+	}
+	report.WaitMS = hold.Milliseconds()
+	ctx, cancel := context.WithTimeout(ctx, hold+15*time.Second)
+	defer cancel()
+	interrupted := make(chan struct{})
+	if hold > 0 {
+		go func() {
+			select {
+			case <-ctx.Done():
+			case <-a.tell:
+				close(interrupted)
+				cancel()
+			}
+		}()
+	}
+	sent := time.Now()
+	answer, err := scheduler.Report(ctx, report)
+	if err != nil {
+		select {
+		case <-interrupted:
+			return 0, nil // we gave it up ourselves
+		default:
+			return 0, err
+		}
+	}
+	return a.take(answer, sent)
+}
+
+func (a *Agent) waits() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.answer.wait
+}
+
+// take follows an answer, unless its spec must be refused.
+func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.kept.accept(answer.Spec, a.Identity.ID); err != nil {
+		return 0, err
+	}
+	keep := a.kept
+	changed := keep.Spec == nil || keep.Spec.Version != answer.Spec.Version
+	lasting := answer.Spec
+	lasting.Cluster, lasting.Formation = nil, nil // rights of the moment, not to be found again after a restart
+	moved := changed || !sameHold(keep.Hold, answer.Hold) || !sameServers(keep.Servers, answer.Servers)
+	keep.Spec, keep.Hold = &lasting, answer.Hold
+	if len(answer.Servers) > 0 {
+		keep.Servers = answer.Servers
+	}
+	if moved {
+		if err := keep.save(a.Files); err != nil {
+			return 0, fmt.Errorf("keeping the scheduler's orders: %w", err)
+		}
+	}
+	if a.answer.away != nil {
+		a.Log.Info("scheduler reached again")
+	}
+	fresh := a.answer.etag != answer.ETag
+	a.kept = keep
+	spec := answer.Spec
+	a.kept.Spec = &spec
+	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent}
+	a.leases.granted(sent, answer.Leases)
+	if changed || fresh {
+		signal(a.wake)
+	}
+	poll := a.answer.poll
+	if answer.Wait {
+		poll = 0
+	}
+	for _, l := range answer.Leases {
+		if l.Name == api.LeaseLeader {
+			poll = min(poll, leaderPoll)
+		}
+	}
+	return poll, nil
+}
+
+func (a *Agent) away(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var refused *api.Error
+	if errors.As(err, &refused) && refused.Code == api.CodeConflict {
+		a.answer.conflict = refused.Message
+	}
+	if a.answer.away == nil {
+		a.answer.awaySince = time.Now()
+		a.Log.Warn("scheduler can't be reached; this node goes on without it", "err", err)
+	}
+	a.answer.away = err
+}
+
+// servers in the order in which they are tried: where it was found last, then what was configured.
+func (a *Agent) servers() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []string
+	known := map[string]bool{}
+	for _, s := range append(append([]string(nil), a.kept.Servers...), a.Config.Servers...) {
+		if !known[s] {
+			known[s] = true
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func drain(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+	}
+}
+
+func sameHold(a, b *api.Hold) bool {
+	return a == nil && b == nil || a != nil && b != nil && *a == *b
+}
+
+func sameServers(kept, told []string) bool {
+	if len(told) == 0 {
+		return true
+	}
+	if len(kept) != len(told) {
+		return false
+	}
+	for i := range kept {
+		if kept[i] != told[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,157 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// passLimit bounds one walk over all steps, package installs included.
+const passLimit = 20 * time.Minute
+
+// unreadyEvery is the pace while a fact doesn't hold: things that no event announces (a daemon that opens its port) are seen by then.
+const unreadyEvery = 2 * time.Second
+
+// passes looks and acts until ctx ends.
+func (a *Agent) passes(ctx context.Context) error {
+	for {
+		a.pulse.begin(passLimit + time.Minute)
+		next := a.pass(ctx)
+		a.pulse.rest(next + time.Minute)
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-a.wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+		if restart, err := a.trustGateway(); err != nil {
+			a.Log.Warn("keeping the gateway's certificate", "err", err)
+		} else if restart {
+			return ErrRestart
+		}
+	}
+}
+
+// pass walks the plan once and says when to look again.
+func (a *Agent) pass(ctx context.Context) time.Duration {
+	in, ok := a.input()
+	if !ok {
+		return a.PassEvery // not placed yet: link wakes us with the first spec
+	}
+	ctx, cancel := context.WithTimeout(ctx, passLimit)
+	defer cancel()
+	if _, held := a.brake.Held(); !held {
+		guarded, release := a.brake.guard(ctx)
+		defer release()
+		ctx = guarded
+	}
+	a.leases.forgetWants()
+	plan, err := a.Steps.Plan(in)
+	if err != nil {
+		a.note(func(s *seen) { s.unsupp = err.Error() })
+		a.Log.Error("refusing a spec that this version can't follow", "err", err, "gen", in.Spec.Version.Generation)
+		return a.PassEvery
+	}
+	result := a.node.Pass(ctx, plan, in.Spec.Gates, in.Spec.Version.Generation)
+	if ctx.Err() != nil {
+		return unreadyEvery
+	}
+	in, _ = a.input()
+	observed := a.Steps.Observe(ctx, in)
+	if mdm := observed.MDM; mdm != nil && mdm.Master && (in.Spec.SystemID == "" || in.Spec.SystemID == mdm.SystemID) {
+		a.leases.Want(api.LeaseLeader)
+	}
+	a.note(func(s *seen) { s.result, s.observed, s.unsupp, s.passes = result, observed, "", s.passes+1 })
+	switch {
+	case result.Acted:
+		return 0
+	case result.RetryIn > 0:
+		return min(result.RetryIn, unreadyEvery)
+	case !result.Ready:
+		return unreadyEvery
+	}
+	return jitter(a.PassEvery)
+}
+
+// progress lets people and scheduler see a long act while it runs.
+func (a *Agent) progress(conditions []api.Condition) {
+	a.note(func(s *seen) {
+		s.result.Conditions, s.result.Ready = conditions, false
+		for _, c := range conditions {
+			if c.Status != api.True {
+				s.result.First = c.Type
+				break
+			}
+		}
+	})
+}
+
+// note changes what was seen and reports it if that makes a difference.
+func (a *Agent) note(change func(*seen)) {
+	a.mu.Lock()
+	before := a.seen.digest()
+	change(&a.seen)
+	after := a.seen.digest()
+	a.mu.Unlock()
+	if before != after {
+		signal(a.tell)
+	}
+}
+
+// digest of all that is worth a report of its own: not ages, not times.
+func (s seen) digest() uint64 {
+	type line struct{ Type, Status, Reason, Message string }
+	var lines []line
+	for _, set := range [][]api.Condition{s.result.Conditions, s.leading} {
+		for _, c := range set {
+			lines = append(lines, line{c.Type, string(c.Status), c.Reason, ""})
+		}
+	}
+	disks := append([]api.Disk(nil), s.observed.Disks...)
+	for i := range disks {
+		disks[i].PreparedAgeMS = 0
+	}
+	var view api.ClusterView
+	if s.view != nil {
+		view = *s.view
+		view.AgeMS, view.Conditions = 0, nil
+		if view.Pool != nil {
+			pool := *view.Pool
+			pool.InUseBytes, pool.FreeBytes, pool.RebuildBytes = 0, 0, 0
+			view.Pool = &pool
+		}
+	}
+	h := fnv.New64a()
+	// Encoding plain structs of strings and numbers can't fail.
+	_ = json.NewEncoder(h).Encode([]any{lines, disks, view, s.result.Ready, s.unsupp, s.observed.MDM, s.observed.Gateway, s.passes == 0})
+	return h.Sum64()
+}
+
+// trustGateway keeps the certificate of this node's own gateway where Go's TLS finds it at start; a changed one needs a new process, since the
+// system's roots are loaded once (crypto/x509) and goscaleio takes no others.
+func (a *Agent) trustGateway() (restart bool, err error) {
+	a.mu.Lock()
+	gateway := a.seen.observed.Gateway
+	a.mu.Unlock()
+	if gateway == nil || gateway.CertificatePEM == "" {
+		return false, nil
+	}
+	old, readErr := a.Files.Read(GatewayFile)
+	if readErr == nil && string(old) == gateway.CertificatePEM {
+		return false, nil
+	}
+	return true, a.Files.Write(GatewayFile, []byte(gateway.CertificatePEM), os.FileMode(0o644))
+}
+
+// jitter keeps nodes that were started together apart: ±20 %.
+func jitter(d time.Duration) time.Duration {
+	return d + time.Duration((rand.Float64()-0.5)*0.4*float64(d))
+}

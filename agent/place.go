@@ -1,0 +1,223 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"scaleio-framework/installer"
+	"scaleio-framework/platform"
+	"scaleio-framework/scheduler/api"
+)
+
+// ErrRefused is a refusal for safety (exit status 4): nothing was touched.
+var ErrRefused = errors.New("refused for safety")
+
+// A Placement is what the Mesos task brings to a node.
+type Placement struct {
+	Config Config
+	CA     string
+	Token  api.Secret
+	SHA256 string // of the binary that runs: checked before it is installed
+	Binary string // path of it
+	Unit   []byte // the unit file that this version ships
+}
+
+// PlacementFrom reads the task's environment; all faults at once.
+func PlacementFrom(env func(string) string, binary string, unit []byte) (Placement, error) {
+	p := Placement{CA: env(api.EnvCA), Token: api.NewSecret(env(api.EnvToken)), SHA256: env(api.EnvSHA256), Binary: binary, Unit: unit}
+	p.Config.Cluster = env(api.EnvCluster)
+	for _, s := range strings.Split(env(api.EnvServers), ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			p.Config.Servers = append(p.Config.Servers, s)
+		}
+	}
+	var missing []error
+	for name, value := range map[string]string{api.EnvCluster: p.Config.Cluster, api.EnvServers: env(api.EnvServers), api.EnvCA: p.CA, api.EnvToken: p.Token.Reveal(), api.EnvSHA256: p.SHA256} {
+		if value == "" {
+			missing = append(missing, fmt.Errorf("%s is not set: `place` is started by the scheduler's Mesos task", name))
+		}
+	}
+	return p, errors.Join(missing...)
+}
+
+// A Placer puts the daemon under PID 1, where neither the end of the Mesos container nor a restart of the Mesos agent reaches it.
+type Placer struct {
+	Files installer.Files
+	Units installer.Units
+	Log   *slog.Logger
+	Read  func(path string) (io.ReadCloser, error) // of the binary
+}
+
+// Place installs binary, configuration and unit, and starts the unit, or adopts the one that is there. It never makes a second.
+func (p *Placer) Place(ctx context.Context, want Placement) error {
+	if err := p.belongs(want); err != nil {
+		return err
+	}
+	dir, err := p.installBinary(want)
+	if err != nil {
+		return err
+	}
+	state, err := p.Units.State(ctx, Unit)
+	if err != nil {
+		return fmt.Errorf("asking systemd about %s: %w", Unit, err)
+	}
+	if state.Load == "masked" {
+		return fmt.Errorf("%w: %s is masked on this node: `systemctl unmask %s` to let the agent run", ErrRefused, Unit, Unit)
+	}
+	changed, err := p.configure(want, dir)
+	if err != nil {
+		return err
+	}
+	if err := p.Units.Reload(ctx); err != nil {
+		return fmt.Errorf("reloading systemd: %w", err)
+	}
+	if err := p.Units.Enable(ctx, Unit); err != nil {
+		return fmt.Errorf("enabling %s: %w", Unit, err)
+	}
+	switch {
+	case state.Active != "active" && state.Active != "activating":
+		p.Log.Info("starting", "unit", Unit)
+		if err := p.Units.ResetFailed(ctx, Unit); err != nil {
+			p.Log.Debug("nothing to reset", "err", err)
+		}
+		err = p.Units.Start(ctx, Unit)
+	case changed:
+		p.Log.Info("restarting with what the task brought", "unit", Unit)
+		err = p.Units.Restart(ctx, Unit)
+	default:
+		p.Log.Info("adopting the running unit", "unit", Unit)
+	}
+	if err != nil {
+		return fmt.Errorf("starting %s: %w", Unit, err)
+	}
+	return nil
+}
+
+// belongs refuses a node that another cluster configured.
+func (p *Placer) belongs(want Placement) error {
+	data, err := p.Files.Read(ConfigFile)
+	if errors.Is(err, platform.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	have, err := ParseConfig(data)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	if have.Cluster != want.Config.Cluster {
+		return fmt.Errorf("%w: this node belongs to cluster %s (%s), not to %s", ErrRefused, have.Cluster, ConfigFile, want.Config.Cluster)
+	}
+	return nil
+}
+
+// installBinary copies the running binary (never moves it: a moved file keeps its SELinux label and systemd may not execute it) to a folder named by its digest.
+func (p *Placer) installBinary(want Placement) (string, error) {
+	in, err := p.Read(want.Binary)
+	if err != nil {
+		return "", fmt.Errorf("reading the agent's binary: %w", err)
+	}
+	defer in.Close()
+	data, err := io.ReadAll(in)
+	if err != nil {
+		return "", fmt.Errorf("reading the agent's binary: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	if digest := hex.EncodeToString(sum[:]); digest != want.SHA256 {
+		return "", fmt.Errorf("%w: the binary's SHA-256 is %s, the scheduler announced %s: check what its agent-url serves", ErrRefused, digest, want.SHA256)
+	}
+	dir := path.Join(InstallDir, "bin", want.SHA256)
+	target := path.Join(dir, "scaleio-agent")
+	if digest, _, err := p.Files.Digest(target); err == nil && digest == want.SHA256 {
+		return dir, nil
+	}
+	if err := p.Files.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, p.Files.Write(target, data, 0o755)
+}
+
+// configure writes what differs and says whether the daemon has to be started anew for it.
+func (p *Placer) configure(want Placement, dir string) (changed bool, err error) {
+	config, err := want.Config.Marshal()
+	if err != nil {
+		return false, err
+	}
+	if err := p.Files.MkdirAll(ConfigDir, 0o755); err != nil {
+		return false, err
+	}
+	files := []struct {
+		path string
+		data []byte
+		mode os.FileMode
+	}{{CAFile, []byte(want.CA), 0o644}, {ConfigFile, config, 0o644}, {UnitFile, want.Unit, 0o644}}
+	for _, f := range files {
+		if have, err := p.Files.Read(f.path); err == nil && bytes.Equal(have, f.data) {
+			continue
+		}
+		if err := p.Files.Write(f.path, f.data, f.mode); err != nil {
+			return false, err
+		}
+		changed = true
+	}
+	if _, err := p.Files.Read(certFile); errors.Is(err, platform.ErrNotFound) { // not joined yet: a fresh token may be what it waits for
+		if err := p.Files.Write(TokenFile, []byte(want.Token.Reveal()+"\n"), 0o600); err != nil {
+			return false, err
+		}
+	}
+	link := path.Join(InstallDir, "current")
+	if have, err := p.Files.Readlink(link); err == nil && have == dir {
+		return changed, nil
+	}
+	return true, p.Files.Symlink(dir, link)
+}
+
+// mirrorEvery is how often the task looks at the unit.
+const mirrorEvery = 2 * time.Second
+
+// goneLimit is how long the unit may be down before the task says so by failing: restarts of the daemon take less.
+const goneLimit = time.Minute
+
+// Mirror stays in the foreground and shows the unit's health as the task's own. It ends with nil when ctx ends (a killed task never stops storage) and with
+// an error when the unit is down for good.
+func (p *Placer) Mirror(ctx context.Context, ready func(context.Context) (bool, string)) error {
+	tick := time.NewTicker(mirrorEvery)
+	defer tick.Stop()
+	var downSince time.Time
+	shown := ""
+	for {
+		state, err := p.Units.State(ctx, Unit)
+		if ctx.Err() != nil {
+			return nil
+		}
+		switch {
+		case err == nil && (state.Active == "active" || state.Active == "activating" || state.Active == "reloading"):
+			downSince = time.Time{}
+		case downSince.IsZero():
+			downSince = time.Now()
+			p.Log.Warn("the unit is not active", "unit", Unit, "state", state.Active, "result", state.Result, "err", err)
+		case time.Since(downSince) > goneLimit:
+			return fmt.Errorf("%s has been %s (%s) for %s: see `journalctl -u %s` on this node", Unit, state.Active, state.Result, goneLimit, Unit)
+		}
+		if ok, why := ready(ctx); fmt.Sprint(ok, why) != shown {
+			shown = fmt.Sprint(ok, why)
+			p.Log.Info("node", "ready", ok, "why", why)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

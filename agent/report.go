@@ -1,0 +1,69 @@
+package agent
+
+import (
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// awayAfter is how long the scheduler may be out of reach before people are told.
+const awayAfter = 2 * time.Minute
+
+// skewLimit between our wall clock and the scheduler's (certificates and people use it, nothing else).
+const skewLimit = 30 * time.Second
+
+// report says everything that was seen last.
+func (a *Agent) report() api.Report {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.seen
+	r := api.Report{
+		Node: a.Identity, Agent: a.Version, Time: time.Now().UTC(), BootID: a.Facts.BootID, Platform: s.observed.Platform,
+		Addresses: s.observed.Addresses, Ready: a.readyLocked(), Step: s.result.First, Conditions: a.conditionsLocked(), Disks: s.observed.Disks,
+		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Wants: a.leases.wants(), Seen: a.answer.etag,
+	}
+	if a.kept.Spec != nil {
+		r.Version = a.kept.Spec.Version
+	}
+	if s.view != nil {
+		if _, leading := a.leases.Left(api.LeaseLeader); leading {
+			view := *s.view
+			view.AgeMS = time.Since(s.viewAt).Milliseconds()
+			view.Conditions = s.leading
+			r.Cluster = &view
+		}
+	}
+	return r
+}
+
+func (a *Agent) readyLocked() bool {
+	return a.seen.result.Ready && a.seen.unsupp == "" && a.answer.conflict == ""
+}
+
+// conditionsLocked are the steps' and those of the agent itself.
+func (a *Agent) conditionsLocked() []api.Condition {
+	all := append([]api.Condition(nil), a.seen.result.Conditions...)
+	add := func(kind, reason, message string) {
+		all = append(all, api.Condition{Type: kind, Status: api.True, Reason: reason, Message: message, Since: time.Now().UTC(), Generation: a.generationLocked()})
+	}
+	if a.seen.unsupp != "" {
+		add(api.ConditionUnsupportedSpec, "UnsupportedSpec", a.seen.unsupp)
+	}
+	if a.answer.conflict != "" {
+		add(api.ConditionIdentityConflict, "IdentityConflict", a.answer.conflict)
+	}
+	if a.answer.away != nil && time.Since(a.answer.awaySince) > awayAfter {
+		add(api.ConditionSchedulerAway, "Unreachable", a.answer.away.Error()+"; this node goes on without it")
+	}
+	if a.answer.skew.Abs() > skewLimit {
+		add(api.ConditionClockSkew, "ClockSkew", "the wall clock differs from the scheduler's by "+a.answer.skew.Round(time.Second).String()+": certificates may fail; check time synchronisation")
+	}
+	return all
+}
+
+func (a *Agent) generationLocked() int64 {
+	if a.kept.Spec == nil {
+		return 0
+	}
+	return a.kept.Spec.Version.Generation
+}

@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"scaleio-framework/installer"
+	"scaleio-framework/platform"
+	"scaleio-framework/scheduler/api"
+)
+
+// remembered is what the agent can't observe again: who it is, and the last orders it accepted. Never a secret.
+type remembered struct {
+	Schema    int           `json:"schema"`
+	AgentUUID string        `json:"agentUuid"`
+	Spec      *api.NodeSpec `json:"spec,omitempty"`
+	Servers   []string      `json:"servers,omitempty"` // where schedulers were found last
+	Hold      *api.Hold     `json:"hold,omitempty"`    // the scheduler's brake survives our restart and its absence
+}
+
+const (
+	stateFile   = StateDir + "/state.json"
+	stateSchema = 1
+)
+
+// remember loads the state, or mints an identity on a machine that has none. A file that is newer or damaged is refused: an agent that
+// forgot its orders must not act as a new one.
+func remember(files installer.Files) (remembered, error) {
+	data, err := files.Read(stateFile)
+	if errors.Is(err, platform.ErrNotFound) {
+		st := remembered{Schema: stateSchema, AgentUUID: uuid.NewString()}
+		return st, st.save(files)
+	}
+	if err != nil {
+		return remembered{}, err
+	}
+	var st remembered
+	if err := json.Unmarshal(data, &st); err != nil {
+		return st, fmt.Errorf("reading %s: damaged (%w): restore it, or remove it to join anew under another agent UUID", stateFile, err)
+	}
+	if st.Schema > stateSchema || st.AgentUUID == "" {
+		return st, fmt.Errorf("reading %s: schema %d is newer than this agent's %d: install the agent that wrote it", stateFile, st.Schema, stateSchema)
+	}
+	return st, nil
+}
+
+func (st remembered) save(files installer.Files) error {
+	data, err := json.MarshalIndent(st, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := files.MkdirAll(StateDir, 0o700); err != nil {
+		return err
+	}
+	return files.Write(stateFile, append(data, '\n'), 0o600)
+}
+
+// accept says why a spec must not be followed: an older one, another cluster's, another node's.
+func (st remembered) accept(spec api.NodeSpec, node string) error {
+	switch {
+	case spec.Node != node:
+		return fmt.Errorf("refusing a spec made for node %q: this is %q", spec.Node, node)
+	case st.Spec == nil:
+		return nil
+	case st.Spec.Version.Cluster != spec.Version.Cluster:
+		return fmt.Errorf("refusing a spec of cluster %s: this node belongs to %s", spec.Version.Cluster, st.Spec.Version.Cluster)
+	case spec.Version.Before(st.Spec.Version):
+		return fmt.Errorf("refusing an older spec (epoch %d generation %d): epoch %d generation %d is known",
+			spec.Version.Epoch, spec.Version.Generation, st.Spec.Version.Epoch, st.Spec.Version.Generation)
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package platform
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// FactsEnv is what can't be read from files: pulled out so that a table can stand for every distribution.
+type FactsEnv struct {
+	KernelRelease func() (string, error)          // uname -r
+	Hostname      func() (string, error)          //
+	ReadOnly      func(path string) (bool, error) // whether the file system that holds path is read-only
+	Arch          string                          // in Go's words
+}
+
+// SystemEnv asks this machine.
+func SystemEnv() FactsEnv {
+	return FactsEnv{
+		KernelRelease: func() (string, error) {
+			var u unix.Utsname
+			if err := unix.Uname(&u); err != nil {
+				return "", fmt.Errorf("asking for the kernel's release: %w", err)
+			}
+			return unix.ByteSliceToString(u.Release[:]), nil
+		},
+		Hostname: os.Hostname,
+		ReadOnly: func(path string) (bool, error) {
+			var s unix.Statfs_t
+			if err := unix.Statfs(path, &s); err != nil {
+				return false, fmt.Errorf("looking at the file system of %s: %w", path, err)
+			}
+			return s.Flags&unix.ST_RDONLY != 0, nil
+		},
+		Arch: runtime.GOARCH,
+	}
+}
+
+// ReadFacts reads what a machine is. Evidence says in one line from what it was decided.
+func ReadFacts(root Root, env FactsEnv) (Facts, error) {
+	release, err := readOSRelease(root)
+	if err != nil {
+		return Facts{}, err
+	}
+	kernel, err := env.KernelRelease()
+	if err != nil {
+		return Facts{}, err
+	}
+	hostname, err := env.Hostname()
+	if err != nil {
+		return Facts{}, fmt.Errorf("asking for the host's name: %w", err)
+	}
+	usrReadOnly, err := env.ReadOnly(root.Path("usr"))
+	if err != nil {
+		return Facts{}, err
+	}
+	return decideFacts(release, observed{
+		kernel: kernel, hostname: hostname, arch: env.Arch,
+		usrReadOnly: usrReadOnly,
+		ostree:      exists(root, "run/ostree-booted"),
+		systemd:     isDir(root, "run/systemd/system"), // sd_booted(3)
+		container:   container(root),
+		machineID:   machineID(root),
+		bootID:      readLine(root, "proc/sys/kernel/random/boot_id"),
+	}), nil
+}
+
+type observed struct {
+	kernel, hostname, arch, container, machineID, bootID string
+	usrReadOnly, ostree, systemd                         bool
+}
+
+// decideFacts is pure. Family (which package tools) and mutability (whether they may be used) are two facts: Fedora CoreOS calls itself fedora, RHCOS since
+// 4.19 rhel and before rhcos or coreos, and none of them takes packages.
+func decideFacts(release map[string]string, o observed) Facts {
+	id := strings.ToLower(release["ID"])
+	if id == "" {
+		id = "linux" // os-release(5)'s default
+	}
+	like := strings.Fields(strings.ToLower(release["ID_LIKE"]))
+	variant := release["VARIANT_ID"]
+	f := Facts{
+		OS: id + release["VERSION_ID"], ID: id, IDLike: like,
+		VersionID: release["VERSION_ID"],
+		Codename:  release["VERSION_CODENAME"],
+		Pretty:    release["PRETTY_NAME"],
+		Family:    family(id, like),
+		Kernel:    o.kernel, Arch: o.arch, Systemd: o.systemd,
+		Container: o.container, MachineID: o.machineID, BootID: o.bootID, Hostname: o.hostname,
+	}
+	f.Immutable = variant == "coreos" || o.ostree || o.usrReadOnly || f.Family == FamilyFlatcar
+	f.Evidence = fmt.Sprintf("id=%s like=%s version=%s variant=%s ostree=%t usr-ro=%t systemd=%t container=%s kernel=%s arch=%s -> family=%s immutable=%t",
+		id, strings.Join(like, "+"), orDash(f.VersionID), orDash(variant), o.ostree, o.usrReadOnly, o.systemd, orDash(o.container), o.kernel, o.arch, f.Family, f.Immutable)
+	return f
+}
+
+func family(id string, like []string) Family {
+	is := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return id == n || slices.Contains(like, n) })
+	}
+	switch {
+	case is("rhel", "fedora", "centos") || id == "rhcos": // first: early RHCOS was ID=coreos, ID_LIKE="rhel fedora"
+		return FamilyRPM
+	case is("flatcar", "coreos"):
+		return FamilyFlatcar
+	case is("debian", "ubuntu"):
+		return FamilyDeb
+	}
+	return FamilyOther
+}
+
+func readOSRelease(root Root) (map[string]string, error) {
+	for _, path := range []string{"etc/os-release", "usr/lib/os-release"} {
+		if text, err := os.ReadFile(root.Path(path)); err == nil {
+			return parseOSRelease(string(text)), nil
+		}
+	}
+	return nil, fmt.Errorf("reading /etc/os-release or /usr/lib/os-release: %w", ErrNotFound)
+}
+
+// container as PID 1 noted it (systemd writes the file in any container that says what it is), else by the marks of Docker and Podman.
+func container(root Root) string {
+	switch name := readLine(root, "run/systemd/container"); {
+	case name != "":
+		return name
+	case exists(root, ".dockerenv"):
+		return "docker"
+	case exists(root, "run/.containerenv"):
+		return "podman"
+	}
+	return ""
+}
+
+// machineID is empty while the machine is on its first boot.
+func machineID(root Root) string {
+	if id := readLine(root, "etc/machine-id"); id != "uninitialized" {
+		return id
+	}
+	return ""
+}
+
+func readLine(root Root, path string) string {
+	text, err := os.ReadFile(root.Path(path))
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	return line
+}
+
+func exists(root Root, path string) bool {
+	_, err := os.Stat(root.Path(path))
+	return err == nil
+}
+
+func isDir(root Root, path string) bool {
+	info, err := os.Stat(root.Path(path))
+	return err == nil && info.IsDir()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -33,7 +33,7 @@ type Options struct {
 }
 
 // CallTimeout of one command or request. It must be well below api.LeaderLeaseTTL: no act may outlive the right to it.
-const CallTimeout = 10 * time.Second
+const CallTimeout = 8 * time.Second
 
 // NewCLI fills in what the options leave out.
 func NewCLI(commands Commands, o Options) *CLI {

@@ -154,8 +154,11 @@ func (s *session) call(ctx context.Context, call *mesos.Call) error {
 	if !errors.As(err, &refused) {
 		return err
 	}
+	if strings.Contains(refused.text, "didn't match the stream ID") { // another SUBSCRIBE with our id came after ours, and the event that says so is still behind
+		return &fatalError{scheduler.ErrFailedOver}
+	}
 	if refused.status == http.StatusForbidden || refused.status == http.StatusServiceUnavailable || refused.status == http.StatusUnauthorized ||
-		strings.Contains(refused.text, "stream") || strings.Contains(refused.text, "Framework cannot be found") {
+		strings.Contains(refused.text, "Framework cannot be found") {
 		return err
 	}
 	s.driver.Log.Error("call refused; the subscription goes on", "err", err)

@@ -1,0 +1,263 @@
+package mdm_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/test/scaleio/mdm"
+	"scaleio-framework/test/scaleio/mgmt"
+)
+
+// machine is one node of the test: its own directory and loopback address, so that all use the product's ports.
+type machine struct {
+	t    *testing.T
+	ip   string
+	root string
+	kill func()
+}
+
+func newMachines(t *testing.T, managers ...bool) []*machine {
+	t.Helper()
+	network := fmt.Sprintf("127.%d.%d", 64+rand.IntN(128), 1+rand.IntN(250))
+	var list []*machine
+	for i, manager := range managers {
+		m := &machine{t: t, ip: fmt.Sprintf("%s.%d", network, 11+i), root: t.TempDir()}
+		conf := filepath.Join(m.root, "opt/emc/scaleio/mdm/cfg/conf.txt")
+		require.NoError(t, os.MkdirAll(filepath.Dir(conf), 0o755))
+		role := 0
+		if manager {
+			role = 1
+		}
+		require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "actor_role_is_manager=%d\n", role), 0o644))
+		m.start()
+		list = append(list, m)
+	}
+	return list
+}
+
+func (m *machine) start() {
+	m.t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	if os.Getenv("MDM_LOG") != "" {
+		log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", m.ip)
+	}
+	node, err := mdm.New(mdm.Options{Root: m.root, Listen: m.ip, Heartbeat: 20 * time.Millisecond, Lease: 400 * time.Millisecond,
+		Watch: 20 * time.Millisecond, Log: log})
+	require.NoError(m.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = node.Run(ctx) }()
+	m.kill = func() { cancel(); <-done }
+	m.t.Cleanup(func() { m.kill() })
+	require.Eventually(m.t, func() bool {
+		conn, err := net.Dial("tcp", mgmt.Address(m.ip, 9011))
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	}, 5*time.Second, time.Millisecond)
+}
+
+var trustAll = &mgmt.Trust{Approve: func(*x509.Certificate) error { return nil }}
+
+// operator is a client that looks for the master and logs in again by itself.
+type operator struct {
+	t        *testing.T
+	hosts    []string
+	password string
+}
+
+// try sends one command to whoever is master now.
+func (o *operator) try(cmd string, args, result any) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	conn, err := mgmt.FindMaster(ctx, "test", o.hosts, trustAll)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var in mgmt.LoggedIn
+	if err := conn.Call(ctx, "", mgmt.CmdLogin, mgmt.Login{User: "admin", Password: o.password}, &in); err != nil {
+		return err
+	}
+	return conn.Call(ctx, in.Session, cmd, args, result)
+}
+
+func (o *operator) must(cmd string, args, result any) {
+	o.t.Helper()
+	require.NoError(o.t, o.try(cmd, args, result), cmd)
+}
+
+// soon waits for the first master again after a failover.
+func (o *operator) soon(what string, ok func() error) {
+	o.t.Helper()
+	var err error
+	require.Eventually(o.t, func() bool { err = ok(); return err == nil }, 10*time.Second, 10*time.Millisecond, what)
+	_ = err
+}
+
+// at asks one member on its cluster port, as scli does where the management port is closed.
+func at(ip, cmd string, args, result any) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	conn, err := mgmt.Dial(ctx, "test", mgmt.Address(ip, 9011), trustAll)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Call(ctx, "", cmd, args, result)
+}
+
+const adminPassword = "Scaleio-1"
+
+// formed is a 3_node cluster: manager, manager, tie-breaker.
+func formed(t *testing.T) ([]*machine, *operator) {
+	t.Helper()
+	m := newMachines(t, true, true, false)
+	op := &operator{t: t, hosts: []string{m[0].ip, m[1].ip}, password: "admin"}
+	require.NoError(t, at(m[0].ip, mgmt.CmdCreateCluster, mgmt.CreateCluster{Name: "mdm1", IPs: []string{m[0].ip}, AcceptLicense: true}, nil))
+	op.must(mgmt.CmdSetPassword, mgmt.SetPassword{Old: "admin", New: adminPassword}, nil)
+	op.password = adminPassword
+	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "mdm2", IPs: []string{m[1].ip}, Manager: true}, nil)
+	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "tb1", IPs: []string{m[2].ip}}, nil)
+	op.must(mgmt.CmdSwitchMode, mgmt.SwitchMode{Nodes: 3, AddSlaves: []mgmt.Ref{{Name: "mdm2"}}, AddTBs: []mgmt.Ref{{Name: "tb1"}}}, nil)
+	waitNormal(t, m[0].ip)
+	return m, op
+}
+
+func waitNormal(t *testing.T, ip string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var c mgmt.Cluster
+		err := at(ip, mgmt.CmdQueryCluster, nil, &c)
+		return err == nil && !c.Degraded && c.Nodes == 3 && c.Active == 3 && c.Replicas == 2
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestFormation(t *testing.T) {
+	t.Parallel()
+	m, op := formed(t)
+	// Every member tells the same of the cluster.
+	for _, node := range m {
+		var c mgmt.Cluster
+		require.NoError(t, at(node.ip, mgmt.CmdQueryCluster, nil, &c))
+		assert.Equal(t, "mdm1", c.Members[0].Name)
+		assert.Equal(t, []string{mgmt.Master, mgmt.Slave, mgmt.TieBreaker}, []string{c.Members[0].Kind, c.Members[1].Kind, c.Members[2].Kind})
+	}
+	assert.ErrorIs(t, at(m[1].ip, mgmt.CmdView, nil, nil), mgmt.OnSlave)
+	assert.ErrorIs(t, op.try(mgmt.CmdSwitchMode, mgmt.SwitchMode{Nodes: 3}, nil), mgmt.SameClusterMode)
+	assert.ErrorIs(t, at(m[0].ip, mgmt.CmdCreateCluster, mgmt.CreateCluster{IPs: []string{m[0].ip}, AcceptLicense: true}, nil), mgmt.AlreadyConfigured)
+}
+
+// Kill the master again and again: what was acknowledged must be there at the next.
+func TestFailover_losesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
+	m, op := formed(t)
+	var acknowledged []string
+	for round := range 3 {
+		for i := range 5 {
+			name := fmt.Sprintf("u%d-%d", round, i)
+			op.soon("adding "+name, func() error {
+				err := op.try(mgmt.CmdAddUser, mgmt.AddUser{Name: name, Role: "Monitor"}, nil)
+				if errors.Is(err, mgmt.UserExists) { // an attempt whose answer was lost
+					return nil
+				}
+				return err
+			})
+			acknowledged = append(acknowledged, name)
+		}
+		master := m[round%2]
+		master.kill()
+		op.soon("another master", func() error { return op.try(mgmt.CmdView, nil, nil) })
+		var v mgmt.View
+		op.must(mgmt.CmdView, nil, &v)
+		var names []string
+		for _, u := range v.Users {
+			names = append(names, u.Name)
+		}
+		assert.Subset(t, names, acknowledged)
+		assert.True(t, v.Cluster.Degraded)
+		master.start()
+		waitNormal(t, m[(round+1)%2].ip)
+	}
+}
+
+// A slave that missed changes must not become master, even when it is the only one to ask.
+func TestFailover_staleReplicaNeverWins(t *testing.T) {
+	t.Parallel()
+	m, op := formed(t)
+	m[1].kill()
+	op.must(mgmt.CmdAddUser, mgmt.AddUser{Name: "late", Role: "Monitor"}, nil)
+	m[0].kill()
+	m[1].start()
+	deadline := time.Now().Add(time.Second)
+	for time.Now().Before(deadline) {
+		require.Error(t, op.try(mgmt.CmdView, nil, nil), "the stale replica serves")
+		require.Error(t, at(m[1].ip, mgmt.CmdQueryCluster, nil, nil))
+	}
+	m[0].start()
+	waitNormal(t, m[0].ip)
+	var v mgmt.View
+	op.must(mgmt.CmdView, nil, &v)
+	assert.Equal(t, "late", v.Users[len(v.Users)-1].Name)
+}
+
+func TestMajorityLost_refusesAndCloses(t *testing.T) {
+	t.Parallel()
+	m, op := formed(t)
+	m[1].kill()
+	m[2].kill()
+	op.soon("management closed", func() error {
+		if op.try(mgmt.CmdView, nil, nil) == nil {
+			return errors.New("still serving")
+		}
+		return nil
+	})
+	assert.ErrorIs(t, at(m[0].ip, mgmt.CmdAddUser, mgmt.AddUser{Name: "x", Role: "Monitor"}, nil), mgmt.WrongClusterState)
+	assert.ErrorIs(t, at(m[0].ip, mgmt.CmdQueryCluster, nil, nil), mgmt.WrongClusterState)
+	m[2].start()
+	op.soon("serving again", func() error { return op.try(mgmt.CmdView, nil, nil) })
+}
+
+func TestAddStandby_refusesMemberOfAnotherCluster(t *testing.T) {
+	t.Parallel()
+	m := newMachines(t, true, true)
+	for _, node := range m {
+		require.NoError(t, at(node.ip, mgmt.CmdCreateCluster, mgmt.CreateCluster{IPs: []string{node.ip}, AcceptLicense: true}, nil))
+	}
+	op := &operator{t: t, hosts: []string{m[0].ip}, password: "admin"}
+	assert.ErrorIs(t, op.try(mgmt.CmdView, nil, nil), mgmt.ChangePassword)
+	op.must(mgmt.CmdSetPassword, mgmt.SetPassword{Old: "admin", New: adminPassword}, nil)
+	op.password = adminPassword
+	assert.ErrorIs(t, op.try(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "b", IPs: []string{m[1].ip}, Manager: true}, nil), mgmt.AttachedElsewhere)
+	assert.ErrorIs(t, op.try(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "b", IPs: []string{m[1].ip}, ForceClean: true}, nil), mgmt.WrongMDMRole)
+	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "b", IPs: []string{m[1].ip}, Manager: true, ForceClean: true}, nil)
+}
+
+func TestSwitchMaster(t *testing.T) {
+	t.Parallel()
+	m, op := formed(t)
+	op.must(mgmt.CmdSwitchMaster, mgmt.Ref{Name: "mdm2"}, nil)
+	waitNormal(t, m[1].ip)
+	var v mgmt.View
+	op.must(mgmt.CmdView, nil, &v)
+	assert.Equal(t, mgmt.Master, v.Cluster.Members[1].Kind)
+	op.must(mgmt.CmdSwitchMode, mgmt.SwitchMode{Nodes: 1, RemoveSlaves: []mgmt.Ref{{Name: "mdm1"}}, RemoveTBs: []mgmt.Ref{{Name: "tb1"}}}, nil)
+	m[0].kill()
+	m[2].kill()
+	op.must(mgmt.CmdView, nil, &v)
+	assert.Equal(t, 1, v.Cluster.Nodes)
+	assert.False(t, v.Cluster.Degraded)
+}

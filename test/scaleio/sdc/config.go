@@ -37,7 +37,7 @@ func ParseConfig(data []byte) (Config, error) {
 		}
 		switch strings.ToLower(fields[0]) {
 		case "ini_guid":
-			c.GUID = strings.ToUpper(fields[1])
+			c.GUID = fields[1]
 		case "mdm":
 			c.Systems = append(c.Systems, splitIPs(fields[1]))
 		}
@@ -58,7 +58,7 @@ func readConfig(path string) (Config, error) {
 
 func (c Config) save(path string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "ini_guid %s\n", strings.ToLower(c.GUID))
+	fmt.Fprintf(&b, "ini_guid %s\n", c.GUID)
 	for _, ips := range c.Systems {
 		fmt.Fprintf(&b, "mdm %s\n", strings.Join(ips, ","))
 	}
@@ -83,7 +83,11 @@ func (c *Config) find(ip string) int {
 	return slices.IndexFunc(c.Systems, func(ips []string) bool { return slices.Contains(ips, ip) })
 }
 
+// add is done when the same system is there already, so that it can be repeated.
 func (c *Config) add(ips []string) error {
+	if slices.ContainsFunc(c.Systems, func(have []string) bool { return slices.Equal(have, ips) }) {
+		return nil
+	}
 	for _, ip := range ips {
 		if c.find(ip) >= 0 {
 			return fmt.Errorf("adding %s: %w", ip, errKnownMDM)

@@ -93,6 +93,8 @@ type fakeMDM struct {
 	failures int    // report-failed requests seen
 	asked    map[string]int
 	refuse   bool // report-failed is answered with the same map
+
+	refuseRegister string // text
 }
 
 func newFakeMDM(t *testing.T, sdss ...*fakeSDS) *fakeMDM {
@@ -145,6 +147,9 @@ func (m *fakeMDM) answer(addr string, c net.Conn, req wire.SDCRequest) wire.SDCA
 	switch {
 	case m.master != addr:
 		a.Error = "not-master"
+		return a
+	case req.Op == "register" && m.refuseRegister != "":
+		a.Error = m.refuseRegister
 		return a
 	case req.Op == "register":
 		m.conns[c] = true

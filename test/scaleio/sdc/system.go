@@ -236,6 +236,11 @@ func (s *System) identity() (systemID, sdcID, installation string) {
 	return systemID, sdcID, installation
 }
 
+func (s *System) systemID() string {
+	id, _, _ := s.identity()
+	return id
+}
+
 func (s *System) ask(ctx context.Context, req wire.SDCRequest) error {
 	s.mu.Lock()
 	ss := s.session

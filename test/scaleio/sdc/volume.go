@@ -208,9 +208,8 @@ func (v *Volume) writeCopies(ctx context.Context, at place, off int64, p []byte)
 }
 
 func (v *Volume) request(c wire.Copy, at place, off int64) wire.SDSRequest {
-	systemID, _, _ := v.system.identity()
 	return wire.SDSRequest{
-		System: systemID, SDS: c.SDS, Volume: v.id, Generation: at.generation,
+		System: v.system.systemID(), SDS: c.SDS, Volume: v.id, Generation: at.generation,
 		Device: c.Device, Slot: c.Slot, Offset: off,
 	}
 }

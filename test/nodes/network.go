@@ -5,7 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Addresses of the cluster's network. It exists only inside the cluster's own
@@ -71,4 +76,38 @@ func (n *Node) setPort(ctx context.Context, to string) error {
 		return fmt.Errorf("setting the network of %s %s: %w", n.Name, to, err)
 	}
 	return nil
+}
+
+// Dial connects from inside the cluster's network; the address must be numeric,
+// as a look-up of names may leave the thread that is there.
+func (c *Cluster) Dial(ctx context.Context, protocol, address string) (net.Conn, error) {
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	done := make(chan result)
+	go func() {
+		conn, err := c.network().dial(ctx, protocol, address)
+		done <- result{conn, err}
+	}()
+	r := <-done
+	if r.err != nil {
+		return nil, fmt.Errorf("connecting from inside %s: %w", c.Name, r.err)
+	}
+	return r.conn, nil
+}
+
+// dial moves its thread to the namespace. The thread is never unlocked, so it
+// ends with the goroutine and nothing else ever runs there.
+func (n network) dial(ctx context.Context, protocol, address string) (net.Conn, error) {
+	namespace, err := os.Open(n.path())
+	if err != nil {
+		return nil, fmt.Errorf("opening the network: %w", err)
+	}
+	defer namespace.Close()
+	runtime.LockOSThread()
+	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+		return nil, fmt.Errorf("entering the network: %w", err)
+	}
+	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, protocol, address)
 }

@@ -77,7 +77,9 @@ func (n *Node) AddDisk(ctx context.Context, content Content) (Disk, error) {
 	if err != nil {
 		return disk, fmt.Errorf("adding a disk to %s: %w", n.Name, err)
 	}
+	n.cluster.mu.Lock()
 	n.Disks = append(n.Disks, disk)
+	n.cluster.mu.Unlock()
 	if err := errors.Join(n.cluster.save(), n.writeKeeperFile()); err != nil {
 		return disk, err
 	}
@@ -156,7 +158,9 @@ func (n *Node) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.cluster.mu.Lock()
 	n.Keeper = keeper
+	n.cluster.mu.Unlock()
 	if err := n.cluster.save(); err != nil {
 		return err
 	}
@@ -205,13 +209,22 @@ func (n *Node) init() (int, error) {
 	return 0, fmt.Errorf("finding the init process of %s: it doesn't run", n.Name)
 }
 
+// Shell is the command line, for the host, that runs argv on the node.
+func (n *Node) Shell(argv ...string) ([]string, error) {
+	init, err := n.init()
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{"nsenter", "-t", strconv.Itoa(init), "-a", "--"}, argv...), nil
+}
+
 // Run runs a command on the node, as root, outside of every unit.
 func (n *Node) Run(ctx context.Context, argv ...string) (Result, error) {
-	init, err := n.init()
+	line, err := n.Shell(argv...)
 	if err != nil {
 		return Result{}, err
 	}
-	return execute(ctx, nil, append([]string{"nsenter", "-t", strconv.Itoa(init), "-a", "--"}, argv...)...)
+	return execute(ctx, nil, line...)
 }
 
 // Output is Run for a command that must succeed.
@@ -276,4 +289,17 @@ func (n *Node) Reboot(ctx context.Context) error {
 		return err
 	}
 	return n.WaitBooted(ctx)
+}
+
+// Link makes a symbolic link on a node that doesn't run.
+func (n *Node) Link(path, target string) error {
+	link := filepath.Join(n.path("upper"), path)
+	err := os.MkdirAll(filepath.Dir(link), 0o755)
+	if err == nil {
+		err = os.Symlink(target, link)
+	}
+	if err != nil {
+		return fmt.Errorf("linking %s on %s: %w", path, n.Name, err)
+	}
+	return nil
 }

@@ -1,0 +1,147 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"scaleio-framework/test/nodes"
+)
+
+// Config of a stand-in cluster.
+type Config struct {
+	Name  string // of the cluster: its directory, network and machines are named after it
+	Nodes int
+	Build string // directory with what Build made
+	// Scheduler is laid over the scheduler's configuration.
+	Scheduler map[string]any
+	Log       *slog.Logger
+}
+
+// Disks of every node: two to give, three to keep hands off.
+var Disks = []nodes.Content{nodes.Empty, nodes.Empty, nodes.FileSystem, nodes.Table, nodes.LateData}
+
+// Stand is a running stand-in cluster.
+type Stand struct {
+	*nodes.Cluster
+	log *slog.Logger
+}
+
+// Open finds one that some process brought up.
+func Open(name string, log *slog.Logger) (*Stand, error) {
+	cluster, err := nodes.Load(name, log)
+	if err != nil {
+		return nil, err
+	}
+	return &Stand{Cluster: cluster, log: log}, nil
+}
+
+// Up brings a cluster up, as far as its operator would: machines with Mesos, a
+// mirror with the packages, and the scheduler's Marathon app. What follows is
+// the product's work. On an error the cluster stays, to be looked at.
+func Up(ctx context.Context, config Config) (*Stand, error) {
+	root, err := nodes.BuildRoot(ctx, config.Log)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := nodes.Create(ctx, config.Name, root, config.Log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stand{Cluster: cluster, log: config.Log}
+	if err := s.startMirror(ctx, root, config.Build); err != nil {
+		return s, fmt.Errorf("starting the mirror: %w", err)
+	}
+	if err := s.startMaster(ctx, config.Build); err != nil {
+		return s, fmt.Errorf("starting the Mesos master: %w", err)
+	}
+	if err := s.bootNodes(ctx, config); err != nil {
+		return s, err
+	}
+	if err := s.writeApp(config); err != nil {
+		return s, fmt.Errorf("preparing the scheduler: %w", err)
+	}
+	if err := s.StartScheduler(ctx); err != nil {
+		return s, fmt.Errorf("starting the scheduler: %w", err)
+	}
+	return s, nil
+}
+
+// bootNodes makes the machines and boots them side by side.
+func (s *Stand) bootNodes(ctx context.Context, config Config) error {
+	s.log.Info("booting nodes", "nodes", config.Nodes)
+	errs := make([]error, config.Nodes)
+	var wait sync.WaitGroup
+	for i := range config.Nodes {
+		node, err := s.AddNode(ctx)
+		if err != nil {
+			return err
+		}
+		wait.Go(func() { errs[i] = s.bootNode(ctx, node, i, config.Build) })
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+func (s *Stand) bootNode(ctx context.Context, node *nodes.Node, index int, build string) error {
+	for _, content := range Disks {
+		if _, err := node.AddDisk(ctx, content); err != nil {
+			return err
+		}
+	}
+	if err := s.recordSums(node); err != nil {
+		return err
+	}
+	if err := installMesosAgent(node, index, build); err != nil {
+		return err
+	}
+	return node.Start(ctx)
+}
+
+// startMirror gathers what an operator would put on an internal web server: the
+// vendor's packages, the agent's binary, and the distribution's packages. They
+// are copied, so that a later build doesn't change what a digest was made of.
+func (s *Stand) startMirror(ctx context.Context, root nodes.Root, build string) error {
+	for from, to := range map[string]string{
+		filepath.Join(build, "mirror"):        "",
+		filepath.Join(build, "scaleio-agent"): "bin",
+		root.Apt:                              "apt",
+	} {
+		if err := copyInto(from, s.Path("mirror", to)); err != nil {
+			return err
+		}
+	}
+	return s.ServeFiles(ctx, s.Path("mirror"))
+}
+
+// copyInto copies a file, or what is in a directory, to a directory.
+func copyInto(from, dir string) error {
+	info, err := os.Stat(from)
+	if err != nil {
+		return fmt.Errorf("copying: %w", err)
+	}
+	if info.IsDir() {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("copying %s: %w", from, err)
+		}
+		if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+			return fmt.Errorf("copying %s: %w", from, err)
+		}
+		return nil
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("copying: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("copying %s: %w", from, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, filepath.Base(from)), data, info.Mode().Perm()); err != nil {
+		return fmt.Errorf("copying %s: %w", from, err)
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"scaleio-framework/test/nodes"
+)
+
+// name of the demo's cluster.
+const name = "demo"
+
+func main() {
+	nodes.RunHelper()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := rootCommand().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "demo",
+		Short:         "A highly available ScaleIO cluster from bare nodes, on this machine, with stand-ins for Mesos and ScaleIO",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if os.Getuid() != 0 {
+				return errors.New("this needs root: it makes network namespaces, loop devices and systemd containers")
+			}
+			return nil
+		},
+	}
+	config := upConfig{}
+	up := &cobra.Command{Use: "up", Short: "Bring the cluster up, wait until it is Ready, run the first app", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), config) }}
+	up.Flags().IntVar(&config.nodes, "nodes", 3, "how many nodes, each a failure domain of its own")
+	up.Flags().DurationVar(&config.within, "within", readyWithin, "how long the cluster may take to be Ready")
+	down := &cobra.Command{Use: "down", Short: "Take it down; nothing stays behind but caches", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return down(cmd.Context(), newLog()) }}
+	prepare := &cobra.Command{Use: "prepare", Short: "Install and build what up and the node tests need", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return prepare(cmd.Context(), newLog()) }}
+	root.AddCommand(up, down, prepare)
+	root.AddCommand(nodeCommands()...)
+	return root
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"scaleio-framework/test/cases"
+)
+
+// readyWithin bounds the wait for Ready; on 2 idle cores a minute is usual.
+const readyWithin = 5 * time.Minute
+
+type upConfig struct {
+	nodes  int
+	within time.Duration
+}
+
+func newLog() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.String(a.Key, a.Value.Time().Format(time.TimeOnly))
+			}
+			if a.Key == slog.LevelKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
+
+func up(ctx context.Context, config upConfig) error {
+	start, log := time.Now(), newLog()
+	if config.nodes < 3 {
+		return fmt.Errorf("--nodes is %d: three managers and tie-breakers need three nodes", config.nodes)
+	}
+	if err := prepare(ctx, log); err != nil {
+		return err
+	}
+	if err := down(ctx, log); err != nil {
+		return err
+	}
+	stand, err := cases.Up(ctx, cases.Config{Name: name, Nodes: config.nodes, Build: buildDir, Log: log})
+	if err == nil {
+		err = show(ctx, stand, config, log)
+	}
+	if err != nil {
+		return failed(stand, err)
+	}
+	return summary(ctx, stand, time.Since(start))
+}
+
+func show(ctx context.Context, stand *cases.Stand, config upConfig, log *slog.Logger) error {
+	if err := openDoors(stand); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, config.within, fmt.Errorf("not within %v", config.within))
+	defer cancel()
+	log.Info("following the scheduler", "url", schedulerURL)
+	progress := newProgress(os.Stdout)
+	err := stand.WaitReady(limited, progress.show)
+	progress.end()
+	if err != nil {
+		return err
+	}
+	return judge(ctx, stand, log)
+}
+
+// judge holds what stands against what was promised.
+func judge(ctx context.Context, stand *cases.Stand, log *slog.Logger) error {
+	app := cases.NewApp("first-app", stand.Nodes()[0])
+	for _, promise := range []struct {
+		what string
+		kept func(context.Context) error
+	}{
+		{"scli --query_cluster says 3_node, Normal", stand.Quorum},
+		{"each failure domain is a fault set", stand.FaultSets},
+		{"every empty disk is in the pool, and no other", stand.PooledDisks},
+		{"the first app: written on one node, on the disks of two, read on another while the first is off",
+			func(ctx context.Context) error { return stand.FirstApp(ctx, app) }},
+		{"every node is Ready again", func(ctx context.Context) error { return stand.WaitReady(ctx, nil) }},
+		{"the disks that were not empty are unchanged", func(context.Context) error { return stand.UntouchedDisks() }},
+	} {
+		limited, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("not within 3 minutes"))
+		err := promise.kept(limited)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("not so: %s: %w", promise.what, err)
+		}
+		log.Info("checked: " + promise.what)
+	}
+	return nil
+}
+
+// failed gathers what is needed to find out why.
+func failed(stand *cases.Stand, err error) error {
+	if stand == nil {
+		return err
+	}
+	dir := filepath.Join(os.TempDir(), "scaleio-demo-logs")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err2 := stand.CollectLogs(ctx, dir); err2 != nil {
+		return errors.Join(err, err2)
+	}
+	return fmt.Errorf("%w\n\nThe nodes' journals and all logs are in %s. The cluster still runs, to be looked at; make demo-down ends it.", err, dir)
+}
+
+func down(ctx context.Context, log *slog.Logger) error {
+	if err := setPath(); err != nil {
+		return fmt.Errorf("setting the search path: %w", err)
+	}
+	stand, err := cases.Open(name, log)
+	if errors.Is(err, fs.ErrNotExist) {
+		return closeDoors()
+	}
+	if err != nil {
+		return err
+	}
+	log.Info("taking the demo down")
+	return errors.Join(stand.Close(ctx), closeDoors())
+}

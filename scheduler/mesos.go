@@ -16,6 +16,9 @@ type Mesos interface {
 	Run(ctx context.Context, f Framework, h MesosHandler) error
 	// Kill asks for the end of a task. The daemon that the task placed goes on.
 	Kill(ctx context.Context, taskID, agentID string) error
+	// Revive drops our filters: an agent that was declined for long has to be offered again, because its task ended. Without a
+	// subscription it does nothing: a new one starts without filters.
+	Revive(ctx context.Context) error
 }
 
 // Reasons for which Run ends though nobody asked it to.
@@ -37,7 +40,8 @@ type MesosHandler interface {
 	Updated(ctx context.Context, u TaskUpdate) error
 	// AgentLost proves nothing about the node's storage.
 	AgentLost(ctx context.Context, agentID string)
-	// Tasks that are to be reconciled explicitly after each Subscribed (implicit reconciliation comes in addition).
+	// Tasks that are to be reconciled explicitly after each Subscribed and every few minutes while one has had no update (implicit
+	// reconciliation comes in addition).
 	Tasks() []TaskRef
 }
 

@@ -17,6 +17,7 @@ const (
 	CodeNotFound     Code = "not_found"
 	CodeConflict     Code = "conflict"
 	CodeUnavailable  Code = "unavailable"
+	CodeTooMany      Code = "too_many"
 	CodeInternal     Code = "internal"
 )
 
@@ -43,7 +44,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 var statuses = map[Code]int{
 	CodeInvalid: http.StatusBadRequest, CodeUnauthorized: http.StatusUnauthorized, CodeForbidden: http.StatusForbidden,
 	CodeNotFound: http.StatusNotFound, CodeConflict: http.StatusConflict, CodeUnavailable: http.StatusServiceUnavailable,
-	CodeInternal: http.StatusInternalServerError,
+	CodeTooMany: http.StatusTooManyRequests, CodeInternal: http.StatusInternalServerError,
 }
 
 // HTTPStatus of an error; anything that isn't an *Error is internal.

@@ -12,6 +12,7 @@ const (
 	PathPlan      = "/v1/plan"      // GET, read token: PlanStatus
 	PathHold      = "/v1/hold"      // POST HoldRequest, operator token
 	PathApprove   = "/v1/approve"   // POST ApproveRequest, operator token
+	PathRelease   = "/v1/release"   // POST ReleaseRequest, operator token
 	PathHealthz   = "/healthz"
 	PathReadyz    = "/readyz"
 	PathMetrics   = "/metrics" // read token

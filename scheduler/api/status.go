@@ -73,3 +73,16 @@ type ApproveRequest struct {
 	Node string `json:"node"`
 	Disk string `json:"disk"`
 }
+
+// What a ReleaseRequest takes back.
+const (
+	ReleaseDisruption = "disruption" // the disruption lease, from a holder that will not come back
+	ReleaseFormation  = "formation"  // the grant to form the cluster, after a person saw that its node formed none
+	ReleaseIdentity   = "identity"   // a node's key, so that the machine may join with a new one
+)
+
+// ReleaseRequest takes back what never times out. Only a person who looked may ask for it.
+type ReleaseRequest struct {
+	What string `json:"what"`
+	Node string `json:"node,omitempty"` // for ReleaseIdentity
+}

@@ -1,0 +1,195 @@
+package decide
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// An Outcome is what came of a look besides the new record.
+type Outcome struct {
+	Events   []api.Event
+	Waiting  string        // for what, while the next decision can't be made
+	Settling time.Time     // since when three nodes would do
+	Again    time.Duration // look again then, even if nothing happens; 0 = no need
+}
+
+// Decide takes the cluster's decisions as far as the snapshot allows. What stands in the record is never taken back.
+func Decide(s *State) (Cluster, Outcome) {
+	c := copyOf(s.Cluster)
+	out := Outcome{Settling: s.Settling}
+	if h := s.Held(nil); h != nil {
+		out.Waiting = fmt.Sprintf("the hold of %s to end (%s)", h.Author, h.Reason)
+		return c, out
+	}
+
+	// 1. Roles.
+	if len(c.MDMs) == 0 {
+		if usable, _ := candidates(s); len(usable) < len(seats) {
+			out.Settling = time.Time{}
+		} else if out.Settling.IsZero() {
+			out.Settling = s.Now
+		}
+		look := *s
+		look.Settling = out.Settling
+		c.MDMs, out.Waiting, out.Again = chooseMDMs(&look)
+		if len(c.MDMs) == 0 {
+			return c, out
+		}
+		out.tell(s, "", "RolesDecided", "MDM managers and tie-breaker: "+names(c.MDMs))
+	}
+	c.open(s, &out, api.GateRolesDecided, true)
+
+	// 2. MDMs installed.
+	c.open(s, &out, api.GateMDMsInstalled, every(s, &c, c.MDMs, stepRunMDM))
+	if !c.Open(api.GateMDMsInstalled) {
+		out.Waiting = "an MDM on " + names(lacking(s, c.MDMs, stepRunMDM))
+		return c, out
+	}
+
+	// 3. The grant to form the cluster.
+	if c.Formation == nil && c.SystemID == "" {
+		if out.Waiting = grantFormation(s, &c); out.Waiting != "" {
+			return c, out
+		}
+		out.tell(s, c.Formation.Node, "FormationGranted", "may form the cluster; fault sets: "+orNone(c.faultSetNames()))
+	}
+
+	// 4. The system that came of it is ours for good.
+	if c.SystemID == "" {
+		if pinSystem(s, &c); c.SystemID == "" {
+			out.Waiting = "the ScaleIO cluster to be formed on " + nameOf(s, c.Formation.Node)
+			return c, out
+		}
+		out.tell(s, c.Formation.Node, "SystemPinned", "formed ScaleIO system "+c.SystemID)
+	}
+
+	// 5. What the leader sees of it, and the gateways.
+	pinGateways(s, &c, &out)
+	addFaultSets(s, &c, &out)
+	view := viewNow(s)
+	c.open(s, &out, api.GateClusterFormed, view != nil && view.Mode == "3_node" && view.State == "Normal")
+	c.open(s, &out, api.GateGatewayReady, c.Open(api.GateClusterFormed) && every(s, &c, managersOf(&c), stepRunGateway) && certified(&c))
+	c.open(s, &out, api.GatePoolReady, c.Open(api.GateGatewayReady) && view != nil && view.PoolReady)
+	out.Waiting = waitsFor(s, &c)
+	return c, out
+}
+
+func waitsFor(s *State, c *Cluster) string {
+	switch {
+	case s.Leases.Leader == "":
+		return "a node whose MDM is master to take the leader's lease"
+	case !c.Open(api.GateClusterFormed):
+		return "the MDM cluster to be 3_node and Normal"
+	case !c.Open(api.GateGatewayReady):
+		return "a gateway on " + names(lacking(s, managersOf(c), stepRunGateway))
+	case !c.Open(api.GatePoolReady):
+		return "protection domain, pool and fault sets"
+	}
+	return ""
+}
+
+// open a gate once; it never closes again.
+func (c *Cluster) open(s *State, out *Outcome, g api.Gate, now bool) {
+	if now && !c.Open(g) {
+		c.Gates = append(c.Gates, g)
+		out.tell(s, "", "GateOpened", string(g))
+	}
+}
+
+// every one of the members reports the step's fact as true, for its present spec. A node that failed or is silent satisfies nothing.
+func every(s *State, c *Cluster, members []api.MDM, step string) bool {
+	for _, m := range members {
+		if n := s.Nodes[m.Node]; !s.current(n) || !holds(n, step) {
+			return false
+		}
+	}
+	return len(members) > 0
+}
+
+func lacking(s *State, members []api.MDM, step string) []api.MDM {
+	return slices.DeleteFunc(slices.Clone(members), func(m api.MDM) bool {
+		n := s.Nodes[m.Node]
+		return s.current(n) && holds(n, step)
+	})
+}
+
+// viewNow is the leader's view if its report was made for the present spec.
+func viewNow(s *State) *View {
+	if s.View == nil || s.View.From != s.Leases.Leader || s.View.SystemID != s.Cluster.SystemID || !s.current(s.Nodes[s.View.From]) {
+		return nil
+	}
+	return s.View
+}
+
+// pinGateways keeps the certificates that managers read on themselves, so that everyone else can tell their gateways from others.
+func pinGateways(s *State, c *Cluster, out *Outcome) {
+	for _, m := range managersOf(c) {
+		n := s.Nodes[m.Node]
+		if n == nil || !s.live(n) || n.Report.Gateway == nil || n.Report.Gateway.CertificatePEM == "" {
+			continue
+		}
+		seen := *n.Report.Gateway
+		seen.Node = m.Node
+		i := slices.IndexFunc(c.Gateways, func(g api.Gateway) bool { return g.Node == m.Node })
+		switch {
+		case i < 0:
+			c.Gateways = append(c.Gateways, seen)
+		case c.Gateways[i] != seen:
+			out.tell(s, m.Node, "GatewayChanged", "its gateway shows another certificate or address now")
+			c.Gateways[i] = seen
+		}
+	}
+}
+
+func certified(c *Cluster) bool { return len(c.Gateways) >= len(managersOf(c)) }
+
+// addFaultSets gives a domain that came after formation a fault set of its own, if the cluster has them at all.
+func addFaultSets(s *State, c *Cluster, out *Outcome) {
+	if len(c.FaultSets) == 0 {
+		return
+	}
+	for _, domain := range domains(s) {
+		if c.FaultSets[domain] == "" {
+			c.FaultSets = faultSets(c.FaultSets, []string{domain})
+			out.tell(s, "", "FaultSetAdded", c.FaultSets[domain])
+		}
+	}
+}
+
+func (o *Outcome) tell(s *State, node, kind, message string) {
+	o.Events = append(o.Events, api.Event{Time: s.Now.UTC(), Node: nameOf(s, node), Kind: kind, Message: message})
+}
+
+func nameOf(s *State, id string) string {
+	if n := s.Nodes[id]; n != nil {
+		return n.Name
+	}
+	return id
+}
+
+func names(members []api.MDM) string {
+	var all []string
+	for _, m := range members {
+		all = append(all, m.Name)
+	}
+	return orNone(all)
+}
+
+func orNone(all []string) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
+}
+
+// copyOf shares nothing that Decide writes to.
+func copyOf(c Cluster) Cluster {
+	c.MDMs, c.Gates, c.Gateways = slices.Clone(c.MDMs), slices.Clone(c.Gates), slices.Clone(c.Gateways)
+	c.FaultSets = maps.Clone(c.FaultSets)
+	return c
+}

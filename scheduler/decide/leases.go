@@ -1,0 +1,119 @@
+package decide
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// Leader renews or grants the leader's lease to a node that just reported. Only a node whose MDM is master of our system gets it, and only
+// once the lease of another has run out on its holder's clock: that clock started before ours, when the report was sent.
+func Leader(s *State, n *Node) Leases {
+	l := s.Leases
+	if !mayLead(s, n) || l.Leader != n.ID && l.Leader != "" && s.Now.Before(l.LeaderUntil) {
+		return l
+	}
+	l.Leader, l.LeaderUntil = n.ID, s.Now.Add(api.LeaderLeaseTTL)
+	return l
+}
+
+func mayLead(s *State, n *Node) bool {
+	if s.Cluster.SystemID == "" || n.Report == nil || n.Report.MDM == nil || n.Revoked || n.Conflict != "" {
+		return false
+	}
+	m := n.Report.MDM
+	return m.Master && m.InCluster && m.Unknown == "" && m.SystemID == s.Cluster.SystemID
+}
+
+// Leads says whether a node holds the lease and reported as master in its last report.
+func (s *State) Leads(n *Node) bool {
+	return s.Leases.Leader == n.ID && s.Now.Before(s.Leases.LeaderUntil) && mayLead(s, n)
+}
+
+// Disruption grants or takes back the one right to interrupt a node. There is no timeout: its holder may be rebooting. It comes back on
+// evidence, when the holder reports that it is Ready and wants it no more, or by an operator.
+func Disruption(s *State, n *Node) (l Leases, why string) {
+	l = s.Leases
+	wants := n.Report != nil && slices.Contains(n.Report.Wants, api.LeaseDisruption)
+	switch {
+	case l.Disruption == n.ID && !wants && s.current(n) && n.Report.Ready:
+		l.Disruption = ""
+	case !wants || l.Disruption == n.ID:
+	case l.Disruption != "":
+		why = "the disruption lease is with " + nameOf(s, l.Disruption)
+	case s.Held(n) != nil:
+		why = "held"
+	default:
+		if why = notSafe(s); why == "" {
+			l.Disruption = n.ID
+		}
+	}
+	return l, why
+}
+
+// notSafe says why no node may be interrupted now. Before there is a ScaleIO cluster there is nothing to lose.
+func notSafe(s *State) string {
+	if !s.Cluster.Open(api.GateClusterFormed) {
+		return ""
+	}
+	if s.View == nil || s.View.From != s.Leases.Leader {
+		return "the leader's view of the storage isn't there"
+	}
+	return StorageGate(s.View.ClusterView, s.Now.Sub(s.View.At))
+}
+
+// SampleLife is how old a sample may be that an interruption rests on.
+const SampleLife = 10 * time.Second
+
+// StorageGate is the one judgement of whether the storage can lose a node now: "" or what is wrong.
+func StorageGate(v *api.ClusterView, age time.Duration) string {
+	switch {
+	case age > SampleLife:
+		return fmt.Sprintf("the last sample is %s old", age.Round(time.Second))
+	case v.State != "Normal":
+		return "the MDM cluster is " + v.State
+	}
+	for _, sds := range v.SDSs {
+		switch {
+		case sds.InMaint:
+			return fmt.Sprintf("SDS %s is in maintenance", sds.Name)
+		case sds.Connection != "Connected":
+			return fmt.Sprintf("SDS %s is %s", sds.Name, sds.Connection)
+		}
+	}
+	if v.Pool == nil {
+		return ""
+	}
+	p := v.Pool
+	switch {
+	case p.FailedBytes != 0:
+		return fmt.Sprintf("%d bytes are failed", p.FailedBytes)
+	case p.DegradedBytes != 0:
+		return fmt.Sprintf("%d bytes are degraded", p.DegradedBytes)
+	case p.UnreachedBytes != 0:
+		return fmt.Sprintf("%d bytes are unreachable", p.UnreachedBytes)
+	case p.RebuildBytes != 0:
+		return fmt.Sprintf("%d bytes are being rebuilt", p.RebuildBytes)
+	}
+	if p.RawBytes > 0 && int64(SparePercent(inPool(v))) > int64(p.SparePercent) {
+		return fmt.Sprintf("%d %% spare don't cover the largest fault unit", p.SparePercent)
+	}
+	return ""
+}
+
+// inPool sums the devices of each fault unit as the system itself lists them.
+func inPool(v *api.ClusterView) map[string]int64 {
+	sums := map[string]int64{}
+	for _, sds := range v.SDSs {
+		unit := sds.FaultSet
+		if unit == "" {
+			unit = sds.Name
+		}
+		for _, d := range sds.Devices {
+			sums[unit] += d.SizeBytes
+		}
+	}
+	return sums
+}

@@ -1,0 +1,62 @@
+package decide
+
+import (
+	"fmt"
+	"strings"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// Plan lists what would be done next, the cluster's acts first, and says which choices can't be changed later.
+func Plan(s *State, waiting string) api.PlanStatus {
+	var p api.PlanStatus
+	add := func(node, act, why string, permanent bool) {
+		p.Steps = append(p.Steps, api.PlanLine{Node: node, Act: act, Why: why, Permanent: permanent})
+	}
+	c := &s.Cluster
+	if len(c.MDMs) == 0 {
+		if usable, _ := candidates(s); len(usable) >= len(seats) && twoDomains(s) == "" {
+			nodes, _ := fill(s, usable)
+			for i, n := range nodes {
+				add(n.Name, "make it MDM "+string(seats[i]), "best spread of the nodes that are there now", false)
+			}
+		} else {
+			add("", "choose the MDMs", "waits for "+waiting, false)
+		}
+	}
+	if c.SystemID == "" {
+		add("", "form one ScaleIO cluster", "no system id is stored yet", true)
+	}
+	if !c.Spread {
+		if all := domains(s); len(all) >= minFaultSets {
+			add("", "make fault sets "+strings.Join(all, ", "), "one per failure domain; an SDS can't change its set", true)
+		} else {
+			add("", "use no fault sets", "fewer than three failure domains; an SDS can get a set only when it is added", true)
+		}
+	}
+	if !c.Open(api.GatePoolReady) {
+		add("", fmt.Sprintf("make protection domain %s and pool %s (%s)", s.Settings.ProtectionDomain, s.Settings.StoragePool, s.Settings.MediaType),
+			"volumes need them; zero padding can be chosen only while the pool is empty", true)
+	}
+	planDisks(s, add)
+	for _, n := range byName(s.Nodes) {
+		if n.Report != nil && n.Report.Step != "" && !n.Report.Ready {
+			add(n.Name, n.Report.Step, nodeStatus(s, n).Message, false)
+		}
+	}
+	return p
+}
+
+func planDisks(s *State, add func(node, act, why string, permanent bool)) {
+	for _, d := range candidateDisks(s) {
+		add(nameOf(s, d.Node), fmt.Sprintf("hand over disk %s (%s, %d GB)", d.Disk, d.Path, d.SizeBytes>>30), "empty and allowed by disks-use", false)
+	}
+	for _, n := range byName(s.Nodes) {
+		for _, d := range reported(n) {
+			if d.Reason == ReasonWaitingForApproval {
+				add(n.Name, fmt.Sprintf("hand over disk %s (%s, %d GB)", d.ID, d.Path, d.SizeBytes>>30),
+					fmt.Sprintf("empty; waits for `scaleio-scheduler approve %s %s`", n.Name, d.ID), false)
+			}
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package decide
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// Spec is what a node should be, as things stand.
+func Spec(s *State, n *Node) api.NodeSpec {
+	c, set := &s.Cluster, s.Settings
+	spec := api.NodeSpec{
+		Version: s.Version(n), Node: n.ID, Name: n.Name, Role: s.Role(n), MDMs: c.MDMs, SystemID: c.SystemID, Licence: set.Licence,
+		Gates: c.Gates, Packages: packages(set.Packages, n), Disks: set.Disks, Claims: n.Claims,
+	}
+	spec.Disks.Approved = n.Approved
+	if spec.Role == api.RoleUndecided {
+		spec.MDMs, spec.Claims = nil, nil
+	}
+	if c.Open(api.GateGatewayReady) {
+		spec.Volumes = &api.VolumeDriver{
+			Gateways: gatewaysFor(c, n), User: set.VolumeUser, SystemID: c.SystemID,
+			ProtectionDomain: set.ProtectionDomain, StoragePool: set.StoragePool,
+		}
+	}
+	if s.forms(n) {
+		spec.Formation = c.Formation
+	}
+	if s.forms(n) || s.Leads(n) {
+		spec.Cluster = clusterSpec(s)
+	}
+	return spec
+}
+
+// forms: the node holds the grant, and the cluster isn't formed to its end.
+func (s *State) forms(n *Node) bool {
+	f := s.Cluster.Formation
+	return f != nil && f.Node == n.ID && !s.Cluster.Open(api.GateClusterFormed)
+}
+
+func clusterSpec(s *State) *api.ClusterSpec {
+	set := s.Settings
+	return &api.ClusterSpec{
+		SystemName: systemName(set.ClusterName), ProtectionDomain: set.ProtectionDomain, StoragePool: set.StoragePool,
+		MediaType: set.MediaType, ZeroPadding: set.ZeroPadding, SparePercent: SparePercent(units(s)),
+		FaultSets: s.Cluster.faultSetNames(), VolumeUser: set.VolumeUser,
+		SDSs: wantedSDSs(s), Disks: candidateDisks(s), Gateways: s.Cluster.Gateways,
+	}
+}
+
+func systemName(cluster string) string { return cut(clean(cluster), MaxName) }
+
+// packages for the node's system; those that lie on the scheduler's side get their path there.
+func packages(all []api.Package, n *Node) []api.Package {
+	if n.Report == nil {
+		return nil
+	}
+	var fit []api.Package
+	for _, p := range all {
+		if p.OS != n.Report.Platform.OS && p.OS != "" && p.OS != "any" {
+			continue
+		}
+		if p.File != "" {
+			p.URL, p.File = api.PathArtifacts+"/"+p.SHA256, ""
+		}
+		fit = append(fit, p)
+	}
+	return fit
+}
+
+// gatewaysFor orders the gateways by preference: the node's own, then by a hash, so that nodes spread over them and each keeps its order.
+func gatewaysFor(c *Cluster, n *Node) []api.Gateway {
+	all := slices.Clone(c.Gateways)
+	weight := func(g api.Gateway) uint32 {
+		if g.Node == n.ID {
+			return 0
+		}
+		h := fnv.New32a()
+		_, _ = fmt.Fprintf(h, "%s\x00%s", n.ID, g.Node)
+		return max(h.Sum32(), 1)
+	}
+	slices.SortFunc(all, func(a, b api.Gateway) int {
+		return cmp.Or(cmp.Compare(weight(a), weight(b)), strings.Compare(a.Node, b.Node))
+	})
+	return all
+}
+
+// Hash of a spec's content: its own generation and ages aside. A node's generation rises when this changes, and only then.
+func Hash(spec api.NodeSpec) string {
+	spec.Version.Generation = 0
+	if spec.Cluster != nil {
+		c := *spec.Cluster
+		c.Disks = slices.Clone(c.Disks)
+		for i := range c.Disks {
+			c.Disks[i].PreparedAgeMS = 0
+		}
+		spec.Cluster = &c
+	}
+	return hash(spec)
+}
+
+// ETag of an answer: everything but ages, lease times and when to poll.
+func ETag(a api.Answer) string {
+	a.ETag, a.PollMS, a.Wait = "", 0, false
+	a.Leases = slices.Clone(a.Leases)
+	for i := range a.Leases {
+		a.Leases[i].TTLMS = 0
+	}
+	if a.Storage != nil {
+		view := *a.Storage
+		view.AgeMS = 0
+		a.Storage = &view
+	}
+	content := Hash(a.Spec)
+	generation := a.Spec.Version.Generation
+	a.Spec = api.NodeSpec{}
+	return hash(struct {
+		Spec       string
+		Generation int64
+		Answer     api.Answer
+	}{content, generation, a})
+}
+
+func hash(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil { // plain data: can't be
+		return err.Error()
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:12])
+}
+
+// Storage is the leader's view of one node's own SDS and SDC; nil while there is none.
+func Storage(s *State, n *Node) *api.StorageView {
+	if s.View == nil {
+		return nil
+	}
+	view := &api.StorageView{AgeMS: max(0, s.Now.Sub(s.View.At).Milliseconds())}
+	for i := range s.View.SDSs {
+		if s.View.SDSs[i].Name == n.Name {
+			view.SDS = &s.View.SDSs[i]
+		}
+	}
+	for i := range s.View.SDCs {
+		if n.Report != nil && slices.Contains(n.Report.Addresses, s.View.SDCs[i].IP) {
+			view.SDC = &s.View.SDCs[i]
+		}
+	}
+	return view
+}
+
+// Needs says which secrets a node gets now; nobody else ever sees them.
+type Needs struct{ Admin, GatewayAdmin, VolumeUser bool }
+
+// SecretsFor a node: the admin password for whoever forms or leads, the gateway's for a manager while it installs it, the volume user's for
+// every node that mounts (it lies there in a 0600 file, and is compared with it).
+func SecretsFor(s *State, n *Node) Needs {
+	if n.Revoked || n.Conflict != "" {
+		return Needs{}
+	}
+	acts := s.forms(n) || s.Leads(n)
+	return Needs{
+		Admin:        acts,
+		GatewayAdmin: s.Role(n) == api.RoleManager && !holds(n, stepInstallGateway),
+		VolumeUser:   acts || s.Cluster.Open(api.GateGatewayReady),
+	}
+}
+
+// Awaited says whether something waits for this node, so that it should report the moment it can.
+func Awaited(s *State, n *Node) bool {
+	switch {
+	case s.Leads(n), s.forms(n), s.Leases.Disruption == n.ID, len(n.Claims) > 0:
+		return true
+	case n.Report == nil, !s.current(n), !n.Report.Ready:
+		return true
+	}
+	return s.Role(n).MDM() && !s.Cluster.Open(api.GatePoolReady)
+}
+
+// Ready says whether a node is what it should be, by a report that is neither old nor for an older spec.
+func Ready(s *State, n *Node) bool {
+	return s.current(n) && n.Report.Ready && n.Conflict == "" && !n.Revoked && Foreign(&s.Cluster, n.Report) == ""
+}
+
+// Silent is for how long a node hasn't been heard; 0 if it is alive or was never heard by this process.
+func (s *State) Silent(n *Node) time.Duration {
+	if n.SeenAt.IsZero() || s.live(n) {
+		return 0
+	}
+	return s.Now.Sub(n.SeenAt)
+}

@@ -1,0 +1,172 @@
+package decide
+
+import (
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// Settings come from the configuration and stay for the life of the process.
+type Settings struct {
+	ClusterName      string
+	DomainAttribute  string        // "" = every node is a failure domain of its own, and there are no fault sets
+	Settle           time.Duration // how long better spread is waited for
+	Licence          bool
+	ProtectionDomain string
+	StoragePool      string
+	MediaType        string
+	ZeroPadding      bool
+	VolumeUser       string
+	Disks            api.DiskPolicy
+	Packages         []api.Package
+}
+
+// Cluster is the stored record of what was decided once for all nodes.
+type Cluster struct {
+	ID        string            `json:"id"`
+	Epoch     int64             `json:"epoch"`
+	MDMs      []api.MDM         `json:"mdms,omitempty"`
+	Gates     []api.Gate        `json:"gates,omitempty"`
+	Formation *api.Formation    `json:"formation,omitempty"`
+	Grants    int               `json:"grants,omitempty"`    // how often formation was granted
+	Spread    bool              `json:"spread,omitempty"`    // fault sets are decided
+	FaultSets map[string]string `json:"faultSets,omitempty"` // failure domain -> name; empty with Spread = none
+	SystemID  string            `json:"systemId,omitempty"`
+	Gateways  []api.Gateway     `json:"gateways,omitempty"` // certificates as read on the nodes
+	Hold      *api.Hold         `json:"hold,omitempty"`
+}
+
+// Node is the stored record of one node.
+type Node struct {
+	ID         string          `json:"id"`
+	Name       string          `json:"name"` // unique, at most 31 characters: also the name of its SDS and MDM
+	Hostname   string          `json:"hostname"`
+	AgentUUID  string          `json:"agentUuid,omitempty"`
+	Key        string          `json:"key"` // fingerprint of the only key that may speak for it
+	Revoked    bool            `json:"revoked,omitempty"`
+	Conflict   string          `json:"conflict,omitempty"` // somebody else claimed to be this node
+	AgentID    string          `json:"agentId,omitempty"`  // Mesos': not identity, only where its task is
+	Domain     string          `json:"domain,omitempty"`
+	Moved      string          `json:"moved,omitempty"` // another failure domain that it was seen in: nothing follows it there
+	Pin        string          `json:"pin,omitempty"`   // attribute scaleio-role
+	TooSmall   bool            `json:"tooSmall,omitempty"`
+	Generation int64           `json:"generation"`
+	SpecHash   string          `json:"specHash,omitempty"`
+	Claims     []api.DiskClaim `json:"claims,omitempty"`
+	Approved   []string        `json:"approved,omitempty"`
+	Hold       *api.Hold       `json:"hold,omitempty"`
+
+	Report *api.Report `json:"-"` // the last one; stored as a record of its own
+	SeenAt time.Time   `json:"-"` // zero = not since this process started
+}
+
+// Leases that are out. The leader's holder is stored so that a new process waits for the old lease to run out.
+type Leases struct {
+	Leader      string    `json:"leader,omitempty"`
+	Disruption  string    `json:"disruption,omitempty"`
+	LeaderUntil time.Time `json:"-"`
+}
+
+// Expected is a Mesos agent with our task on it that hasn't reported yet.
+type Expected struct {
+	Hostname string
+	Domain   string
+	Pin      string
+}
+
+// View of the ScaleIO system as its leader saw it last.
+type View struct {
+	*api.ClusterView
+	From string    // node
+	At   time.Time // when the sample was taken, by our clock
+}
+
+// State is the snapshot that everything is decided from.
+type State struct {
+	Now      time.Time
+	Settings *Settings
+	Cluster  Cluster
+	Nodes    map[string]*Node
+	Leases   Leases
+	Expected []Expected
+	View     *View
+	Settling time.Time // since when three nodes would do
+	Nonce    string    // fresh, for a grant that may be made now
+}
+
+// Alive says for how long after its last report a node's word is taken for what it is now.
+const Alive = 3 * api.RestPoll
+
+// live: reported to this process, not long ago.
+func (s *State) live(n *Node) bool {
+	return n.Report != nil && !n.SeenAt.IsZero() && s.Now.Sub(n.SeenAt) < Alive
+}
+
+// Version of a node's spec.
+func (s *State) Version(n *Node) api.Version {
+	return api.Version{Cluster: s.Cluster.ID, Epoch: s.Cluster.Epoch, Generation: n.Generation}
+}
+
+// current: live, and its conditions were made for the spec that stands now. Gates open by such reports alone.
+func (s *State) current(n *Node) bool {
+	return n != nil && s.live(n) && n.Report.Version == s.Version(n)
+}
+
+// Held gives the hold that binds a node now, the cluster's before its own.
+func (s *State) Held(n *Node) *api.Hold {
+	if h := s.Cluster.Hold; active(h, s.Now) {
+		return h
+	}
+	if n != nil && active(n.Hold, s.Now) {
+		return n.Hold
+	}
+	return nil
+}
+
+func active(h *api.Hold, now time.Time) bool {
+	return h != nil && (h.Until.IsZero() || now.Before(h.Until))
+}
+
+// Open says whether a gate is.
+func (c *Cluster) Open(g api.Gate) bool {
+	for _, o := range c.Gates {
+		if o == g {
+			return true
+		}
+	}
+	return false
+}
+
+// Role of a node.
+func (s *State) Role(n *Node) api.Role {
+	for _, m := range s.Cluster.MDMs {
+		if m.Node == n.ID {
+			return m.Role
+		}
+	}
+	if n.Conflict != "" || len(s.Cluster.MDMs) == 0 || n.Report == nil || !n.Report.Platform.Supported {
+		return api.RoleUndecided
+	}
+	return api.RoleData
+}
+
+// holds says whether a step's fact holds on a node, by its last report.
+func holds(n *Node, step string) bool {
+	if n == nil || n.Report == nil {
+		return false
+	}
+	for _, c := range n.Report.Conditions {
+		if c.Type == step {
+			return c.Status == api.True
+		}
+	}
+	return false
+}
+
+// The steps of a node's plan that decisions rest on.
+const (
+	stepRunMDM         = "run-mdm"
+	stepRunSDS         = "run-sds"
+	stepRunGateway     = "run-gateway"
+	stepInstallGateway = "install-gateway"
+)

@@ -1,0 +1,90 @@
+package decide
+
+import (
+	"fmt"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// Status is what people see, nodes in order of their names.
+func Status(s *State, waiting string) api.ClusterStatus {
+	c := &s.Cluster
+	status := api.ClusterStatus{
+		Cluster: c.ID, Name: s.Settings.ClusterName, Waiting: waiting, Gates: append([]api.Gate{}, c.Gates...), SystemID: c.SystemID,
+		Hold: s.Held(nil), Nodes: []api.NodeStatus{},
+	}
+	if n := s.Nodes[s.Leases.Leader]; n != nil && s.Now.Before(s.Leases.LeaderUntil) {
+		status.Leader = n.Name
+	}
+	status.Ready = c.Open(api.GatePoolReady) && len(s.Nodes) > 0 && len(s.Expected) == 0
+	for _, n := range byName(s.Nodes) {
+		line := nodeStatus(s, n)
+		status.Ready = status.Ready && line.Ready
+		if n.Report != nil && n.Report.MDM != nil && n.Report.MDM.Unknown != "" {
+			status.ReadOnly = fmt.Sprintf("what the MDM of %s says isn't understood: %.300s", n.Name, n.Report.MDM.Unknown)
+		}
+		status.Nodes = append(status.Nodes, line)
+	}
+	if s.View != nil {
+		view := *s.View.ClusterView
+		view.AgeMS = s.Now.Sub(s.View.At).Milliseconds()
+		view.Claims = nil
+		status.Storage = &view
+		status.Ready = status.Ready && view.State == "Normal"
+	} else {
+		status.Ready = false
+	}
+	return status
+}
+
+func nodeStatus(s *State, n *Node) api.NodeStatus {
+	line := api.NodeStatus{
+		Node: n.ID, Name: n.Name, Hostname: n.Hostname, Role: s.Role(n), FaultDomain: n.Domain, Ready: Ready(s, n),
+	}
+	if !n.SeenAt.IsZero() {
+		line.LastSeen = n.SeenAt.UTC().Truncate(time.Second)
+	}
+	if r := n.Report; r != nil {
+		line.Step, line.Conditions, line.Disks = r.Step, r.Conditions, r.Disks
+		if len(r.Addresses) > 0 {
+			line.Address = r.Addresses[0]
+		}
+		for _, c := range r.Conditions {
+			if c.Type == r.Step {
+				line.Reason, line.Message = c.Reason, c.Message
+			}
+		}
+	}
+	if view := Storage(s, n); view != nil {
+		line.SDS = view.SDS
+	}
+	override(s, n, &line)
+	return line
+}
+
+// override puts what only the scheduler knows before what the node says.
+func override(s *State, n *Node, line *api.NodeStatus) {
+	set := func(reason, format string, a ...any) { line.Reason, line.Message = reason, fmt.Sprintf(format, a...) }
+	switch foreign := Foreign(&s.Cluster, n.Report); {
+	case n.Revoked:
+		set("Revoked", "its key was revoked because its join token was used twice; release its identity to let it join again")
+	case n.Conflict != "":
+		set(api.ConditionIdentityConflict, "%s", n.Conflict)
+	case foreign != "":
+		set("ForeignSystem", "its MDM belongs to system %s, not to ours", foreign)
+	case n.Moved != "":
+		set("FaultDomainChanged", "it joined in %q and was seen in %q; a fault set can't be changed: put it back, or remove the node and add it again",
+			n.Domain, n.Moved)
+	case s.Held(n) != nil:
+		set(api.ReasonHeld, "held by %s: %s", s.Held(n).Author, s.Held(n).Reason)
+	case n.Report == nil:
+		set("NotReported", "joined, hasn't reported yet")
+	case n.SeenAt.IsZero():
+		set("NotSeen", "hasn't reported since this scheduler started")
+	case s.Silent(n) > 0:
+		set("Silent", "last report %s ago", s.Silent(n).Round(time.Second))
+	case !line.Ready && n.Report.Ready:
+		set("NewSpec", "hasn't answered its newest orders yet")
+	}
+}

@@ -128,8 +128,12 @@ func (m *Master) restoreTask(a *agent, kept keptTask, message string) {
 		return
 	}
 	id := kept.info.TaskID.Value
-	if f.tasks[id] != nil {
-		return // known all along: nothing changes, nobody is told
+	if known := f.tasks[id]; known != nil {
+		if terminal(kept.state()) { // ended while the agent was away; the update follows
+			known.state = kept.state()
+			m.release(known)
+		}
+		return
 	}
 	t := f.unreachable[id]
 	if t == nil {
@@ -137,6 +141,7 @@ func (m *Master) restoreTask(a *agent, kept keptTask, message string) {
 	}
 	delete(f.unreachable, id)
 	t.agent, t.state, t.statuses, t.released, t.unreachable = a, kept.state(), kept.statuses, false, nil
+	t.updateUUID = nil // the master has forwarded nothing since
 	f.tasks[id], a.tasks[taskKey{f.id, id}] = t, t
 	a.used = a.used.Plus(t.resources)
 	f.allocated = f.allocated.Plus(t.resources)

@@ -109,7 +109,6 @@ func (m *Master) updateFramework(f *framework, update *scheduler.Call_UpdateFram
 		m.withdrawOffers(f, true)
 	}
 	f.suppressed = roleSet(update.SuppressedRoles)
-	m.allocate(m.agentOrder)
 	return nil
 }
 

@@ -41,6 +41,9 @@ type filter struct {
 
 func newFramework(id string, info v1.FrameworkInfo, now time.Time) *framework {
 	info.ID = &v1.FrameworkID{Value: id}
+	if info.FailoverTimeout == nil {
+		info.FailoverTimeout = new(float64) // shown as 0.0 (recording 09)
+	}
 	return &framework{
 		id: id, info: info,
 		suppressed: map[string]bool{}, filters: map[filterKey][]filter{},

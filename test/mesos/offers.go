@@ -173,6 +173,14 @@ func (o *offer) message() v1.Offer {
 	return message
 }
 
+// forOperators shows the allocation whatever the framework can do.
+func (o *offer) forOperators() v1.Offer {
+	message, role := o.message(), o.role
+	message.Resources = o.resources.Resources(resource.Format{AllocatedTo: role, Refined: true})
+	message.AllocationInfo = &v1.Resource_AllocationInfo{Role: &role}
+	return message
+}
+
 // drop takes an offer off the books; its resources are free again.
 func (m *Master) drop(o *offer) {
 	o.stopTimer()

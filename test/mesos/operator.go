@@ -110,7 +110,7 @@ func (m *Master) getFlags() *master.Response_GetFlags {
 }
 
 func (m *Master) getAgents() *master.Response_GetAgents {
-	list := &master.Response_GetAgents{Agents: []master.Response_GetAgents_Agent{}}
+	list := &master.Response_GetAgents{Agents: []master.Response_GetAgents_Agent{}, RecoveredAgents: []v1.AgentInfo{}}
 	for _, a := range m.agentOrder {
 		if a.registered() {
 			list.Agents = append(list.Agents, a.message())
@@ -181,7 +181,7 @@ func (f *framework) message() master.Response_GetFrameworks_Framework {
 		message.UnregisteredTime = timeInfo(f.unregistered)
 	}
 	for _, o := range f.offers {
-		message.Offers = append(message.Offers, o.message())
+		message.Offers = append(message.Offers, o.forOperators())
 		message.OfferedResources = append(message.OfferedResources, o.resources.Resources(resource.Format{AllocatedTo: o.role})...)
 	}
 	for _, t := range f.tasks {

@@ -65,6 +65,7 @@ func (RunAtOnce) Kill(t *SimulatedTask) {
 // A SimulatedTask is a task launched on an agent made by AddAgent.
 type SimulatedTask struct {
 	Info        v1.TaskInfo
+	Framework   v1.FrameworkInfo // as of the launch
 	FrameworkID string
 	AgentID     string
 
@@ -98,11 +99,13 @@ func (t *SimulatedTask) Update(u TaskUpdate) {
 		TaskID: t.Info.TaskID, State: &u.State, Source: &source, Reason: u.Reason,
 		AgentID: agentID(t.AgentID), ExecutorID: &executor, Timestamp: timestamp(time.Now()),
 		UUID: newUUIDBytes(), Healthy: u.Healthy, CheckStatus: u.Check,
-		ContainerStatus: &v1.ContainerStatus{
+	}
+	if source == v1.SOURCE_EXECUTOR {
+		status.ContainerStatus = &v1.ContainerStatus{
 			ContainerID:  &v1.ContainerID{Value: t.container},
 			NetworkInfos: []v1.NetworkInfo{{IPAddresses: []v1.NetworkInfo_IPAddress{{Protocol: v1.IPv4.Enum(), IPAddress: &ip}}}},
 			ExecutorPID:  &t.pid,
-		},
+		}
 	}
 	if u.Message != "" {
 		status.Message = &u.Message
@@ -170,7 +173,7 @@ func (s *simulatedAgent) launch(framework v1.FrameworkInfo, info v1.TaskInfo) {
 	s.mu.Lock()
 	s.next++
 	t := &SimulatedTask{
-		Info: info, FrameworkID: framework.ID.Value, AgentID: info.AgentID.Value,
+		Info: info, Framework: framework, FrameworkID: framework.ID.Value, AgentID: info.AgentID.Value,
 		on: s, container: newUUID(), pid: s.next,
 	}
 	s.tasks[taskKey{t.FrameworkID, t.ID()}] = t

@@ -3,7 +3,9 @@ package mesos
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	v1 "github.com/mesos/mesos-go/api/v1/lib"
@@ -62,7 +64,10 @@ func (m *Master) serveFrameworks(w http.ResponseWriter, _ *http.Request) {
 
 // serveTeardown removes a framework for the operator.
 func (m *Master) serveTeardown(w http.ResponseWriter, r *http.Request) {
-	id := r.PostFormValue("frameworkId")
+	// Read as a form whatever the Content-Type says; the recorded request has none.
+	body, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	form, _ := url.ParseQuery(string(body))
+	id := form.Get("frameworkId")
 	switch {
 	case id == "":
 		refuse(w, http.StatusBadRequest, "Missing 'frameworkId' query parameter in the request body")

@@ -161,7 +161,9 @@ func (m *Master) removeFramework(f *framework) {
 	for _, t := range f.tasks {
 		if !t.terminal() {
 			t.state = v1.TASK_KILLED
-			m.release(t)
+			status := masterStatus(t.info.TaskID, agentID(t.agent.id), t.state, v1.REASON_FRAMEWORK_REMOVED,
+				"Framework "+f.id+" removed")
+			t.statuses = append(t.statuses, status)
 		}
 		m.forget(t)
 	}

@@ -158,9 +158,14 @@ func (m *Master) reconcileTask(f *framework, id v1.TaskID, on *v1.AgentID) {
 	}
 }
 
-// latest is the master's own update about a task's present state.
+// latest is the master's own update about a task: the state that was last
+// forwarded, which may lag behind what the agent knows (recording 23).
 func (t *task) latest(reason v1.TaskStatus_Reason, message string) v1.TaskStatus {
-	status := masterStatus(t.info.TaskID, agentID(t.agent.id), t.state, reason, message)
+	state := t.state
+	if t.updateUUID != nil {
+		state = t.updateState
+	}
+	status := masterStatus(t.info.TaskID, agentID(t.agent.id), state, reason, message)
 	if n := len(t.statuses); n > 0 {
 		last := t.statuses[n-1]
 		status.Healthy, status.CheckStatus, status.ContainerStatus = last.Healthy, last.CheckStatus, last.ContainerStatus
@@ -180,6 +185,7 @@ func (m *Master) lose(t *task, state v1.TaskState, reason v1.TaskStatus_Reason, 
 	delete(f.tasks, t.id())
 	delete(t.agent.tasks, taskKey{f.id, t.id()})
 	t.state = f.lostOr(state)
+	t.statuses = append(t.statuses, status)
 	f.unreachable[t.id()] = t
 	f.sendStatus(status)
 }

@@ -1,0 +1,65 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+const peopleTimeout = 15 * time.Second
+
+// People is how `status`, `plan`, `hold`, `approve` and `release` call.
+type People struct {
+	caller
+}
+
+// NewPeople makes a client from the cluster's CA certificate (PEM), which names the cluster and so the scheduler, and a token.
+func NewPeople(url string, ca []byte, token api.Secret) (*People, error) {
+	block, _ := pem.Decode(ca)
+	if block == nil {
+		return nil, errors.New("reading the cluster's CA: not PEM")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("reading the cluster's CA: %w", err)
+	}
+	if len(cert.URIs) != 1 || cert.URIs[0].Scheme != "scaleio" || cert.URIs[0].Host == "" {
+		return nil, errors.New("reading the cluster's CA: it isn't the CA of a scaleio-scheduler")
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: fmt.Sprintf(api.ServerNameFmt, cert.URIs[0].Host)}
+	return &People{caller{servers: []string{url}, http: &http.Client{Transport: transport(config)}, token: token}}, nil
+}
+
+// Status of the cluster.
+func (p *People) Status(ctx context.Context) (s api.ClusterStatus, err error) {
+	return s, p.call(ctx, http.MethodGet, api.PathStatus, peopleTimeout, nil, &s)
+}
+
+// Plan is what would be done next.
+func (p *People) Plan(ctx context.Context) (s api.PlanStatus, err error) {
+	return s, p.call(ctx, http.MethodGet, api.PathPlan, peopleTimeout, nil, &s)
+}
+
+// Hold puts the brake on or takes it off.
+func (p *People) Hold(ctx context.Context, r api.HoldRequest) error {
+	return p.call(ctx, http.MethodPost, api.PathHold, peopleTimeout, r, nil)
+}
+
+// Approve disks of a node.
+func (p *People) Approve(ctx context.Context, r api.ApproveRequest) error {
+	return p.call(ctx, http.MethodPost, api.PathApprove, peopleTimeout, r, nil)
+}
+
+// Release what never times out.
+func (p *People) Release(ctx context.Context, r api.ReleaseRequest) error {
+	return p.call(ctx, http.MethodPost, api.PathRelease, peopleTimeout, r, nil)
+}

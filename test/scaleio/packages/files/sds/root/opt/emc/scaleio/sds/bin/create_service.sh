@@ -1,0 +1,9 @@
+#!/bin/sh
+# Registers the service: upgrades call this and delete_service.sh around themselves.
+set -e
+[ "$(systemctl is-enabled sds.service 2>/dev/null)" = masked ] && exit 0
+[ -d /run/systemd/system ] && systemctl daemon-reload
+systemctl enable sds.service
+if [ -d /run/systemd/system ]; then
+	systemctl restart sds.service
+fi

@@ -62,13 +62,14 @@ type Agent struct {
 	node   *step.Reconciler
 	lead   *step.Reconciler
 
-	wake   chan struct{} // orders changed: pass now
-	tell   chan struct{} // something to report changed: report now
-	pulse  pulse
-	mu     sync.Mutex
-	kept   remembered
-	seen   seen
-	answer received
+	wake     chan struct{} // orders changed: pass now
+	leadWake chan struct{} // duties changed: lead now
+	tell     chan struct{} // something to report changed: report now
+	pulse    pulse
+	mu       sync.Mutex
+	kept     remembered
+	seen     seen
+	answer   received
 }
 
 // seen is the outcome of the last looks.
@@ -102,7 +103,7 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), tell: make(chan struct{}, 1), kept: kept}
+	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), tell: make(chan struct{}, 1), kept: kept}
 	a.Identity.AgentUUID = kept.AgentUUID
 	a.keys = &Keys{files: o.Files}
 	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now}

@@ -15,7 +15,7 @@ type leases struct {
 	wanted map[api.LeaseName]bool
 }
 
-// Left tells how long a lease may still be used.
+// Left tells how long a lease may still be used; 0 and true = without end.
 func (l *leases) Left(name api.LeaseName) (time.Duration, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -24,7 +24,7 @@ func (l *leases) Left(name api.LeaseName) (time.Duration, bool) {
 		return 0, false
 	}
 	if until.IsZero() {
-		return time.Hour, true
+		return 0, true // without end
 	}
 	left := time.Until(until)
 	return left, left > 0

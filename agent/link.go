@@ -141,6 +141,7 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 	a.leases.granted(sent, answer.Leases)
 	if changed || fresh {
 		signal(a.wake)
+		signal(a.leadWake)
 	}
 	poll := a.answer.poll
 	if answer.Wait {

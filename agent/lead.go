@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"scaleio-framework/agent/leader"
+	"scaleio-framework/installer/step"
+	"scaleio-framework/scheduler/api"
+)
+
+// Leader converges the ScaleIO objects while this node's MDM is the master.
+type Leader interface {
+	Plan(in leader.Input) step.Plan
+	View(ctx context.Context, in leader.Input) (*api.ClusterView, error)
+}
+
+// Pace of the leader's loop.
+const (
+	leadWorking = time.Second
+	leadResting = 10 * time.Second
+	leadLimit   = 2 * time.Minute
+)
+
+// leads does the leader's duties for as long as this node holds the right to.
+func (a *Agent) leads(ctx context.Context) error {
+	for {
+		next := a.leadOnce(ctx)
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		case <-a.leadWake:
+			timer.Stop()
+		}
+	}
+}
+
+func (a *Agent) leadOnce(ctx context.Context) time.Duration {
+	in, ok := a.duty()
+	if !ok {
+		a.note(func(s *seen) { s.view, s.leading = nil, nil })
+		return leadResting
+	}
+	ctx, cancel := context.WithTimeout(ctx, leadLimit)
+	defer cancel()
+	view, err := a.Leader.View(ctx, in)
+	if err == nil {
+		a.note(func(s *seen) { s.view, s.viewAt = view, time.Now() })
+	} else {
+		a.Log.Debug("the leader can't see the cluster yet", "err", err)
+	}
+	guarded := ctx
+	if _, held := a.brake.Held(); !held {
+		var release context.CancelFunc
+		guarded, release = a.brake.guard(ctx)
+		defer release()
+	}
+	result := a.lead.Pass(guarded, a.Leader.Plan(in), in.Spec.Gates, in.Spec.Version.Generation)
+	if result.Acted {
+		if view, err = a.Leader.View(ctx, in); err != nil {
+			view = nil
+		}
+	}
+	a.note(func(s *seen) {
+		s.leading = result.Conditions
+		if view != nil {
+			s.view, s.viewAt = view, time.Now()
+		}
+	})
+	if result.Ready && err == nil {
+		return leadResting
+	}
+	return leadWorking
+}
+
+// errLeaseEnds says that a mutating call must not begin.
+var errLeaseEnds = errors.New("the leader lease ends too soon for this call")
+
+// duty is what the leader works from: only with the lease (or the formation grant's spec), and never from a spec kept over a restart.
+func (a *Agent) duty() (leader.Input, bool) {
+	if _, held := a.leases.Left(api.LeaseLeader); !held {
+		return leader.Input{}, false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	spec := a.kept.Spec
+	if spec == nil || spec.Cluster == nil || a.answer.secrets.Admin.Empty() {
+		return leader.Input{}, false
+	}
+	return leader.Input{Spec: *spec, Secrets: a.answer.secrets, Received: a.answer.at, Guard: a.mayAct}, true
+}
+
+// mayAct is asked before each mutating call: enough of the lease must be left for the call's whole time. That the local MDM is master the leader asks itself.
+func (a *Agent) mayAct(_ context.Context, callTime time.Duration) error {
+	if reason, held := a.brake.Held(); held {
+		return errors.Join(step.ErrHeld, errors.New(reason))
+	}
+	if left, ok := a.leases.Left(api.LeaseLeader); !ok || left <= callTime {
+		return errLeaseEnds
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/installer/step"
+	"scaleio-framework/platform/platformtest"
+	"scaleio-framework/scheduler/api"
+)
+
+func specOf(cluster string, epoch, generation int64) api.NodeSpec {
+	return api.NodeSpec{Node: "n1", Version: api.Version{Cluster: cluster, Epoch: epoch, Generation: generation}}
+}
+
+func TestAccept(t *testing.T) {
+	known := specOf("c1", 2, 5)
+	kept := remembered{Spec: &known}
+	for name, c := range map[string]struct {
+		spec api.NodeSpec
+		says string
+	}{
+		"the same again":      {spec: specOf("c1", 2, 5)},
+		"a newer generation":  {spec: specOf("c1", 2, 6)},
+		"a newer epoch":       {spec: specOf("c1", 3, 1)},
+		"an older generation": {spec: specOf("c1", 2, 4), says: "older"},
+		"an older epoch":      {spec: specOf("c1", 1, 9), says: "older"},
+		"another cluster":     {spec: specOf("c2", 9, 9), says: "belongs to c1"},
+		"another node":        {spec: api.NodeSpec{Node: "n2", Version: known.Version}, says: `made for node "n2"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := kept.accept(c.spec, "n1")
+			if c.says == "" {
+				assert.NoError(t, err)
+				return
+			}
+			assert.ErrorContains(t, err, c.says)
+		})
+	}
+}
+
+func TestRemember_refusesWhatItCantRead(t *testing.T) {
+	files := platformtest.NewFiles()
+	first, err := remember(files)
+	require.NoError(t, err)
+	again, err := remember(files)
+	require.NoError(t, err)
+	assert.Equal(t, first.AgentUUID, again.AgentUUID, "an identity is minted once")
+
+	files.Set(stateFile, `{"schema": 2, "agentUuid": "x"}`, 0o600)
+	_, err = remember(files)
+	assert.ErrorContains(t, err, "newer")
+	files.Set(stateFile, `{"schema"`, 0o600)
+	_, err = remember(files)
+	assert.ErrorContains(t, err, "damaged")
+}
+
+func TestLeases_endOnTheHoldersClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &leases{}
+		sent := time.Now()
+		time.Sleep(5 * time.Second) // the answer took so long: that time is lost to the holder, not to the scheduler
+		l.granted(sent, []api.Lease{{Name: api.LeaseLeader, TTLMS: 15_000}})
+		left, held := l.Left(api.LeaseLeader)
+		assert.True(t, held)
+		assert.Equal(t, 10*time.Second, left)
+		time.Sleep(10 * time.Second)
+		_, held = l.Left(api.LeaseLeader)
+		assert.False(t, held)
+		l.granted(time.Now(), nil)
+		_, held = l.Left(api.LeaseDisruption)
+		assert.False(t, held, "what an answer doesn't grant is lost")
+	})
+}
+
+func TestBrake(t *testing.T) {
+	files := platformtest.NewFiles()
+	var hold *api.Hold
+	now := time.Now()
+	b := &brake{files: files, hold: func() *api.Hold { return hold }, now: func() time.Time { return now }}
+	_, held := b.Held()
+	assert.False(t, held)
+
+	hold = &api.Hold{Author: "ann", Reason: "looking", Until: now.Add(time.Minute)}
+	reason, held := b.Held()
+	assert.True(t, held)
+	assert.Contains(t, reason, "ann")
+	now = now.Add(2 * time.Minute)
+	_, held = b.Held()
+	assert.False(t, held, "a hold with an expiry expires")
+
+	files.Set(HoldFile, "disk swap\n", 0o644)
+	reason, held = b.Held()
+	assert.True(t, held)
+	assert.Contains(t, reason, "disk swap")
+}
+
+func TestBrake_stopsARunningActWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := platformtest.NewFiles()
+		b := &brake{files: files, hold: func() *api.Hold { return nil }, now: time.Now}
+		ctx, release := b.guard(t.Context())
+		defer release()
+		files.Set(HoldFile, "", 0o644)
+		begun := time.Now()
+		<-ctx.Done()
+		assert.LessOrEqual(t, time.Since(begun), time.Second)
+		assert.ErrorIs(t, context.Cause(ctx), step.ErrHeld)
+	})
+}

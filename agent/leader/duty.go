@@ -1,0 +1,189 @@
+package leader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/installer/step"
+	"scaleio-framework/scheduler/api"
+)
+
+// A differ says what is still to be done.
+type differ func(ctx context.Context, l *Leader, in Input) ([]Act, error)
+
+func fromCluster(diff func(api.NodeSpec, scaleio.Cluster) []Act) differ {
+	return func(ctx context.Context, l *Leader, in Input) ([]Act, error) {
+		c, err := l.asMaster(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return diff(in.Spec, c), nil
+	}
+}
+
+func fromObjects(diff func(wanted, scaleio.Objects) []Act) differ {
+	return func(ctx context.Context, l *Leader, in Input) ([]Act, error) {
+		o, err := l.objectsSeen(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return diff(in.wanted(), o), nil
+	}
+}
+
+func (in Input) wanted() wanted {
+	return wanted{ClusterSpec: *in.Spec.Cluster, Received: in.Received, Now: time.Now()}
+}
+
+// A duty is a step whose fact is "nothing is different".
+type duty struct {
+	name string
+	lead *Leader
+	in   Input
+	diff differ
+	many bool // one act for each of many nodes: one that can't be done holds up no other
+}
+
+func (d *duty) Name() string { return d.name }
+
+// Check compares.
+func (d *duty) Check(ctx context.Context) (step.Finding, error) {
+	acts, err := d.diff(ctx, d.lead, d.in)
+	if err != nil {
+		return verdict(err)
+	}
+	if !d.many {
+		return single(acts), nil
+	}
+	return d.lead.several(acts), nil
+}
+
+// verdict turns what ended a look into a finding, if it is one.
+func verdict(err error) (step.Finding, error) {
+	var s *stop
+	if errors.As(err, &s) {
+		return s.finding, nil
+	}
+	if raw, is := scaleio.UnknownDialect(err); is {
+		return step.Block(ReasonUnknownDialect, "%v; nothing is changed any more. The whole answer: %s", err, raw), nil
+	}
+	return step.Finding{}, err
+}
+
+func single(acts []Act) step.Finding {
+	for _, a := range acts {
+		if a.Obstacle != "" {
+			return step.Block(a.Obstacle, "%s", a.Why)
+		}
+	}
+	for _, a := range acts {
+		if a.Wait != "" {
+			return step.Wait(a.Wait, "%s", a.Why)
+		}
+	}
+	if len(acts) > 0 {
+		return step.Need(api.ReasonNeeded, "%s", reasons(acts))
+	}
+	return step.OK("as wanted")
+}
+
+// several is satisfied when nothing is left that this leader could do now; what stands against the rest is said, and seen in the nodes' own
+// conditions.
+func (l *Leader) several(acts []Act) step.Finding {
+	var doable, waiting, hindered []Act
+	for _, a := range acts {
+		switch {
+		case a.Obstacle != "":
+			hindered = append(hindered, a)
+		case a.Wait != "":
+			waiting = append(waiting, a)
+		case l.isDeferred(a) != nil:
+			a.Why = l.isDeferred(a).Error()
+			hindered = append(hindered, a)
+		default:
+			doable = append(doable, a)
+		}
+	}
+	switch {
+	case len(doable) > 0:
+		return step.Need(api.ReasonNeeded, "%s", reasons(doable))
+	case len(hindered) > 0:
+		return step.OK("all but %d, which wait for a person or another try: %s", len(hindered), reasons(hindered))
+	case len(waiting) > 0:
+		return step.OK("all but %d, which wait for others: %s", len(waiting), reasons(waiting))
+	}
+	return step.OK("as wanted")
+}
+
+const maxReasons = 5
+
+func reasons(acts []Act) string {
+	var why []string
+	for i, a := range acts {
+		if i == maxReasons {
+			why = append(why, fmt.Sprintf("and %d more", len(acts)-i))
+			break
+		}
+		why = append(why, a.Why)
+	}
+	return strings.Join(why, "; ")
+}
+
+// Apply does what can be done, in order.
+func (d *duty) Apply(ctx context.Context) error {
+	d.lead.forget() // wanted and seen are read anew right before acting
+	acts, err := d.diff(ctx, d.lead, d.in)
+	if err != nil {
+		return err
+	}
+	for _, act := range acts {
+		if !act.doable() || d.many && d.lead.isDeferred(act) != nil {
+			continue
+		}
+		if err := d.do(ctx, act); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do one act. Whatever the answer was, the system is looked at again: a lost answer may have been a yes, an "already exists" may be another's.
+func (d *duty) do(ctx context.Context, act Act) error {
+	if err := d.lead.mayAct(ctx, d.in, scaleio.CallTimeout); err != nil {
+		return fmt.Errorf("%s: %w", act.key(), err)
+	}
+	d.lead.log.Info("acting", "act", act.Kind, "subject", act.Subject, "why", act.Why)
+	err := d.lead.perform(ctx, d.in, act)
+	d.lead.forget()
+	if err == nil {
+		return nil
+	}
+	if still, lookErr := d.stillThere(ctx, act); lookErr == nil && !still {
+		d.lead.log.Info("done in spite of the answer", "act", act.Kind, "subject", act.Subject, "err", err)
+		return nil
+	}
+	err = fmt.Errorf("%s %s: %w", act.Kind, act.Subject, classify(err))
+	if d.many && deferrable(err) {
+		d.lead.log.Warn("put off", "act", act.Kind, "subject", act.Subject, "err", err)
+		d.lead.deferAct(act, err)
+		return nil
+	}
+	return err
+}
+
+func (d *duty) stillThere(ctx context.Context, act Act) (bool, error) {
+	acts, err := d.diff(ctx, d.lead, d.in)
+	if err != nil {
+		return true, err
+	}
+	for _, a := range acts {
+		if a.key() == act.key() {
+			return true, nil
+		}
+	}
+	return false, nil
+}

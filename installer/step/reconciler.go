@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,31 +48,34 @@ type Result struct {
 	First      string        // the first step not satisfied
 }
 
-// Pass looks at every item in order. The first one that is needed, whose predecessors all hold and whose gate is open is applied and looked at
-// again; on success the walk goes on. Everything behind the first fact that doesn't hold is looked at and reported as waiting for it.
+// Pass looks at every item in order. One that is needed, whose predecessors all hold and whose gate is open is applied and looked at again; on
+// success the walk goes on. What stands behind a fact of its branch or of the trunk that doesn't hold is looked at and reported as waiting for it.
 func (r *Reconciler) Pass(ctx context.Context, p Plan, open []api.Gate, generation int64) Result {
 	if r.memory == nil {
 		r.memory = map[string]*memory{}
 	}
 	res := Result{Ready: true}
+	stuck := map[string]string{} // branch: its first step not satisfied
 	for i, item := range p {
 		if ctx.Err() != nil {
 			break
 		}
 		m := r.remember(item.Step.Name(), generation)
 		finding := r.look(ctx, item, OpCheck, m)
-		if finding.Verdict == Needed && res.First == "" {
+		before := cmp.Or(stuck[""], stuck[item.Branch])
+		switch {
+		case finding.Verdict != Needed:
+		case before != "":
+			finding = Wait(api.ReasonWaitingForStep, "waits for %s; then: %s", before, finding.Message)
+		default:
 			finding = r.act(ctx, item, open, finding, m, &res, p, i)
 		}
 		if finding.Verdict == Satisfied {
 			m.satisfied = true
 		} else {
 			res.Ready = false
-			if res.First == "" {
-				res.First = item.Step.Name()
-			} else if finding.Verdict == Needed {
-				finding = Wait(api.ReasonWaitingForStep, "waits for %s; then: %s", res.First, finding.Message)
-			}
+			res.First = cmp.Or(res.First, item.Step.Name())
+			stuck[item.Branch] = cmp.Or(stuck[item.Branch], item.Step.Name())
 		}
 		res.Conditions = append(res.Conditions, m.note(item.Step.Name(), finding, generation))
 	}
@@ -87,8 +91,9 @@ func (r *Reconciler) remember(name string, generation int64) *memory {
 		m = &memory{}
 		r.memory[name] = m
 	}
-	if m.gen != generation { // new orders: what could not be mended may be now
+	if m.gen != generation { // new orders: what could not be mended may be now, and what they ask for is no repair
 		m.gen, m.permanent, m.failures, m.retryAt, m.lastErr = generation, nil, 0, time.Time{}, nil
+		m.satisfied = false
 	}
 	return m
 }
@@ -113,7 +118,7 @@ func (r *Reconciler) act(ctx context.Context, item Item, open []api.Gate, before
 		return *stop
 	}
 	name := item.Step.Name()
-	if m.satisfied {
+	if m.satisfied && !item.Routine {
 		m.repairs = append(m.repairs, time.Now())
 	}
 	r.Log.Info("applying", "step", name, "reason", before.Reason, "why", before.Message)

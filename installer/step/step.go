@@ -60,6 +60,8 @@ type Item struct {
 	Step    Step
 	After   api.Gate      // must be open before Apply; "" for none
 	Timeout time.Duration // of one Check and of one Apply; 0 = DefaultTimeout
+	Branch  string        // waits for the items before it that are of its own branch or of the trunk (""): a gateway that is down mustn't keep a disk server down
+	Routine bool          // acts in the ordinary course of things (hands over a disk, follows a gateway), not only to mend: the repair limit doesn't count them
 }
 
 // DefaultTimeout of a look or an act that sets no other.

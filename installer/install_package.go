@@ -1,0 +1,119 @@
+package installer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/installer/step"
+	"scaleio-framework/platform"
+	"scaleio-framework/scheduler/api"
+)
+
+// installPackage is the fact that one component of the product is installed, not older than the manifest says. Its package's scripts read their
+// settings from the environment: a run without it would make, for instance, a tie-breaker of every manager.
+type installPackage struct {
+	name      string
+	component string
+	packages  Packages
+	files     Files
+	wanted    api.Package
+	listed    bool // the manifest has one for this OS
+	os        string
+	env       map[string]string
+}
+
+func newInstallPackage(o *orders, component string, env map[string]string) installPackage {
+	s := installPackage{name: "install-" + component, component: component, packages: o.sys.Packages, files: o.sys.Files,
+		os: o.sys.Facts.OS, env: env}
+	s.wanted, s.listed = o.pick(component)
+	return s
+}
+
+func (s installPackage) Name() string { return s.name }
+
+func (s installPackage) Check(ctx context.Context) (step.Finding, error) {
+	state, err := s.packages.State(ctx, scaleio.DebName(s.component))
+	present := err == nil
+	if err != nil && !errors.Is(err, platform.ErrNotFound) {
+		return step.Finding{}, err
+	}
+	switch {
+	case present && state.Configured:
+		return s.compare(state.Version), nil
+	case !s.listed:
+		return step.Block("NoPackage", "the manifest has no %s package for %s: add one with its URL and sha256", s.component, s.os), nil
+	case s.wanted.Format != formatDeb:
+		return step.Block("PackageFormat", "the manifest's %s package for %s is a %s: unpack it (siob_extract) and list the .deb", s.component, s.os, s.wanted.Format), nil
+	case present:
+		return step.Need("HalfConfigured", "%s %s was left half-configured", scaleio.DebName(s.component), state.Version), nil
+	}
+	return step.Need("NotInstalled", "%s %s is to be installed", scaleio.DebName(s.component), s.wanted.Version), nil
+}
+
+// compare never leads to a downgrade, and not to an upgrade either: that interrupts I/O and is decided by people.
+func (s installPackage) compare(installed string) step.Finding {
+	if !s.listed {
+		return step.OK("%s %s installed; the manifest has none for %s", s.component, installed, s.os)
+	}
+	switch order := compareVersions(installed, s.wanted.Version); {
+	case order == 0:
+		return step.OK("%s %s installed", s.component, installed)
+	case order < 0:
+		return step.Block("OlderVersion", "%s %s is installed, the manifest has %s: upgrade it by hand, one node at a time, or list the installed version",
+			s.component, installed, s.wanted.Version)
+	}
+	if _, err := scaleio.LimitsOf(installed); err != nil {
+		return step.Block("NewerVersion", "%s %s is installed, newer than the manifest's %s and not known to this program; it is never downgraded: list the installed version to go on",
+			s.component, installed, s.wanted.Version)
+	}
+	return step.OK("%s %s installed, newer than the manifest's %s", s.component, installed, s.wanted.Version)
+}
+
+func (s installPackage) Apply(ctx context.Context) error {
+	if !s.listed {
+		return fmt.Errorf("installing %s: the manifest has no package for %s", s.component, s.os)
+	}
+	file, err := checkedFile(s.files, s.wanted)
+	if err != nil {
+		return err
+	}
+	err = s.packages.Install(ctx, file, s.env)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	// What an interrupted run left, ours or another package, stands in the way of every later one.
+	if broken := s.packages.Recover(ctx); broken != nil {
+		return errors.Join(err, broken)
+	}
+	return s.packages.Install(ctx, file, s.env)
+}
+
+// satisfied tells whether nothing of the manifest's package is needed any more.
+func (s installPackage) satisfied(ctx context.Context) (bool, error) {
+	finding, err := s.Check(ctx)
+	return finding.Verdict == step.Satisfied, err
+}
+
+// compareVersions goes by the product's own grammar, "3.6-700.103.Ubuntu.22.04": numbers up to the OS tag; missing ones match anything.
+func compareVersions(a, b string) int {
+	x, y := versionNumbers(a), versionNumbers(b)
+	n := min(len(x), len(y))
+	return slices.Compare(x[:n], y[:n])
+}
+
+func versionNumbers(v string) []int {
+	var numbers []int
+	for _, part := range strings.FieldsFunc(v, func(r rune) bool { return r == '.' || r == '-' }) {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			break
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers
+}

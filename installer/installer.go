@@ -1,0 +1,148 @@
+package installer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/installer/step"
+	"scaleio-framework/scheduler/api"
+)
+
+// Folders of the agent on a node.
+const (
+	stateDir   = "/var/lib/scaleio-agent"
+	packageDir = stateDir + "/packages"
+	intentDir  = stateDir + "/intents"
+)
+
+// Leases of this node: what the scheduler granted it for now.
+type Leases interface {
+	// Left tells how long the lease is held yet; 0 and true = without end.
+	Left(api.LeaseName) (time.Duration, bool)
+	// Want asks for it with the next report.
+	Want(api.LeaseName)
+}
+
+// Options of an Installer; the zero value works on a real machine without a scheduler.
+type Options struct {
+	Log            *slog.Logger
+	ArtifactClient *http.Client    // reaches packages that the scheduler serves
+	Servers        func() []string // https URLs of schedulers, in order of preference
+	Ask            Ask             // HTTP on this node and to the gateways; nil = AskHTTP
+	CLI            Cluster         // nil = scli through System.Commands
+}
+
+// Cluster is what the steps ask of the node's own MDM.
+type Cluster interface {
+	QueryCluster(ctx context.Context, ip string) (scaleio.Cluster, error)
+	CreateCluster(ctx context.Context, want scaleio.CreateCluster) error
+}
+
+// Input of one pass: what the scheduler said last, and what the agent holds.
+type Input struct {
+	Spec    api.NodeSpec
+	Storage *api.StorageView // the leader's view of this node, its age as of now; nil = none yet
+	Secrets api.Secrets
+	Leases  Leases
+}
+
+// An Installer makes plans for one machine. It remembers only what saves work: what was read of disks and files.
+type Installer struct {
+	sys     System
+	opts    Options
+	intents intents
+	digests digests
+	survey  survey
+	own     gatewayIdentity
+	mu      sync.Mutex // Plan's steps and Observe may run side by side
+}
+
+// New makes an Installer; it starts nothing.
+func New(sys System, opts Options) *Installer {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Ask == nil {
+		opts.Ask = AskHTTP
+	}
+	if opts.CLI == nil {
+		opts.CLI = scaleio.NewCLI(sys.Commands, scaleio.Options{})
+	}
+	if opts.Servers == nil {
+		opts.Servers = func() []string { return nil }
+	}
+	i := &Installer{sys: sys, opts: opts}
+	i.intents = intents{files: sys.Files, now: sys.Clock, bootID: sys.Facts.BootID}
+	i.digests.files, i.digests.now = sys.Files, sys.Clock
+	i.survey.disks, i.survey.files, i.survey.now = sys.Disks, sys.Files, sys.Clock
+	i.survey.bootID, i.survey.intents = sys.Facts.BootID, i.intents
+	return i
+}
+
+// Plan gives the ordered facts that should be true of this node. An error is a spec that this version doesn't understand: nothing may be done.
+func (i *Installer) Plan(in Input) (step.Plan, error) {
+	if err := understood(in.Spec); err != nil {
+		return nil, err
+	}
+	return plan(&orders{Input: in, Installer: i}), nil
+}
+
+func understood(spec api.NodeSpec) error {
+	if !spec.Role.Known() {
+		return fmt.Errorf("planning: role %q is not one that this version knows", spec.Role)
+	}
+	for _, g := range spec.Gates {
+		if !slices.Contains(api.Gates, g) {
+			return fmt.Errorf("planning: gate %q is not one that this version knows", g)
+		}
+	}
+	for _, m := range spec.MDMs {
+		if !m.Role.MDM() {
+			return fmt.Errorf("planning: MDM %q has role %q, which is none of an MDM", m.Name, m.Role)
+		}
+	}
+	return nil
+}
+
+// orders are one pass's input beside the machine that it is for.
+type orders struct {
+	Input
+	*Installer
+}
+
+// self is this node's entry among the chosen MDMs.
+func (o *orders) self() (api.MDM, bool) {
+	for _, m := range o.Spec.MDMs {
+		if m.Node == o.Spec.Node {
+			return m, true
+		}
+	}
+	return api.MDM{}, false
+}
+
+// managers gives the addresses of all managers, this node's own or not, in the order of the spec: SDC and gateway look for the master there.
+func (o *orders) managers() []string {
+	var ips []string
+	for _, m := range o.Spec.MDMs {
+		if m.Role == api.RoleManager {
+			ips = append(ips, m.IPs...)
+		}
+	}
+	return ips
+}
+
+// pick finds the package of a component for this node's OS; binaries may be for any.
+func (o *orders) pick(component string) (api.Package, bool) {
+	for _, p := range o.Spec.Packages {
+		if p.Component == component && (p.OS == o.sys.Facts.OS || p.Format == formatBinary && p.OS == "") {
+			return p, true
+		}
+	}
+	return api.Package{}, false
+}

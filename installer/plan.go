@@ -1,0 +1,100 @@
+package installer
+
+import (
+	"slices"
+	"time"
+
+	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/installer/step"
+	"scaleio-framework/scheduler/api"
+)
+
+// Components beside the product's own.
+const (
+	componentREXRay = "rexray"
+	componentDVDCLI = "dvdcli"
+)
+
+// Branches: items of one wait for each other and for the trunk, not for the items of others.
+const (
+	trunk         = ""
+	branchMDM     = "mdm"
+	branchSDS     = "sds"
+	branchSDC     = "sdc" // and what stands on it: volume driver and isolator
+	branchGateway = "gateway"
+)
+
+// installTime bounds an install, which may have to wait for another package manager's lock.
+const installTime = 15 * time.Minute
+
+// A row of the table: which roles have the step, where it stands, and what must be open before it acts.
+type row struct {
+	step    func(*orders) step.Step
+	roles   []api.Role // nil = every role, also while none is decided
+	branch  string
+	after   api.Gate
+	timeout time.Duration
+	routine bool
+	only    func(*orders) bool // nil = always
+}
+
+var (
+	mdms     = []api.Role{api.RoleManager, api.RoleTieBreaker}
+	managers = []api.Role{api.RoleManager}
+)
+
+// rows in the order in which a bare node becomes a member. A platform that isn't supported gets the first one only.
+var rows = []row{
+	{step: acceptPlatform},
+	{step: installPrerequisites, timeout: installTime},
+	{step: fetchPackages, timeout: time.Hour},
+
+	{step: installMDM, roles: mdms, branch: branchMDM, timeout: installTime},
+	{step: runMDM, roles: mdms, branch: branchMDM},
+	{step: installSDS, branch: branchSDS, timeout: installTime},
+	{step: runSDS, branch: branchSDS},
+	{step: installSDC, branch: branchSDC, after: api.GateRolesDecided, timeout: installTime},
+	{step: installGateway, roles: managers, branch: branchGateway, after: api.GateRolesDecided, timeout: installTime},
+
+	{step: formCluster, roles: managers, branch: branchMDM, after: api.GateMDMsInstalled, only: (*orders).forms},
+	{step: joinCluster, roles: mdms, branch: branchMDM, after: api.GateClusterFormed},
+	{step: runScini, branch: branchSDC},
+	{step: connectSDC, branch: branchSDC, after: api.GateClusterFormed},
+	{step: configureGateway, roles: managers, branch: branchGateway, after: api.GateClusterFormed},
+	{step: runGateway, roles: managers, branch: branchGateway},
+
+	{step: handOverDisks, branch: branchSDS, after: api.GatePoolReady, timeout: 10 * time.Minute, routine: true},
+	{step: serveStorage, branch: branchSDS},
+	{step: installVolumeDriver, branch: branchSDC},
+	{step: configureVolumeDriver, branch: branchSDC, routine: true},
+	{step: runVolumeDriver, branch: branchSDC},
+	{step: configureIsolator, branch: branchSDC},
+	{step: restartMesosAgent, branch: branchSDC, timeout: 5 * time.Minute},
+}
+
+// plan is pure: role and platform in, ordered steps out.
+func plan(o *orders) step.Plan {
+	var p step.Plan
+	for _, r := range rows {
+		if r.roles != nil && !slices.Contains(r.roles, o.Spec.Role) || r.only != nil && !r.only(o) {
+			continue
+		}
+		p = append(p, step.Item{Step: r.step(o), After: r.after, Timeout: r.timeout, Branch: r.branch, Routine: r.routine})
+		if reason, _ := refusePlatform(o.sys.Facts); reason != "" {
+			break
+		}
+	}
+	return p
+}
+
+// components that a node of this role needs from the manifest.
+func components(role api.Role) []string {
+	needed := []string{scaleio.SDS, scaleio.SDC, componentREXRay, componentDVDCLI}
+	if role.MDM() {
+		needed = append(needed, scaleio.MDM)
+	}
+	if role == api.RoleManager {
+		needed = append(needed, scaleio.Gateway)
+	}
+	return needed
+}

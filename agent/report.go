@@ -29,7 +29,7 @@ func (a *Agent) report() api.Report {
 		if _, leading := a.leases.Left(api.LeaseLeader); leading {
 			view := *s.view
 			view.AgeMS = time.Since(s.viewAt).Milliseconds()
-			view.Conditions = s.leading
+			view.Conditions = append(append([]api.Condition(nil), view.Conditions...), s.leading...)
 			r.Cluster = &view
 		}
 	}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"scaleio-framework/agent"
+	"scaleio-framework/agent/leader"
+	"scaleio-framework/installer"
+	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/platform"
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/client"
+	"scaleio-framework/systemd"
+)
+
+// localGateway: goscaleio is used on the leader's own node only; the port needs root, so whoever answers there is the gateway.
+const localGateway = "https://127.0.0.1"
+
+func runCommand(log func() *slog.Logger) *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Be the daemon (" + agent.Unit + ")",
+		Long:  "run keeps this node what the scheduler's spec says, and goes on by the last one without a scheduler. It reads " + agent.ConfigFile + ".",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l := log()
+			a, err := build(l)
+			if err != nil {
+				return err
+			}
+			err = a.Run(cmd.Context())
+			if errors.Is(err, agent.ErrRestart) {
+				l.Info(err.Error())
+				return nil // the unit has Restart=always
+			}
+			return err
+		},
+	}
+}
+
+// build makes the daemon of the real parts.
+func build(log *slog.Logger) (*agent.Agent, error) {
+	if os.Geteuid() != 0 {
+		return nil, &codedError{exitUsage, errors.New("run needs root: it installs packages and reads raw disks")}
+	}
+	facts, err := platform.ReadFacts("/", platform.SystemEnv())
+	if err != nil {
+		return nil, err
+	}
+	log.Info("platform", "evidence", facts.Evidence)
+	identity, err := agent.Identify(facts)
+	if err != nil {
+		return nil, &codedError{exitUsage, err}
+	}
+	files := platform.NewFiles("/")
+	config, err := readConfig(files)
+	if err != nil {
+		return nil, &codedError{exitUsage, err}
+	}
+	artifacts := &artifactClient{}
+	reached := crashPoint(files)
+	options := agent.Options{
+		Version: version, Identity: identity, Config: config, Facts: agent.Facts{BootID: facts.BootID}, Files: files, Log: log, Reached: reached,
+		Listen: fmt.Sprintf(":%d", api.NodePort), Socket: agent.Socket, Notify: notify,
+		Steps: installer.New(system(facts, log), installer.Options{Log: log, ArtifactClient: artifacts.client(), Servers: func() []string { return config.Servers },
+			CLI: scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})}),
+		Leader:  leader.New(leader.Scli(scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})), leader.Local(localGateway, &http.Client{Timeout: scaleio.CallTimeout}), log),
+		Connect: artifacts.connect(config.Cluster),
+		Join: func(ctx context.Context, servers []string, request api.JoinRequest) (api.JoinAnswer, error) {
+			return join(ctx, files, config.Cluster, servers, request)
+		},
+	}
+	return agent.New(options)
+}
+
+func readConfig(files *platform.Files) (agent.Config, error) {
+	data, err := files.Read(agent.ConfigFile)
+	if err != nil {
+		return agent.Config{}, fmt.Errorf("no configuration (%s): the Mesos task's `place` writes it, or Ignition does: %w", agent.ConfigFile, err)
+	}
+	return agent.ParseConfig(data)
+}
+
+func join(ctx context.Context, files installer.Files, cluster string, servers []string, request api.JoinRequest) (api.JoinAnswer, error) {
+	ca, err := files.Read(agent.CAFile)
+	if err != nil {
+		return api.JoinAnswer{}, fmt.Errorf("reading the cluster's CA: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ca) {
+		return api.JoinAnswer{}, fmt.Errorf("reading %s: no certificate in it", agent.CAFile)
+	}
+	caller, err := client.NewAgent(client.Options{Servers: servers, Cluster: cluster, CA: pool})
+	if err != nil {
+		return api.JoinAnswer{}, err
+	}
+	defer caller.Close()
+	return caller.Join(ctx, request)
+}
+
+// notify tells systemd; outside systemd it does nothing.
+func notify(state string) {
+	_, _ = daemon.SdNotify(false, state)
+}
+
+// crashPoint ends the process as kill -9 would, once, at the point named by SCALEIO_AGENT_CRASH_AT: tests prove with it that every point may be cut. The marker file makes it once.
+func crashPoint(files *platform.Files) func(string) {
+	at := os.Getenv("SCALEIO_AGENT_CRASH_AT")
+	if at == "" {
+		return nil
+	}
+	marker := path.Join(agent.StateDir, "crashed-"+path.Base(at))
+	return func(point string) {
+		if point != at {
+			return
+		}
+		if _, _, err := files.Stat(marker); err == nil {
+			return
+		}
+		if err := files.Write(marker, []byte(time.Now().String()), 0o600); err == nil {
+			kill9()
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/installer"
+	"scaleio-framework/installer/step"
+	"scaleio-framework/platform/platformtest"
+	"scaleio-framework/scheduler/api"
+)
+
+// fakeScheduler answers what the test sets, and may hold a report as the real one does.
+type fakeScheduler struct {
+	mu      sync.Mutex
+	reports []api.Report
+	at      []time.Time
+	answer  func(n int, r api.Report) (api.Answer, error)
+}
+
+func (f *fakeScheduler) Report(ctx context.Context, r api.Report) (api.Answer, error) {
+	f.mu.Lock()
+	f.reports, f.at = append(f.reports, r), append(f.at, time.Now())
+	n := len(f.reports)
+	f.mu.Unlock()
+	answer, err := f.answer(n, r)
+	if err == nil && r.WaitMS > 0 && r.Seen == answer.ETag {
+		select {
+		case <-ctx.Done():
+			return api.Answer{}, ctx.Err()
+		case <-time.After(time.Duration(r.WaitMS) * time.Millisecond):
+		}
+	}
+	return answer, err
+}
+
+func (f *fakeScheduler) Renew(context.Context, api.RenewRequest) (api.JoinAnswer, error) {
+	return api.JoinAnswer{}, errors.New("nothing to renew")
+}
+
+func (f *fakeScheduler) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.reports)
+}
+
+func (f *fakeScheduler) last() api.Report {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reports[len(f.reports)-1]
+}
+
+type fakeSteps struct{ plan step.Plan }
+
+func (f fakeSteps) Plan(in installer.Input) (step.Plan, error) {
+	if !in.Spec.Role.Known() {
+		return nil, errors.New("unknown role")
+	}
+	return f.plan, nil
+}
+func (f fakeSteps) Observe(context.Context, installer.Input) installer.Observation {
+	return installer.Observation{}
+}
+
+func testAgent(t *testing.T) *Agent {
+	t.Helper()
+	a, err := New(Options{Version: "test", Identity: api.Identity{ID: "n1"}, Config: Config{Cluster: "c1", Servers: []string{"https://s:1"}}, Files: platformtest.NewFiles(),
+		Steps: fakeSteps{}, Notify: func(string) {}, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	return a
+}
+
+func answerOf(generation int64) api.Answer {
+	return api.Answer{Spec: specOf("c1", 1, generation), PollMS: 60_000, ETag: "e"}
+}
+
+// links runs exchanges without joining.
+func links(t *testing.T, a *Agent, f *fakeScheduler) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			next, err := a.exchange(ctx, f)
+			if err != nil {
+				a.away(err)
+				next = firstRetry
+			}
+			a.pause(ctx, next)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+func TestLink_restsWhenNothingWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, f := testAgent(t), &fakeScheduler{answer: func(int, api.Report) (api.Answer, error) { return answerOf(1), nil }}
+		links(t, a, f)
+		time.Sleep(10*time.Minute + time.Second)
+		assert.InDelta(t, 11, f.count(), 1, "at rest one report a minute")
+		assert.Zero(t, f.last().WaitMS, "and no held request")
+	})
+}
+
+func TestLink_tellsAtOnceWhatChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, f := testAgent(t), &fakeScheduler{}
+		f.answer = func(int, api.Report) (api.Answer, error) {
+			answer := answerOf(1)
+			answer.Wait = true
+			return answer, nil
+		}
+		links(t, a, f)
+		time.Sleep(time.Second) // now a request is held
+		before := f.count()
+		a.note(func(s *seen) {
+			s.result.First, s.result.Conditions = "install-sds", []api.Condition{{Type: "install-sds", Status: api.False, Reason: api.ReasonApplying}}
+		})
+		time.Sleep(200 * time.Millisecond)
+		assert.Greater(t, f.count(), before, "a held request must not hide a change")
+		assert.Equal(t, "install-sds", f.last().Step)
+	})
+}
+
+func TestLink_keepsTheLastSpecWhileTheSchedulerIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, f := testAgent(t), &fakeScheduler{}
+		f.answer = func(n int, _ api.Report) (api.Answer, error) {
+			if n > 1 {
+				return api.Answer{}, errors.New("connection refused")
+			}
+			return answerOf(3), nil
+		}
+		links(t, a, f)
+		time.Sleep(time.Hour)
+		in, ok := a.input()
+		require.True(t, ok)
+		assert.EqualValues(t, 3, in.Spec.Version.Generation)
+		assert.Contains(t, kinds(a.report().Conditions), api.ConditionSchedulerAway)
+		kept, err := remember(a.Files)
+		require.NoError(t, err)
+		assert.EqualValues(t, 3, kept.Spec.Version.Generation, "and over a restart")
+	})
+}
+
+func TestLink_keepsNoSecretAndNoRightOnDisk(t *testing.T) {
+	a := testAgent(t)
+	answer := answerOf(1)
+	answer.Secrets.Admin = api.NewSecret("hunter2-admin")
+	answer.Spec.Cluster = &api.ClusterSpec{SystemName: "s"}
+	answer.Spec.Formation = &api.Formation{Node: "n1", Nonce: "once"}
+	_, err := a.take(answer, time.Now())
+	require.NoError(t, err)
+	for name, text := range a.Files.(*platformtest.Files).Tree("/") {
+		assert.NotContains(t, text, "hunter2", name)
+		assert.NotContains(t, text, "once", name)
+	}
+	in, _ := a.input()
+	assert.Equal(t, "hunter2-admin", in.Secrets.Admin.Reveal())
+	assert.NotNil(t, in.Spec.Formation)
+}
+
+func TestPass_refusesASpecItDoesntUnderstand(t *testing.T) {
+	a := testAgent(t)
+	answer := answerOf(1)
+	answer.Spec.Role = "conductor"
+	_, err := a.take(answer, time.Now())
+	require.NoError(t, err)
+	a.pass(t.Context())
+	assert.Contains(t, kinds(a.report().Conditions), api.ConditionUnsupportedSpec)
+	assert.False(t, a.report().Ready)
+}
+
+func kinds(conditions []api.Condition) (all []string) {
+	for _, c := range conditions {
+		all = append(all, c.Type)
+	}
+	return all
+}

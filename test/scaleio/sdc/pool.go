@@ -15,7 +15,7 @@ import (
 
 const (
 	idlePerSDS = 4
-	ioWithin   = 10 * time.Second // one request to one SDS
+	ioWithin   = 20 * time.Second // one request to one SDS; a sync on a busy disk may take long
 	avoidFor   = 3 * time.Second  // reads prefer the other copy that long after a failure
 )
 

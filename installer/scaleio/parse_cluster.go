@@ -65,13 +65,12 @@ func (r *reader) members(c *Cluster) error {
 			c.Members = append(c.Members, m)
 		}
 	}
-	masters := 0
+	places := map[Place]int{}
 	for _, m := range c.Members {
-		if m.Place == PlaceMaster {
-			masters++
-		}
+		places[m.Place]++
 	}
-	if masters > 1 || len(c.Members) == 0 {
+	// An answer that was cut off at a section's end shows by its number of voters.
+	if places[PlaceMaster] > 1 || len(c.Members)-places[PlaceStandby] != c.Voters {
 		return r.stuck()
 	}
 	return nil

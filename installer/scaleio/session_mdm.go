@@ -33,8 +33,14 @@ type SwitchMode struct {
 
 // SwitchClusterMode grows the cluster; KindDone: it is in that mode.
 func (s *Session) SwitchClusterMode(ctx context.Context, m SwitchMode) error {
-	return s.do(ctx, "Successfully switched the cluster mode.", "switch_cluster_mode", "--cluster_mode", m.Mode,
-		"--add_slave_mdm_name", list(m.AddSlaves), "--add_tb_name", list(m.AddTieBreakers))
+	args := []string{"--cluster_mode", m.Mode}
+	if len(m.AddSlaves) > 0 {
+		args = append(args, "--add_slave_mdm_name", list(m.AddSlaves))
+	}
+	if len(m.AddTieBreakers) > 0 {
+		args = append(args, "--add_tb_name", list(m.AddTieBreakers))
+	}
+	return s.do(ctx, "Successfully switched the cluster mode.", "switch_cluster_mode", args...)
 }
 
 // RenameSystem gives the system its name.
@@ -51,8 +57,8 @@ func (s *Session) QueryUsers(ctx context.Context) ([]User, error) {
 	return ParseQueryUsers(out)
 }
 
-// A temporary password is printed in single quotes.
-var temporary = regexp.MustCompile(`'([^']+)'\.?\s*$`)
+// A temporary password is printed in single quotes, after the user's name where that is quoted too.
+var temporary = regexp.MustCompile(`'([^'\s]+)'`)
 
 // AddUser makes an account and gives its temporary password, good for nothing but to set another.
 func (s *Session) AddUser(ctx context.Context, name, role string) (api.Secret, error) {
@@ -73,12 +79,12 @@ func (s *Session) ResetPassword(ctx context.Context, name string) (api.Secret, e
 }
 
 func temporaryPassword(command, out string) (api.Secret, error) {
-	m := temporary.FindStringSubmatch(out)
-	if m == nil {
+	quoted := temporary.FindAllStringSubmatch(out, -1)
+	if len(quoted) == 0 || len(quoted) > 2 {
 		// The text may hold a password: it isn't kept.
 		return api.Secret{}, unknown(command, "(not shown: may hold a password)", "")
 	}
-	return api.NewSecret(m[1]), nil
+	return api.NewSecret(quoted[len(quoted)-1][1]), nil
 }
 
 // QueryAll reads the head of query_all: who the system is.

@@ -48,7 +48,7 @@ func NewAgent(o Options) (*Agent, error) {
 	if o.Certificate != nil {
 		config.Certificates = []tls.Certificate{*o.Certificate}
 	}
-	return &Agent{caller{servers: o.Servers, http: &http.Client{Transport: transport(config)}}}, nil
+	return &Agent{caller{servers: o.Servers, http: httpClient(config)}}, nil
 }
 
 // Join turns a join token into a certificate.
@@ -72,6 +72,11 @@ func (a *Agent) HTTP() *http.Client { return a.http }
 
 // Close idle connections.
 func (a *Agent) Close() { a.http.CloseIdleConnections() }
+
+// httpClient follows no redirects: the scheduler makes none.
+func httpClient(config *tls.Config) *http.Client {
+	return &http.Client{Transport: transport(config), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
 
 func transport(config *tls.Config) *http.Transport {
 	return &http.Transport{

@@ -36,7 +36,7 @@ func NewPeople(url string, ca []byte, token api.Secret) (*People, error) {
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
 	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: fmt.Sprintf(api.ServerNameFmt, cert.URIs[0].Host)}
-	return &People{caller{servers: []string{url}, http: &http.Client{Transport: transport(config)}, token: token}}, nil
+	return &People{caller{servers: []string{url}, http: httpClient(config), token: token}}, nil
 }
 
 // Status of the cluster.

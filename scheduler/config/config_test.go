@@ -1,0 +1,122 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/config"
+)
+
+const good = `
+mesos-masters: [http://m1:5050, http://m2:5050]
+public-urls: https://s:9443/
+admin-password-file: /run/secret
+manifest: manifest.json
+agent-url: http://mirror/scaleio-agent
+agent-sha256: ` + "'0000000000000000000000000000000000000000000000000000000000000000'" + `
+accept-license: true
+disks-use: all-empty
+`
+
+func load(t *testing.T, yaml string, env map[string]string, args ...string) (config.Config, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "scheduler.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(yaml), 0o600))
+	flags := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	config.RegisterFlags(flags)
+	require.NoError(t, flags.Parse(args))
+	return config.Load(file, flags, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+}
+
+func TestLoad(t *testing.T) {
+	c, err := load(t, good, nil)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"http://m1:5050", "http://m2:5050"}, c.MesosMasters)
+	assert.Equal(t, []string{"https://s:9443"}, c.PublicURLs)
+	assert.Equal(t, ":9443", c.Listen)
+	assert.Equal(t, 4*7*24*time.Hour, c.FailoverTimeout)
+	assert.EqualValues(t, 100<<30, c.DisksMinSize)
+	assert.Equal(t, api.DiskUseAllEmpty, c.DisksUse)
+	assert.Equal(t, config.Resources{CPUs: 0.5, MemMB: 1024}, c.ReserveData)
+	assert.True(t, c.AcceptLicence)
+}
+
+func TestLoad_flagBeatsEnvironmentBeatsFile(t *testing.T) {
+	env := map[string]string{"SCALEIO_SCHEDULER_STORAGE_POOL": "from-env", "SCALEIO_SCHEDULER_DISKS_USE": "none", "PORT0": "31000"}
+	c, err := load(t, good+"storage-pool: from-file\n", env, "--storage-pool", "from-flag")
+	require.NoError(t, err)
+	assert.Equal(t, "from-flag", c.StoragePool)
+	assert.Equal(t, api.DiskUseNone, c.DisksUse)
+	assert.Equal(t, ":31000", c.Listen)
+}
+
+func TestLoad_takesMarathonsEnvironmentAlone(t *testing.T) {
+	env := map[string]string{
+		"HOST": "h1", "PORT0": "31001", "SCALEIO_SCHEDULER_MESOS_MASTERS": "http://m:5050", "SCALEIO_SCHEDULER_MANIFEST": "manifest.json",
+		"SCALEIO_SCHEDULER_ADMIN_PASSWORD": "pw", "SCALEIO_SCHEDULER_AGENT_URL": "http://x/a", "SCALEIO_SCHEDULER_MESOS_PRINCIPAL": "scaleio",
+		"SCALEIO_SCHEDULER_AGENT_SHA256": strings.Repeat("a", 64), "SCALEIO_SCHEDULER_MESOS_SECRET": "ms",
+	}
+	c, err := load(t, "", env)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"https://h1:31001"}, c.PublicURLs)
+	assert.Equal(t, "pw", c.AdminPassword.Reveal())
+}
+
+func TestLoad_reportsEveryFaultWithItsKey(t *testing.T) {
+	env := map[string]string{"SCALEIO_SCHEDULER_SETTLE": "soon"}
+	_, err := load(t, "media-type: tape\nadmin-password: hunter2\nmisspelt: 1\nagents-match: rack\ndisks-min-size: 100", env, "--cluster-name", "has blanks")
+	require.Error(t, err)
+	for _, want := range []string{
+		"media-type (", "admin-password (", "misspelt (", "agents-match (", "disks-min-size (", "settle (SCALEIO_SCHEDULER_SETTLE)", "cluster-name (--cluster-name)",
+		"mesos-masters (not set)", "public-urls (not set)", "manifest (not set)", "agent-url (not set)", "agent-sha256 (not set)",
+	} {
+		assert.Contains(t, err.Error(), want)
+	}
+	assert.NotContains(t, err.Error(), "hunter2")
+}
+
+func TestLoad_values(t *testing.T) {
+	rows := []struct {
+		line string
+		ok   bool
+	}{
+		{"settle: 90s", true}, {"settle: 2d", true}, {"settle: -1s", false}, {"settle: 9999w", false},
+		{"reserve-mdm: 2 cpus, 512 MB", true}, {"reserve-mdm: 0 cpus, 512 MB", false}, {"reserve-mdm: lots", false},
+		{"disks-min-size: 1TB", true}, {"disks-min-size: 1", false},
+		{"disks-allow-types: loop", true}, {"disks-allow-types: [loop, dm]", true}, {"disks-allow-types: nvme", false},
+		{"public-urls: http://plain", false}, {"mesos-masters: m1:5050", false}, {"mesos-masters: http://user:pw@m1", false},
+		{"disks-use: match", false}, {"disks-match: '[a'", false}, {"agents-match: rack=r*", true},
+		{"storage-pool: " + strings.Repeat("x", 32), false}, {"mesos-role: 'a b'", false}, {"state-dir: ''", false}, {"zero-padding: maybe", false},
+	}
+	for _, row := range rows {
+		key, _, _ := strings.Cut(row.line, ":")
+		base := ""
+		for line := range strings.Lines(good) {
+			if !strings.HasPrefix(line, key+":") {
+				base += line
+			}
+		}
+		_, err := load(t, base+row.line+"\n", nil)
+		assert.Equal(t, row.ok, err == nil, "%s: %v", row.line, err)
+	}
+}
+
+func TestReference_namesEveryFlag(t *testing.T) {
+	flags := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	config.RegisterFlags(flags)
+	reference := config.Reference()
+	count := 0
+	flags.VisitAll(func(f *pflag.Flag) {
+		count++
+		assert.Contains(t, reference, "| `"+f.Name+"` |")
+	})
+	assert.Greater(t, count, 30)
+}

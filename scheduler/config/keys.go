@@ -1,0 +1,55 @@
+package config
+
+// A key of the configuration. It parses into the Config that it was made for.
+type key struct {
+	name     string // as in the file and the flag; the environment variable is made of it
+	group    string
+	fallback string
+	help     string
+	set      func(text string) error
+	envOnly  bool // a secret: never in the file or in argv
+}
+
+// keys of c, in the order of the reference.
+func keys(c *Config) []key {
+	return []key{
+		{name: "mesos-masters", group: "Mesos", help: "URLs of the Mesos masters, comma separated; any of them leads to the leader. Needed.", set: urls(&c.MesosMasters)},
+		{name: "mesos-principal", group: "Mesos", help: "Principal to authenticate as.", set: text(&c.MesosPrincipal)},
+		{name: "mesos-secret-file", group: "Mesos", help: "File with the principal's secret.", set: text(&c.MesosSecretFile)},
+		{name: "mesos-secret", group: "Mesos", help: "The principal's secret, as Marathon gives it. A file wins.", set: secret(&c.MesosSecret), envOnly: true},
+		{name: "mesos-role", group: "Mesos", fallback: "scaleio", help: "Role whose offers are taken.", set: word(&c.MesosRole)},
+		{name: "framework-name", group: "Mesos", fallback: "scaleio", help: "Name of the framework. With the principal it is how an empty store tells whether there was a scheduler before.", set: word(&c.FrameworkName)},
+		{name: "failover-timeout", group: "Mesos", fallback: "4w", help: "How long Mesos keeps our tasks while no scheduler is there.", set: duration(&c.FailoverTimeout)},
+		{name: "agents-match", group: "Mesos", help: "Attributes that a Mesos agent must have to be used, as name=glob, comma separated. Empty: all.", set: pairs(&c.AgentsMatch)},
+		{name: "reserve-mdm", group: "Mesos", fallback: "1 cpus, 3072 MB", help: "What the task of a node that may carry an MDM and a gateway reserves, since their daemons run outside its container.", set: resources(&c.ReserveMDM)},
+		{name: "reserve-data", group: "Mesos", fallback: "0.5 cpus, 1024 MB", help: "The same for a node with data alone. Smaller nodes are refused.", set: resources(&c.ReserveData)},
+
+		{name: "listen", group: "Server", help: "Address of the HTTPS port. Default: :$PORT0, else :9443.", set: text(&c.Listen)},
+		{name: "public-urls", group: "Server", help: "https URLs under which agents reach this scheduler, comma separated. Default: https://$HOST:$PORT0.", set: httpsURLs(&c.PublicURLs)},
+		{name: "state-dir", group: "Server", fallback: "/var/lib/scaleio-scheduler", help: "Directory of the store, and of ca.pem for people. Never lose it; never share it.", set: filled(&c.StateDir)},
+		{name: "operator-token-file", group: "Server", help: "File with the token of people who may act. Default: made in the state directory.", set: text(&c.OperatorTokenFile)},
+		{name: "read-token-file", group: "Server", help: "File with the token of people who may look. Default: made in the state directory.", set: text(&c.ReadTokenFile)},
+		{name: "log-format", group: "Server", fallback: "text", help: "text or json.", set: oneOf(&c.LogFormat, "text", "json")},
+		{name: "log-level", group: "Server", fallback: "info", help: "debug, info, warn or error.", set: oneOf(&c.LogLevel, "debug", "info", "warn", "error")},
+
+		{name: "cluster-name", group: "Cluster", fallback: "scaleio", help: "Name of the cluster for people, and of the ScaleIO system (31 characters, no blanks).", set: productName(&c.ClusterName)},
+		{name: "accept-license", group: "Cluster", fallback: "false", help: "Whether you accept the licence of ScaleIO. Without it no cluster is formed.", set: boolean(&c.AcceptLicence)},
+		{name: "admin-password-file", group: "Cluster", help: "File with the password that ScaleIO's admin gets. Needed, unless the environment brings it.", set: text(&c.AdminPasswordFile)},
+		{name: "admin-password", group: "Cluster", help: "The password itself, as Marathon gives it. A file wins.", set: secret(&c.AdminPassword), envOnly: true},
+		{name: "manifest", group: "Cluster", help: "JSON file that names the product's packages: URL or file, size, SHA-256. Needed.", set: text(&c.Manifest)},
+		{name: "agent-url", group: "Cluster", help: "Where Mesos agents fetch scaleio-agent. Needed.", set: text(&c.AgentURL)},
+		{name: "agent-sha256", group: "Cluster", help: "SHA-256 of scaleio-agent: it doesn't run unless it has it. Needed.", set: digest(&c.AgentSHA256)},
+		{name: "fault-domain-attribute", group: "Cluster", help: "Attribute of Mesos agents that names their failure domain (rack, zone). Empty: each node is one, and there are no fault sets. Permanent once the cluster is formed.", set: text(&c.FaultDomainAttribute)},
+		{name: "settle", group: "Cluster", fallback: "60s", help: "How long to wait for better spread before the MDMs are chosen.", set: duration(&c.Settle)},
+		{name: "protection-domain", group: "Cluster", fallback: "default", help: "Name of the protection domain.", set: productName(&c.ProtectionDomain)},
+		{name: "storage-pool", group: "Cluster", fallback: "default", help: "Name of the storage pool.", set: productName(&c.StoragePool)},
+		{name: "media-type", group: "Cluster", fallback: "HDD", help: "HDD or SSD.", set: oneOf(&c.MediaType, "HDD", "SSD")},
+		{name: "zero-padding", group: "Cluster", fallback: "true", help: "Zero padding of the pool. Permanent once it has a device.", set: boolean(&c.ZeroPadding)},
+		{name: "volume-user", group: "Cluster", fallback: "rexray", help: "ScaleIO user that the volume driver gets (role FrontEndConfigure).", set: productName(&c.VolumeUser)},
+
+		{name: "disks-use", group: "Disks", fallback: "approve", help: "Which empty disks nodes give: approve (a person names each), match, all-empty, none.", set: diskUse(&c.DisksUse)},
+		{name: "disks-match", group: "Disks", help: "Glob over a disk's identity, for disks-use match.", set: glob(&c.DisksMatch)},
+		{name: "disks-allow-types", group: "Disks", help: "Types that are refused unless named here, comma separated: loop, dm.", set: listOf(&c.DisksAllowTypes, "loop", "dm")},
+		{name: "disks-min-size", group: "Disks", fallback: "100GB", help: "Smaller disks are refused; the product's own minimum is 100 GB.", set: size(&c.DisksMinSize)},
+	}
+}

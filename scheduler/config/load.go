@@ -1,0 +1,145 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// A Fault is what is wrong with one key, and where its value came from.
+type Fault struct {
+	Key    string
+	Source string
+	Err    error
+}
+
+func (f *Fault) Error() string { return fmt.Sprintf("%s (%s): %v", f.Key, f.Source, f.Err) }
+func (f *Fault) Unwrap() error { return f.Err }
+
+// RegisterFlags adds a flag for every key.
+func RegisterFlags(flags *pflag.FlagSet) {
+	for _, k := range keys(&Config{}) {
+		if !k.envOnly {
+			flags.String(k.name, "", k.help+defaultText(k))
+		}
+	}
+}
+
+func defaultText(k key) string {
+	if k.fallback == "" {
+		return ""
+	}
+	return " Default " + k.fallback + "."
+}
+
+// Env is the name of a key's environment variable.
+func Env(name string) string { return EnvPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
+
+// Load reads file (may be ""), environment and changed flags, and reports every fault at once.
+func Load(file string, flags *pflag.FlagSet, env func(string) (string, bool)) (Config, error) {
+	var faults []error
+	values, err := readFile(file)
+	if err != nil {
+		faults = append(faults, err)
+	}
+	var c Config
+	known := map[string]bool{}
+	for _, k := range keys(&c) {
+		known[k.name] = true
+		value, source := k.fallback, "default"
+		if v, ok := values[k.name]; ok {
+			value, source = v, file
+			if k.envOnly {
+				faults = append(faults, &Fault{k.name, source, errors.New("a secret doesn't belong in the file: name a file that holds it")})
+				continue
+			}
+		}
+		if v, ok := env(Env(k.name)); ok {
+			value, source = v, Env(k.name)
+		}
+		if f := flags.Lookup(k.name); f != nil && f.Changed {
+			value, source = f.Value.String(), "--"+k.name
+		}
+		if err := k.set(value); err != nil {
+			faults = append(faults, &Fault{k.name, source, err})
+		}
+	}
+	for name := range values {
+		if !known[name] {
+			faults = append(faults, &Fault{name, file, errors.New("no such key")})
+		}
+	}
+	c.fill(env)
+	faults = append(faults, c.check()...)
+	return c, errors.Join(faults...)
+}
+
+// readFile gives the file's values as texts; a list is the same as its parts with commas.
+func readFile(file string) (map[string]string, error) {
+	if file == "" {
+		return nil, nil
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	var nodes map[string]yaml.Node
+	if err := yaml.Unmarshal(raw, &nodes); err != nil {
+		return nil, fmt.Errorf("reading the configuration %s: %w", file, err)
+	}
+	values := map[string]string{}
+	for name, node := range nodes {
+		switch node.Kind {
+		case yaml.ScalarNode:
+			values[name] = node.Value
+		case yaml.SequenceNode:
+			var parts []string
+			for _, item := range node.Content {
+				parts = append(parts, item.Value)
+			}
+			values[name] = strings.Join(parts, ",")
+		default:
+			return nil, fmt.Errorf("reading the configuration %s: %s: neither a value nor a list", file, name)
+		}
+	}
+	return values, nil
+}
+
+// fill in what Marathon's environment says.
+func (c *Config) fill(env func(string) (string, bool)) {
+	port, _ := env("PORT0")
+	host, _ := env("HOST")
+	if c.Listen == "" {
+		c.Listen = ":9443"
+		if port != "" {
+			c.Listen = ":" + port
+		}
+	}
+	if len(c.PublicURLs) == 0 && host != "" && port != "" {
+		c.PublicURLs = []string{"https://" + host + ":" + port}
+	}
+}
+
+// check what only shows when all is read.
+func (c *Config) check() (faults []error) {
+	missing := func(name string, is bool, what string) {
+		if is {
+			faults = append(faults, &Fault{name, "not set", errors.New(what)})
+		}
+	}
+	missing("mesos-masters", len(c.MesosMasters) == 0, "which Mesos to place agents on isn't known")
+	missing("public-urls", len(c.PublicURLs) == 0, "agents wouldn't know where to report; Marathon's $HOST and $PORT0 would do")
+	missing("admin-password-file", c.AdminPasswordFile == "" && c.AdminPassword.Empty(), "ScaleIO's default password is changed at once, so one is needed: a file, or "+Env("admin-password"))
+	missing("manifest", c.Manifest == "", "ScaleIO's packages aren't public; say where yours are")
+	missing("agent-url", c.AgentURL == "", "Mesos agents have to fetch scaleio-agent from somewhere")
+	missing("agent-sha256", c.AgentSHA256 == "", "scaleio-agent runs as root and only with the right digest")
+	missing("disks-match", c.DisksUse == api.DiskUseMatch && c.DisksMatch == "", "disks-use match needs a glob")
+	missing("mesos-principal", c.MesosPrincipal == "" && (c.MesosSecretFile != "" || !c.MesosSecret.Empty()), "a secret without a principal")
+	return faults
+}

@@ -1,0 +1,70 @@
+package server
+
+import (
+	"io"
+	"net/http"
+
+	"scaleio-framework/scheduler/api"
+)
+
+func (s *Server) status(w http.ResponseWriter, _ *request) error {
+	writeJSON(w, http.StatusOK, s.Cluster.Status())
+	return nil
+}
+
+func (s *Server) plan(w http.ResponseWriter, _ *request) error {
+	writeJSON(w, http.StatusOK, s.Cluster.Plan())
+	return nil
+}
+
+func (s *Server) hold(w http.ResponseWriter, r *request) error {
+	in, err := decode[api.HoldRequest](r)
+	if err == nil {
+		err = s.Cluster.Hold(r.Context(), in)
+	}
+	return done(w, err)
+}
+
+func (s *Server) approve(w http.ResponseWriter, r *request) error {
+	in, err := decode[api.ApproveRequest](r)
+	if err == nil {
+		err = s.Cluster.Approve(r.Context(), in)
+	}
+	return done(w, err)
+}
+
+func (s *Server) release(w http.ResponseWriter, r *request) error {
+	in, err := decode[api.ReleaseRequest](r)
+	if err == nil {
+		err = s.Cluster.Release(r.Context(), in)
+	}
+	return done(w, err)
+}
+
+func done(w http.ResponseWriter, err error) error {
+	if err == nil {
+		writeJSON(w, http.StatusOK, struct{}{})
+	}
+	return err
+}
+
+// healthz: the process answers.
+func (s *Server) healthz(w http.ResponseWriter, _ *request) error {
+	_, _ = io.WriteString(w, "ok\n")
+	return nil
+}
+
+// readyz: it can also do its work.
+func (s *Server) readyz(w http.ResponseWriter, _ *request) error {
+	if err := s.Cluster.Ready(); err != nil {
+		return api.Errorf(api.CodeUnavailable, "%v", err)
+	}
+	_, _ = io.WriteString(w, "ready\n")
+	return nil
+}
+
+func (s *Server) metrics(w http.ResponseWriter, _ *request) error {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	s.Metrics(w)
+	return nil
+}

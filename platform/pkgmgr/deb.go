@@ -1,0 +1,176 @@
+package pkgmgr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"scaleio-framework/platform"
+)
+
+// Commands that only look.
+type Commands interface {
+	Run(ctx context.Context, cmd platform.Cmd) (platform.Output, error)
+}
+
+// Files that carry the environment of scripts.
+type Files interface {
+	Write(path string, data []byte, mode os.FileMode) error
+	Remove(path string) error
+	MkdirAll(path string, mode os.FileMode) error
+	Glob(pattern string) ([]string, error)
+}
+
+// A Job to run outside this process; the fields are those of systemd.Job, so that one converts into the other.
+type Job struct {
+	Name    string
+	Argv    []string
+	Env     []string
+	EnvFile string
+	Timeout time.Duration
+}
+
+// RunJob runs a job to its end, or adopts a running one of the same name. An error of a job that ran has a method Said() (code int, output string).
+type RunJob func(ctx context.Context, job Job) error
+
+const (
+	envDir         = "/run/scaleio-agent/env"
+	jobPrefix      = "scaleio-agent-pkg-"
+	installTimeout = 15 * time.Minute
+	updateTimeout  = 5 * time.Minute
+)
+
+// Deb is apt and dpkg.
+type Deb struct {
+	// MayRemove tells which packages Recover may remove by force where dpkg demands a reinstallation; nil = none.
+	MayRemove func(name string) bool
+
+	commands Commands
+	files    Files
+	runJob   RunJob
+	locks    locks
+	admin    []string   // further arguments of dpkg-query, for tests
+	one      sync.Mutex // one transaction at a time
+}
+
+// NewDeb gives the package tools of a Debian or Ubuntu machine.
+func NewDeb(commands Commands, files Files, run RunJob) *Deb {
+	return &Deb{commands: commands, files: files, runJob: run, locks: systemLocks("/")}
+}
+
+// State of a package. Removed with its configuration left counts as not found; anything between unpacked and configured as not configured.
+func (d *Deb) State(ctx context.Context, name string) (platform.PackageState, error) {
+	args := append(append([]string{}, d.admin...), "-W", "-f=${db:Status-Abbrev}|${Version}\n", name)
+	out, err := d.commands.Run(ctx, platform.Cmd{Path: "/usr/bin/dpkg-query", Args: args})
+	var exit *platform.ExitError
+	if errors.As(err, &exit) && exit.Code == 1 {
+		return platform.PackageState{}, fmt.Errorf("package %s: %w", name, platform.ErrNotFound)
+	}
+	if err != nil {
+		return platform.PackageState{}, fmt.Errorf("asking for package %s: %w", name, err)
+	}
+	state, ok := parseState(string(out.Stdout))
+	if !ok {
+		return platform.PackageState{}, fmt.Errorf("package %s: %w", name, platform.ErrNotFound)
+	}
+	return state, nil
+}
+
+// Install a file that the caller has verified, with env in the environment of the package's scripts. It succeeds only if the package is configured afterwards.
+func (d *Deb) Install(ctx context.Context, file string, env map[string]string) error {
+	if !filepath.IsAbs(file) {
+		return fmt.Errorf("installing %s: the path must be absolute, or apt takes it for a name", file)
+	}
+	d.one.Lock()
+	defer d.one.Unlock()
+	name, version, err := d.identify(ctx, file)
+	if err != nil {
+		return err
+	}
+	envFile, remove, err := d.writeEnv(name, env)
+	if err != nil {
+		return err
+	}
+	defer remove()
+
+	job := d.apt("install-"+name, installTimeout, "install", file)
+	job.EnvFile = envFile
+	if err := d.aptMending(ctx, job); err != nil {
+		return fmt.Errorf("installing %s: %w", name, err)
+	}
+	state, err := d.State(ctx, name)
+	if err != nil {
+		return fmt.Errorf("installing %s: looking after it: %w", name, err)
+	}
+	if !state.Configured || state.Version != version {
+		return fmt.Errorf("installing %s: apt succeeded, but version %s is there (configured: %t) instead of %s", name, state.Version, state.Configured, version)
+	}
+	return nil
+}
+
+// identify reads name and version out of a package file.
+func (d *Deb) identify(ctx context.Context, file string) (name, version string, err error) {
+	out, err := d.commands.Run(ctx, platform.Cmd{Path: "/usr/bin/dpkg-deb", Args: []string{"-W", "--showformat=${Package}|${Version}\n", file}})
+	var exit *platform.ExitError
+	if errors.As(err, &exit) {
+		return "", "", fmt.Errorf("reading package %s: %w", file, &Error{Kind: NotAPackage, Detail: exit.Stderr})
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("reading package %s: %w", file, err)
+	}
+	name, version, ok := strings.Cut(strings.TrimSpace(string(out.Stdout)), "|")
+	if !ok || !isPackageName(name) || version == "" {
+		return "", "", fmt.Errorf("reading package %s: %w", file, &Error{Kind: NotAPackage, Detail: "it has no name or version"})
+	}
+	return name, version, nil
+}
+
+// Require installs those of the named packages that aren't there, from the configured repositories.
+func (d *Deb) Require(ctx context.Context, names ...string) error {
+	d.one.Lock()
+	defer d.one.Unlock()
+	missing, err := d.missing(ctx, names)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	if err := d.aptMending(ctx, d.apt("require", installTimeout, append([]string{"install"}, missing...)...)); err != nil {
+		return fmt.Errorf("installing %s: %w", strings.Join(missing, ", "), err)
+	}
+	missing, err = d.missing(ctx, names)
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("installing %s: apt succeeded, but they aren't configured", strings.Join(missing, ", "))
+	}
+	return err
+}
+
+func (d *Deb) missing(ctx context.Context, names []string) ([]string, error) {
+	var missing []string
+	for _, name := range names {
+		if !isPackageName(name) {
+			return nil, fmt.Errorf("installing %q: not a package name", name)
+		}
+		state, err := d.State(ctx, name)
+		switch {
+		case errors.Is(err, platform.ErrNotFound), err == nil && !state.Configured:
+			missing = append(missing, name)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
+func isPackageName(s string) bool {
+	for i, r := range s {
+		lower := r >= 'a' && r <= 'z' || r >= '0' && r <= '9'
+		if !lower && (i == 0 || !strings.ContainsRune("+-.", r)) && (r < 'A' || r > 'Z') { // the vendor's names have capitals, as dpkg lets them
+			return false
+		}
+	}
+	return s != ""
+}

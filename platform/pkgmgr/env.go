@@ -1,0 +1,68 @@
+package pkgmgr
+
+import (
+	"fmt"
+	"path"
+	"sort"
+	"strings"
+)
+
+// writeEnv puts the scripts' environment where only root reads it: D-Bus shows a unit's Environment to every local user. What a killed run left is removed
+// first. Without an environment there is no file.
+func (d *Deb) writeEnv(name string, env map[string]string) (file string, remove func(), err error) {
+	left, err := d.files.Glob(envDir + "/*.env")
+	if err != nil {
+		return "", nil, fmt.Errorf("removing old environment files: %w", err)
+	}
+	for _, file := range left {
+		if err := d.files.Remove(file); err != nil {
+			return "", nil, fmt.Errorf("removing an old environment file: %w", err)
+		}
+	}
+	if len(env) == 0 {
+		return "", func() {}, nil
+	}
+	text, err := formatEnv(env)
+	if err != nil {
+		return "", nil, fmt.Errorf("installing %s: %w", name, err)
+	}
+	if err := d.files.MkdirAll(envDir, 0o700); err != nil {
+		return "", nil, fmt.Errorf("installing %s: %w", name, err)
+	}
+	file = path.Join(envDir, name+".env")
+	if err := d.files.Write(file, text, 0o600); err != nil {
+		return "", nil, fmt.Errorf("installing %s: %w", name, err)
+	}
+	return file, func() { _ = d.files.Remove(file) }, nil // if it fails, the next installation removes it
+}
+
+// formatEnv writes systemd.exec(5)'s EnvironmentFile: double quotes, with a backslash before what has a meaning in them.
+func formatEnv(env map[string]string) ([]byte, error) {
+	names := make([]string, 0, len(env))
+	for name, value := range env {
+		if !isVariable(name) {
+			return nil, fmt.Errorf("%q is no name for an environment variable", name)
+		}
+		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return nil, fmt.Errorf("the value of %s holds a control character", name)
+		}
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, `$`, `\$`, "`", "\\`")
+	var text strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&text, "%s=\"%s\"\n", name, escape.Replace(env[name]))
+	}
+	return []byte(text.String()), nil
+}
+
+func isVariable(s string) bool {
+	for i, r := range s {
+		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !letter && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return s != ""
+}

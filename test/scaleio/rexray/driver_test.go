@@ -254,7 +254,10 @@ func newRig(t *testing.T) *rig {
 	done := make(chan error, 1)
 	go func() { done <- r.driver.serve(ctx, c.Modules) }()
 	t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
-	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(r.sockets, "rexray.sock")); return err == nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("unix", filepath.Join(r.sockets, "rexray.sock")) // the last module
+		return err == nil && c.Close() == nil
+	}, 5*time.Second, time.Millisecond)
 	return r
 }
 

@@ -89,7 +89,7 @@ func load(t *testing.T, c Config, options func(*Options)) tool {
 		assert.NoError(t, <-done)
 		v.running.Wait()
 	})
-	require.Eventually(t, func() bool { _, err := os.Stat(node); return err == nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { _, err := control(node, controlRequest{Op: "query-guid"}); return err == nil }, 5*time.Second, time.Millisecond)
 	return tool{t, node}
 }
 

@@ -14,9 +14,10 @@ import (
 
 // addDevice takes a raw device for this SDS. The checks are the product's; force overrides only the takeover of another SDS' device.
 func (s *Server) addDevice(req wire.SDSRequest) (wire.SDSDevice, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.SDS == "" {
+	s.change.Lock()
+	defer s.change.Unlock()
+	now := s.snapshot()
+	if now.SDS == "" {
 		return wire.SDSDevice{}, refusef("this SDS isn't part of a system yet")
 	}
 	if d := s.openAt(req.Path); d != nil {
@@ -25,12 +26,12 @@ func (s *Server) addDevice(req wire.SDSRequest) (wire.SDSDevice, error) {
 		}
 		return wire.SDSDevice{}, errPathExists
 	}
-	h := header{System: s.state.System, SDS: s.state.SDS, Device: req.Device}
+	h := header{System: now.System, SDS: now.SDS, Device: req.Device}
 	if h.Device == "" {
 		h.Device = newID()
 	}
-	if s.open[h.Device] != nil {
-		return wire.SDSDevice{}, refusef("device id %s is at %s already", h.Device, s.open[h.Device].path)
+	if other, err := s.device(h.Device); err == nil {
+		return wire.SDSDevice{}, refusef("device id %s is at %s already", h.Device, other.path)
 	}
 	if err := s.admit(req.Path, h, req.Force); err != nil {
 		return wire.SDSDevice{}, err
@@ -42,11 +43,10 @@ func (s *Server) addDevice(req wire.SDSRequest) (wire.SDSDevice, error) {
 	if err != nil {
 		return wire.SDSDevice{}, err
 	}
-	s.open[d.id] = d
-	s.state.Devices[d.id] = member{Path: d.path, SizeBytes: d.sizeBytes}
-	if err := s.state.save(s.options.Dir); err != nil {
-		return wire.SDSDevice{}, err
+	if err := s.update(func(st *state) { st.Devices[d.id] = member{Path: d.path, SizeBytes: d.sizeBytes} }); err != nil {
+		return wire.SDSDevice{}, errors.Join(err, d.file.Close())
 	}
+	s.setOpen(d.id, d)
 	s.log.Info("device added", "device", d.id, "path", d.path, "size", d.sizeBytes)
 	return d.report(), nil
 }
@@ -117,24 +117,23 @@ func initialise(path string, h header) (err error) {
 
 // removeDevice gives the device back as if it never had been ours; a device that is gone already is no error.
 func (s *Server) removeDevice(id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ours := s.state.Devices[id]; !ours {
+	s.change.Lock()
+	defer s.change.Unlock()
+	if _, ours := s.snapshot().Devices[id]; !ours {
 		return errNoDevice
 	}
 	if err := s.release(id); err != nil {
 		return err
 	}
-	delete(s.state.Devices, id)
 	s.log.Info("device removed", "device", id)
-	return s.state.save(s.options.Dir)
+	return s.update(func(st *state) { delete(st.Devices, id) })
 }
 
 // release erases the header of an opened device and closes it.
 func (s *Server) release(id string) error {
-	d := s.open[id]
-	if d == nil {
-		return nil
+	d, err := s.device(id)
+	if err != nil {
+		return nil // it is missing, so there is nothing to erase
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -147,7 +146,7 @@ func (s *Server) release(id string) error {
 	if err := d.file.Close(); err != nil {
 		return fmt.Errorf("closing %s: %w", d.path, err)
 	}
-	delete(s.open, id)
+	s.setOpen(id, nil)
 	return nil
 }
 
@@ -157,7 +156,7 @@ func (s *Server) openAt(path string) *device {
 	if unix.Stat(path, &want) != nil {
 		return nil
 	}
-	for _, d := range s.open {
+	for _, d := range s.opened() {
 		if unix.Fstat(int(d.file.Fd()), &have) != nil {
 			continue
 		}

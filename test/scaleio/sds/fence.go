@@ -35,10 +35,9 @@ func (s *Server) raise(volume string, generation int64) error {
 	if generation == f.generation {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.state.Generations[volume] = generation
-	if err := s.state.save(s.options.Dir); err != nil {
+	s.change.Lock()
+	defer s.change.Unlock()
+	if err := s.update(func(st *state) { st.Generations[volume] = generation }); err != nil {
 		return err
 	}
 	f.generation = generation

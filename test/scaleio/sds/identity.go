@@ -1,8 +1,6 @@
 package sds
 
 import (
-	"time"
-
 	"scaleio-framework/test/scaleio/wire"
 )
 
@@ -12,58 +10,61 @@ func (s *Server) hello(req wire.SDSRequest) error {
 	if req.System == "" || req.SDS == "" {
 		return refusef("hello needs a system and an sds id")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	same := s.state.System == req.System && s.state.SDS == req.SDS
+	s.change.Lock()
+	defer s.change.Unlock()
+	now := s.snapshot()
+	same := now.System == req.System && now.SDS == req.SDS
+	replaced := false
 	switch {
-	case same && (req.Name == "" || s.state.Name == req.Name):
+	case same && (req.Name == "" || now.Name == req.Name):
 		return nil
-	case same || s.state.SDS == "":
-	case s.state.System == req.System && len(s.state.Devices) == 0: // removed from the system and added again
-	case !req.Force && s.state.System == req.System:
+	case same || now.SDS == "":
+	case now.System == req.System && len(now.Devices) == 0: // removed from the system and added again
+	case !req.Force && now.System == req.System:
 		return errThisMDM
 	case !req.Force:
 		return errAnotherMDM
 	default:
-		s.log.Info("identity replaced by force", "system", req.System, "sds", req.SDS, "was", s.state.SDS)
+		replaced = true
+		s.log.Info("identity replaced by force", "system", req.System, "sds", req.SDS, "was", now.SDS)
 		if err := s.closeDevices(); err != nil {
 			return err
 		}
-		s.state, s.fences = newState(), map[string]*fence{}
 	}
-	s.state.System, s.state.SDS = req.System, req.SDS
-	s.state.Name = req.Name
 	s.log.Info("member of a system", "system", req.System, "sds", req.SDS, "name", req.Name)
-	return s.state.save(s.options.Dir)
+	if replaced {
+		s.forgetFences()
+	}
+	return s.update(func(st *state) {
+		if replaced {
+			*st = newState()
+		}
+		st.System, st.SDS, st.Name = req.System, req.SDS, req.Name
+	})
+}
+
+func (s *Server) forgetFences() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fences = map[string]*fence{}
 }
 
 // detach is how an SDS leaves its system: its devices carry no header any more and it is nobody's.
 func (s *Server) detach() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id := range s.open {
-		if err := s.release(id); err != nil {
+	s.change.Lock()
+	defer s.change.Unlock()
+	for _, d := range s.opened() {
+		if err := s.release(d.id); err != nil {
 			return err
 		}
 	}
-	s.log.Info("detached from its system", "system", s.state.System, "sds", s.state.SDS)
-	s.state, s.fences = newState(), map[string]*fence{}
-	return s.state.save(s.options.Dir)
+	now := s.snapshot()
+	s.log.Info("detached from its system", "system", now.System, "sds", now.SDS)
+	s.forgetFences()
+	return s.update(func(st *state) { *st = newState() })
 }
 
-// scanEvery bounds how often a status looks for missing devices.
-const scanEvery = 2 * time.Second
-
 func (s *Server) status() []wire.SDSDevice {
-	s.mu.Lock()
-	missing := len(s.open) < len(s.state.Devices) && time.Since(s.lastScan) > scanEvery
-	if missing {
-		s.lastScan = time.Now()
-	}
-	s.mu.Unlock()
-	if missing {
-		s.findDevices()
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	devices := []wire.SDSDevice{}

@@ -1,12 +1,14 @@
 package sds
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 )
@@ -62,26 +64,41 @@ func mountedAt(path string) (string, error) {
 	return mounts[0].Mountpoint, nil
 }
 
-// findDevices opens every member that isn't open yet, wherever it is now.
-func (s *Server) findDevices() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	missing := 0
-	for id := range s.state.Devices {
-		if s.open[id] == nil {
-			missing++
+const scanEvery = 2 * time.Second
+
+// scan looks for missing devices until ctx ends.
+func (s *Server) scan(ctx context.Context) {
+	ticks := time.NewTicker(scanEvery)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+			s.findDevices()
 		}
 	}
-	if missing == 0 {
+}
+
+// findDevices opens every member that isn't open yet, wherever it is now.
+func (s *Server) findDevices() {
+	s.change.Lock()
+	defer s.change.Unlock()
+	now := s.snapshot()
+	missing := now.Devices
+	for _, d := range s.opened() {
+		delete(missing, d.id)
+	}
+	if len(missing) == 0 {
 		return
 	}
 	for _, path := range s.options.Scan() {
 		h, err := headerAt(path)
-		if err != nil || h.System != s.state.System || h.SDS != s.state.SDS || s.open[h.Device] != nil {
+		if err != nil || h.System != now.System || h.SDS != now.SDS {
 			continue
 		}
-		known, member := s.state.Devices[h.Device]
-		if !member {
+		known, wanted := missing[h.Device]
+		if !wanted {
 			continue
 		}
 		d, err := openDevice(path, h)
@@ -89,14 +106,15 @@ func (s *Server) findDevices() {
 			s.log.Warn("opening a device failed, will retry", "path", path, "device", h.Device, "err", err)
 			continue
 		}
-		s.open[h.Device] = d
+		delete(missing, h.Device)
+		s.setOpen(h.Device, d)
 		s.log.Info("device found by its header", "device", h.Device, "path", path, "was", known.Path)
-		if known.Path != path {
-			known.Path = path
-			s.state.Devices[h.Device] = known
-			if err := s.state.save(s.options.Dir); err != nil {
-				s.log.Warn("recording a device's new path failed", "err", err)
-			}
+		if known.Path == path {
+			continue
+		}
+		known.Path = path
+		if err := s.update(func(st *state) { st.Devices[h.Device] = known }); err != nil {
+			s.log.Warn("recording a device's new path failed", "err", err)
 		}
 	}
 }

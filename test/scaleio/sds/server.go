@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
-	"time"
 
 	"scaleio-framework/test/scaleio/wire"
 )
@@ -31,12 +32,11 @@ type Server struct {
 	options Options
 	log     *slog.Logger
 
-	mu     sync.Mutex // state, open, fences; never held during I/O of volumes
+	change sync.Mutex // held for the whole of what changes state or devices; taken before mu
+	mu     sync.Mutex // state, open, fences; never held during I/O, or a slow disk would look like a dead SDS
 	state  state
 	open   map[string]*device
 	fences map[string]*fence
-
-	lastScan time.Time
 }
 
 // New loads the state and opens the devices that it can find.
@@ -61,26 +61,67 @@ func New(o Options) (*Server, error) {
 
 // Close closes the devices.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.change.Lock()
+	defer s.change.Unlock()
 	return s.closeDevices()
 }
 
 func (s *Server) closeDevices() error {
 	var errs []error
-	for id, d := range s.open {
+	for _, d := range s.opened() {
 		errs = append(errs, d.file.Close())
-		delete(s.open, id)
+		s.setOpen(d.id, nil)
 	}
 	return errors.Join(errs...)
+}
+
+// update stores a changed state and only then lets it count. s.change is held.
+func (s *Server) update(edit func(*state)) error {
+	s.mu.Lock()
+	next := s.state.clone()
+	s.mu.Unlock()
+	edit(&next)
+	if err := next.save(s.options.Dir); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = next
+	return nil
+}
+
+func (s *Server) snapshot() state {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.clone()
+}
+
+func (s *Server) opened() []*device {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.open))
+}
+
+// setOpen makes a device known, nil forgets it.
+func (s *Server) setOpen(id string, d *device) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d == nil {
+		delete(s.open, id)
+		return
+	}
+	s.open[id] = d
 }
 
 // Serve answers until ctx ends.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var conns sync.WaitGroup
 	defer conns.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
+	conns.Go(func() { s.scan(ctx) })
 	for {
 		c, err := l.Accept()
 		if ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -53,6 +54,11 @@ func loadState(dir string) (state, error) {
 		return s, fmt.Errorf("reading sds state %s: schema %d is unknown, this version knows %d", statePath(dir), s.Schema, stateSchema)
 	}
 	return s, nil
+}
+
+func (s state) clone() state {
+	s.Devices, s.Generations = maps.Clone(s.Devices), maps.Clone(s.Generations)
+	return s
 }
 
 func (s state) save(dir string) error {

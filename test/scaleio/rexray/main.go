@@ -97,7 +97,7 @@ func serve(config string) error {
 	}
 	starting, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
-	d, err := newDriver(starting, c, node{c.DrvCfg}, volumesRoot, log)
+	d, err := newDriver(starting, c, node{c.DrvCfg, linksOfSDC}, volumesRoot, log)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func listVolumes(config string, stdout io.Writer) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), listWithin)
 	defer cancel()
-	d, err := newDriver(ctx, c, node{c.DrvCfg}, volumesRoot, slog.New(slog.DiscardHandler))
+	d, err := newDriver(ctx, c, node{c.DrvCfg, linksOfSDC}, volumesRoot, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,12 @@ const (
 )
 
 // node is the real host.
-type node struct{ drvCfg string }
+type node struct {
+	drvCfg string
+	byID   string // directory of the SDC's links
+}
+
+const linksOfSDC = "/dev/disk/by-id"
 
 func (n node) GUID(ctx context.Context) (string, error) {
 	out, err := output(ctx, n.drvCfg, "--query_guid")
@@ -34,7 +39,7 @@ func (n node) GUID(ctx context.Context) (string, error) {
 
 // Device polls, because the by-id link comes later than the mapping and nothing announces it on a node without udev.
 func (n node) Device(ctx context.Context, systemID, volumeID string) (string, error) {
-	link := filepath.Join("/dev/disk/by-id", "emc-vol-"+systemID+"-"+volumeID)
+	link := filepath.Join(n.byID, "emc-vol-"+systemID+"-"+volumeID)
 	if _, err := output(ctx, n.drvCfg, "--rescan"); err != nil {
 		return "", err
 	}

@@ -3,7 +3,9 @@ package sdc
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -200,50 +202,75 @@ func TestDevices_grow(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 }
 
-// The daemon is killed, as a process of its own; the next one must find a clean node.
-func TestDevices_killedDaemonLeavesNothingInTheWay(t *testing.T) {
-	if dir := os.Getenv("SCINI_TEST_CHILD"); dir != "" {
-		child(t, dir)
-		return
+// daemon is scini as a process of its own: this test binary, told by its environment to be it.
+type daemon struct {
+	cmd *exec.Cmd
+	log *bytes.Buffer
+}
+
+func TestMain(m *testing.M) {
+	if args := os.Getenv("SCINI_TEST_ARGS"); args != "" {
+		os.Exit(MainScini(strings.Fields(args)))
 	}
+	os.Exit(m.Run())
+}
+
+func startDaemon(t *testing.T, dir, mdmPort string) *daemon {
+	d := &daemon{cmd: exec.Command(os.Args[0]), log: &bytes.Buffer{}}
+	d.cmd.Env = append(os.Environ(), fmt.Sprintf("SCINI_TEST_ARGS=-config %[1]s/drv_cfg.txt -run %[1]s/scini -dev %[1]s/dev -link-delay 1ms -mdm-port %[2]s", dir, mdmPort))
+	d.cmd.Stderr = d.log
+	require.NoError(t, d.cmd.Start())
+	t.Cleanup(func() {
+		_ = d.cmd.Process.Kill() // most have ended by then
+		_ = d.cmd.Wait()
+		if t.Failed() {
+			t.Log(d.log.String())
+		}
+	})
+	return d
+}
+
+// A killed daemon leaves a dead mount, nodes and a loop device; the next one must find a clean node and serve it.
+func TestScini_killedAndReplaced(t *testing.T) {
 	needKernel(t)
 	c := newCluster(t, nil)
 	p := testPaths(t)
 	dir := filepath.Dir(p.Dev)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestDevices_killedDaemonLeavesNothingInTheWay$")
-	cmd.Env = append(os.Environ(), "SCINI_TEST_CHILD="+dir, "SCINI_TEST_MDM="+c.addr)
-	require.NoError(t, cmd.Start())
-	link := filepath.Join(p.Dev, "disk", "by-id", "emc-vol-"+systemID+"-"+volumeID)
-	k := &kernelRig{}
-	k.appears(t, link)
-	var st unix.Stat_t
-	require.NoError(t, unix.Stat(link, &st))
-	backing := "/sys/block/loop" + strconv.Itoa(int(unix.Minor(st.Rdev))) + "/loop/backing_file"
-	k.appears(t, backing)
-	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
-	require.Error(t, cmd.Wait())
-
-	d, err := newDevices(p, slog.New(slog.DiscardHandler))
+	_, port, err := net.SplitHostPort(c.addr)
 	require.NoError(t, err)
-	k.disappears(t, link)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "drv_cfg.txt"), []byte("ini_guid "+guid+"\nmdm 127.0.0.1\n"), 0o600))
+	k := &kernelRig{link: filepath.Join(p.Dev, "disk", "by-id", "emc-vol-"+systemID+"-"+volumeID)}
+	drv := tool{t, ControlPath(p.Dev)}
+
+	first := startDaemon(t, dir, port)
+	k.appears(t, k.link)
+	assert.Equal(t, "Retrieved 1 volume(s)\nVOL-ID "+volumeID+" MDM-ID "+systemID+"\n", drv.ok("--query_vols"))
+	var st unix.Stat_t
+	require.NoError(t, unix.Stat(k.link, &st))
+	backing := "/sys/block/loop" + strconv.Itoa(int(unix.Minor(st.Rdev))) + "/loop/backing_file"
+	second := startDaemon(t, dir, port) // waits: one driver per node
+	require.NoError(t, first.cmd.Process.Kill())
+	require.Error(t, first.cmd.Wait())
+	require.Eventually(t, func() bool {
+		out, _, code := drv.run("--query_mdms")
+		return code == 0 && strings.Contains(out, "SDC ID 6b18479c00000003")
+	}, 10*time.Second, time.Millisecond)
+	k.appears(t, k.link)
+	node, err := filepath.EvalSymlinks(k.link)
+	require.NoError(t, err)
+
+	run(t, "mkfs.ext4", "-q", "-E", "nodiscard,lazy_journal_init=1", node)
+	mnt := t.TempDir()
+	require.NoError(t, unix.Mount(node, mnt, "ext4", 0, ""))
+	require.NoError(t, second.cmd.Process.Signal(syscall.SIGTERM))
+	assert.Equal(t, 1, MainScini([]string{"-in-use", "-dev", p.Dev}), "a stop is refused")
+	require.NoError(t, os.WriteFile(filepath.Join(mnt, "still"), []byte("served"), 0o600))
+	require.NoError(t, unix.Unmount(mnt, 0))
+	require.NoError(t, second.cmd.Wait(), "it ends with its last user")
+	assert.NoFileExists(t, node)
+	assert.NoFileExists(t, ControlPath(p.Dev))
 	require.Eventually(t, func() bool {
 		file, err := os.ReadFile(backing)
 		return err != nil || !strings.Contains(string(file), dir)
-	}, 10*time.Second, time.Millisecond, "the loop device is free")
-	c.volume(t)
-	require.True(t, d.reconcile(c.system.Volumes()))
-	k.appears(t, link)
-	require.NoError(t, d.close())
-	k.disappears(t, filepath.Join(p.Dev, "scinia"))
-}
-
-// child serves one volume until it is killed.
-func child(t *testing.T, dir string) {
-	mapped := make(chan struct{}, 8)
-	s := NewSystem(testOptions(), []string{os.Getenv("SCINI_TEST_MDM")}, func() { mapped <- struct{}{} })
-	go s.Run(context.Background())
-	p := Paths{Dev: filepath.Join(dir, "dev"), LoopControl: "/dev/loop-control", Volumes: filepath.Join(dir, "scini", "volumes")}
-	d, err := newDevices(p, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	d.run(context.Background(), mapped, s.Volumes)
+	}, 10*time.Second, time.Millisecond, "no loop device is left")
 }

@@ -21,14 +21,18 @@ type office struct {
 	ctx  context.Context
 	end  context.CancelCauseFunc
 
-	writing sync.Mutex // one change at a time
-	state   atomic.Pointer[State]
-	serving atomic.Bool
-	leaving atomic.Bool // the lease is given up: no more beats
+	configuring sync.Mutex // one SDS or device at a time is taken in or given back; before writing
+	fencing     sync.Mutex // one change of places at a time; before writing
+	writing     sync.Mutex // one change at a time
+	state       atomic.Pointer[State]
+	serving     atomic.Bool
+	leaving     atomic.Bool // the lease is given up: no more beats
 
 	mu    sync.Mutex
 	heard map[string]time.Time // when the last beat that a member agreed to was sent
 	inUse map[string]bool      // members whose beat loop runs
+
+	rebuilding atomic.Int64 // bytes being copied now
 
 	sdss *sdsWatch
 	sdcs *sdcClients

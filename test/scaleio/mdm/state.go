@@ -32,12 +32,11 @@ type User struct {
 	Hash []byte `json:"hash"`
 }
 
-// Device with its chunk slots: those from Fresh on were never used and read as zeros; Freed ones hold old data.
+// Device with its chunk slots: those from Fresh on were never used, Freed ones are free again (the SDS shows a slot's old data to no other volume).
 type Device struct {
 	mgmt.Device
 	Fresh int64   `json:"fresh"`
 	Freed []int64 `json:"freed,omitempty"`
-	Ready bool    `json:"ready"` // the SDS has it open; before that it's only announced
 }
 
 // Volume with the places of its data.

@@ -59,7 +59,7 @@ func (d *duty) Check(ctx context.Context) (step.Finding, error) {
 	if !d.many {
 		return single(acts), nil
 	}
-	return d.lead.several(acts), nil
+	return d.several(acts), nil
 }
 
 // verdict turns what ended a look into a finding, if it is one.
@@ -91,19 +91,20 @@ func single(acts []Act) step.Finding {
 	return step.OK("as wanted")
 }
 
-// several is satisfied when nothing is left that this leader could do now; what stands against the rest is said, and seen in the nodes' own
-// conditions.
-func (l *Leader) several(acts []Act) step.Finding {
+// several is satisfied when nothing is left that this leader could do now and a person has to help with the rest, which the nodes' own conditions
+// show too. What waits for another try or another node keeps only the last step from being satisfied: it would hold up everything behind it.
+func (d *duty) several(acts []Act) step.Finding {
 	var doable, waiting, hindered []Act
 	for _, a := range acts {
+		deferred := d.lead.isDeferred(a)
 		switch {
-		case a.Obstacle != "":
+		case a.Obstacle != "" || a.Wait == ReasonLimit:
 			hindered = append(hindered, a)
+		case deferred != nil:
+			a.Why, a.Wait = deferred.Error(), api.ReasonFailed
+			waiting = append(waiting, a)
 		case a.Wait != "":
 			waiting = append(waiting, a)
-		case l.isDeferred(a) != nil:
-			a.Why = l.isDeferred(a).Error()
-			hindered = append(hindered, a)
 		default:
 			doable = append(doable, a)
 		}
@@ -111,10 +112,10 @@ func (l *Leader) several(acts []Act) step.Finding {
 	switch {
 	case len(doable) > 0:
 		return step.Need(api.ReasonNeeded, "%s", reasons(doable))
-	case len(hindered) > 0:
-		return step.OK("all but %d, which wait for a person or another try: %s", len(hindered), reasons(hindered))
-	case len(waiting) > 0:
-		return step.OK("all but %d, which wait for others: %s", len(waiting), reasons(waiting))
+	case len(waiting) > 0 && d.name == StepDevices:
+		return step.Wait(waiting[0].Wait, "%s", reasons(waiting))
+	case len(waiting)+len(hindered) > 0:
+		return step.OK("all but %d: %s", len(waiting)+len(hindered), reasons(append(hindered, waiting...)))
 	}
 	return step.OK("as wanted")
 }
@@ -133,19 +134,29 @@ func reasons(acts []Act) string {
 	return strings.Join(why, "; ")
 }
 
-// Apply does what can be done, in order.
+// maxRounds: what was made may need putting right at once, as a pool of a version that doesn't know all its settings at birth.
+const maxRounds = 3
+
+// Apply does what can be done, in order, until a look shows nothing more to do.
 func (d *duty) Apply(ctx context.Context) error {
-	d.lead.forget() // wanted and seen are read anew right before acting
-	acts, err := d.diff(ctx, d.lead, d.in)
-	if err != nil {
-		return err
-	}
-	for _, act := range acts {
-		if !act.doable() || d.many && d.lead.isDeferred(act) != nil {
-			continue
-		}
-		if err := d.do(ctx, act); err != nil {
+	for range maxRounds {
+		d.lead.forget() // seen anew right before acting
+		acts, err := d.diff(ctx, d.lead, d.in)
+		if err != nil {
 			return err
+		}
+		acted := false
+		for _, act := range acts {
+			if !act.doable() || d.many && d.lead.isDeferred(act) != nil {
+				continue
+			}
+			acted = true
+			if err := d.do(ctx, act); err != nil {
+				return err
+			}
+		}
+		if !acted {
+			return nil
 		}
 	}
 	return nil

@@ -54,11 +54,15 @@ func (s gatewayConfigured) Apply(ctx context.Context) error {
 	for _, kv := range s.want {
 		text = properties(text).set(kv[0], kv[1])
 	}
-	if err := s.units.Stop(ctx, scaleio.UnitGateway); err != nil {
+	ran, err := stopActive(ctx, s.units, scaleio.UnitGateway)
+	if err != nil {
 		return err
 	}
 	if err := s.files.Write(scaleio.PathGatewayUser, text, mode.Perm()); err != nil {
 		return err
+	}
+	if !ran {
+		return nil // run-gateway starts it
 	}
 	return s.units.Start(ctx, scaleio.UnitGateway)
 }

@@ -159,15 +159,9 @@ func (s volumeDriverConfigured) Apply(ctx context.Context) error {
 	if why != nil {
 		return errors.New(why.Message)
 	}
-	state, err := s.sys.Units.State(ctx, unitREXRay)
+	ran, err := stopActive(ctx, s.sys.Units, unitREXRay)
 	if err != nil {
 		return err
-	}
-	ran := state.Active == "active" || state.Active == "activating"
-	if ran {
-		if err := s.sys.Units.Stop(ctx, unitREXRay); err != nil {
-			return err
-		}
 	}
 	if err := s.sys.Files.MkdirAll(rexrayDir, 0o755); err != nil {
 		return err

@@ -57,7 +57,7 @@ func (s packagesFetched) Check(ctx context.Context) (step.Finding, error) {
 func (s packagesFetched) missing(ctx context.Context) ([]api.Package, error) {
 	var missing []api.Package
 	add := func(p api.Package) error {
-		sum, _, err := s.files.Digest(packageFile(p))
+		sum, _, err := s.files.Digest(PackageFile(p))
 		if err != nil && !errors.Is(err, platform.ErrNotFound) {
 			return err
 		}
@@ -106,7 +106,7 @@ func (s packagesFetched) Apply(ctx context.Context) error {
 
 // fetch one package. A URL without a host is on whichever scheduler answers.
 func (s packagesFetched) fetch(ctx context.Context, p api.Package) error {
-	file := packageFile(p)
+	file := PackageFile(p)
 	if err := s.files.MkdirAll(path.Dir(file), 0o700); err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func (s clusterFormed) Check(ctx context.Context) (step.Finding, error) {
 	}
 	nonce := s.Spec.Formation.Nonce
 	for _, i := range left {
-		if i.Subject != nonce && err != nil {
+		if i.Subject != nonce && scaleio.KindOf(err) == scaleio.KindNoCluster {
 			return step.Block("LeftOverIntent", "forming a cluster was begun here at %s for another grant (%s) and there is no cluster: make sure that no other node has one, then remove %s",
 				i.Since.Format("2006-01-02 15:04:05Z"), i.Subject, intentFile(i.Kind, i.Subject)), nil
 		}
@@ -62,7 +62,7 @@ func (s clusterFormed) Apply(ctx context.Context) error {
 		return err
 	}
 	err := s.opts.CLI.CreateCluster(ctx, scaleio.CreateCluster{Name: me.Name, IPs: me.IPs, ManagementIPs: me.IPs[:min(1, len(me.IPs))], AcceptLicence: s.Spec.Licence})
-	if err != nil && scaleio.KindOf(err) != scaleio.KindExists {
+	if kind := scaleio.KindOf(err); err != nil && kind != scaleio.KindExists && kind != scaleio.KindDone {
 		return err // also after a lost answer: the next look tells whether it was done
 	}
 	until(ctx, answerTime, func() bool { _, err := s.opts.CLI.QueryCluster(ctx, ""); return err == nil })

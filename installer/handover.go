@@ -113,8 +113,11 @@ func (s *survey) judge(ctx context.Context, o *orders, d *surveyed) error {
 		return nil
 	}
 	seen, err := s.inspect(ctx, d.at, o.diskRules())
-	if err != nil {
+	if ctx.Err() != nil {
 		return err
+	}
+	if err != nil { // one broken disk must not hide the others
+		seen.refusals = []block.Refusal{{Reason: "NotReadable", Message: err.Error()}}
 	}
 	d.refusals = seen.refusals
 	switch {

@@ -76,11 +76,15 @@ func (s mdmInstalled) Apply(ctx context.Context) error {
 		return err
 	}
 	// Stopped first: a daemon that was cut off from its restart would run in the old role under the new file.
-	if err := s.units.Stop(ctx, scaleio.UnitMDM); err != nil {
+	ran, err := stopActive(ctx, s.units, scaleio.UnitMDM)
+	if err != nil {
 		return err
 	}
 	if err := s.files.Write(scaleio.PathMDMConf, properties(conf).set(scaleio.KeyMDMIsManager, s.manager), mode.Perm()); err != nil {
 		return err
+	}
+	if !ran {
+		return nil // run-mdm starts it
 	}
 	return s.units.Start(ctx, scaleio.UnitMDM)
 }

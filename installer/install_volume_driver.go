@@ -74,10 +74,16 @@ func (s volumeDriverInstalled) Apply(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !there {
-			if err := s.put(p); err != nil {
+		if there {
+			continue
+		}
+		if component == componentREXRay { // run-volume-driver starts the new one
+			if _, err := stopActive(ctx, s.sys.Units, unitREXRay); err != nil {
 				return err
 			}
+		}
+		if err := s.put(p); err != nil {
+			return err
 		}
 	}
 	unit, err := s.sys.Files.Read(unitREXRayPath)

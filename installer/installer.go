@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"scaleio-framework/installer/scaleio"
@@ -60,11 +59,13 @@ type Installer struct {
 	digests digests
 	survey  survey
 	own     gatewayIdentity
-	mu      sync.Mutex // Plan's steps and Observe may run side by side
 }
 
 // New makes an Installer; it starts nothing.
 func New(sys System, opts Options) *Installer {
+	if sys.Clock == nil {
+		sys.Clock = time.Now
+	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
@@ -90,8 +91,17 @@ func (i *Installer) Plan(in Input) (step.Plan, error) {
 	if err := understood(in.Spec); err != nil {
 		return nil, err
 	}
+	if in.Leases == nil {
+		in.Leases = noLeases{}
+	}
 	return plan(&orders{Input: in, Installer: i}), nil
 }
+
+// noLeases of an agent that has no scheduler.
+type noLeases struct{}
+
+func (noLeases) Left(api.LeaseName) (time.Duration, bool) { return 0, false }
+func (noLeases) Want(api.LeaseName)                       {}
 
 func understood(spec api.NodeSpec) error {
 	if !spec.Role.Known() {

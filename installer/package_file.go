@@ -21,8 +21,8 @@ const (
 	formatBinary = "binary"
 )
 
-// packageFile is where a package lies once it was fetched and verified. The name is ours: a URL's tail may be anything.
-func packageFile(p api.Package) string {
+// PackageFile is where a package lies once it was fetched and verified. The name is ours: a URL's tail may be anything.
+func PackageFile(p api.Package) string {
 	name := p.Component
 	if p.Format == formatDeb {
 		name = scaleio.DebName(p.Component) + "_" + plainVersion(p.Version) + ".deb"
@@ -41,7 +41,7 @@ func plainVersion(v string) string {
 
 // checkedFile reads a file's digest anew: the last look before root runs what is in it.
 func checkedFile(files Files, p api.Package) (string, error) {
-	file := packageFile(p)
+	file := PackageFile(p)
 	sum, size, err := files.Digest(file)
 	if err != nil {
 		return "", fmt.Errorf("verifying package %s %s: %w", p.Component, p.Version, err)

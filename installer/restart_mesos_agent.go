@@ -47,6 +47,9 @@ func (s mesosAgentRestarted) Check(ctx context.Context) (step.Finding, error) {
 		return step.OK("no Mesos agent unit with flags in files here"), nil
 	}
 	if begun != nil && begun.Failed != "" {
+		if exists(s.sys.Files, keptMesosConfig) {
+			return step.Need("RollBackBegun", "the old configuration of %s has to be restored: %s", m.unit, begun.Failed), nil
+		}
 		return begun.blocked(), nil
 	}
 	if begun != nil {
@@ -113,7 +116,7 @@ func (s mesosAgentRestarted) asked(m mesosAgent) (isolation, checkpoint string, 
 
 // unsafe says why a restart could cost somebody a task, or nothing.
 func (s mesosAgentRestarted) unsafe(ctx context.Context, m mesosAgent, state mesosState) (string, error) {
-	out, err := s.sys.Commands.Run(ctx, platform.Cmd{Path: "/usr/bin/systemctl", Args: []string{"show", "--property=KillMode", m.unit}})
+	out, err := s.sys.Commands.Run(ctx, platform.Cmd{Path: "/bin/systemctl", Args: []string{"show", "--property=KillMode", m.unit}})
 	if err != nil {
 		return "", fmt.Errorf("reading the KillMode of %s: %w", m.unit, err)
 	}
@@ -139,6 +142,9 @@ func (s mesosAgentRestarted) Apply(ctx context.Context) error {
 	m, begun, err := s.situation(ctx)
 	if err != nil {
 		return err
+	}
+	if begun != nil && begun.Failed != "" {
+		return s.rollBack(ctx, m, begun)
 	}
 	if begun == nil {
 		state, err := askMesosAgent(ctx, s.opts.Ask, mesosAddresses(s.orders, m))
@@ -198,7 +204,11 @@ func (s mesosAgentRestarted) finish(ctx context.Context, m mesosAgent, r *mesosR
 	if ctx.Err() != nil { // the brake, or our own end: the next look goes on from the intent
 		return context.Cause(ctx)
 	}
-	return s.rollBack(ctx, m, r, last)
+	r.Failed = fmt.Sprintf("at %s, restarted with the isolator, %s wasn't itself again: %s", s.sys.Clock().UTC().Format(time.RFC3339), m.unit, last)
+	if err := s.intents.put(intentRestartMesos, "", r); err != nil {
+		return err
+	}
+	return s.rollBack(ctx, m, r)
 }
 
 // missing says what isn't back yet.
@@ -219,11 +229,8 @@ func (r mesosRestart) missing(now mesosState) string {
 	return ""
 }
 
-func (s mesosAgentRestarted) rollBack(ctx context.Context, m mesosAgent, r *mesosRestart, why string) error {
-	r.Failed = fmt.Sprintf("%s %s %s after its restart with the isolator: %s", time.Now().UTC().Format(time.RFC3339), m.unit, "wasn't itself", why)
-	if err := s.intents.put(intentRestartMesos, "", r); err != nil {
-		return err
-	}
+// rollBack is done when the copy of the old files is gone; a cut one is begun anew.
+func (s mesosAgentRestarted) rollBack(ctx context.Context, m mesosAgent, r *mesosRestart) error {
 	restored, err := m.restore()
 	if err != nil {
 		return err
@@ -232,6 +239,9 @@ func (s mesosAgentRestarted) rollBack(ctx context.Context, m mesosAgent, r *meso
 		if err := s.sys.Units.Restart(ctx, m.unit); err != nil {
 			return fmt.Errorf("restarting %s with its old configuration: %w", m.unit, err)
 		}
+		if err := s.sys.Files.Remove(keptMesosConfig); err != nil {
+			return err
+		}
 	}
-	return step.Permanent("RolledBack", errors.New(r.Failed))
+	return nil // the next look blocks, with the reason
 }

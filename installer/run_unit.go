@@ -92,6 +92,15 @@ func (s runUnit) Apply(ctx context.Context) error {
 	return nil
 }
 
+// stopActive stops a unit that runs and tells whether it did; one that systemd doesn't know isn't an error.
+func stopActive(ctx context.Context, units Units, unit string) (ran bool, err error) {
+	state, err := units.State(ctx, unit)
+	if err != nil || state.Active != "active" && state.Active != "activating" {
+		return false, err
+	}
+	return true, units.Stop(ctx, unit)
+}
+
 // answerTime is how long Apply stays with a daemon that it started; then the next passes look.
 const answerTime = 15 * time.Second
 

@@ -215,6 +215,9 @@ func (m *memory) note(name string, f Finding, generation int64) api.Condition {
 		status = api.False
 	}
 	c := api.Condition{Type: name, Status: status, Reason: f.Reason, Message: f.Message, Since: m.cond.Since, Generation: generation}
+	if f.Verdict == Unknown && f.Reason == "" {
+		c.Reason = "Unknown"
+	}
 	if f.Verdict == Blocked && f.Reason == "" {
 		c.Reason = api.ReasonBlocked
 	}

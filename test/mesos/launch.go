@@ -82,6 +82,7 @@ func launches(call *scheduler.Call_Accept) []v1.TaskInfo {
 }
 
 func (m *Master) launch(f *framework, a *agent, role string, info v1.TaskInfo) *task {
+	info.Resources = allocated(info.Resources, role)
 	t := &task{
 		info: info, framework: f, agent: a, role: role,
 		state: v1.TASK_STAGING, resources: taskResources(&info),
@@ -93,6 +94,17 @@ func (m *Master) launch(f *framework, a *agent, role string, info v1.TaskInfo) *
 	m.cfg.Log.Info("task launched", "framework", f.id, "task", t.id(), "agent_id", a.id)
 	a.link.launch(f.info, info)
 	return t
+}
+
+// allocated fills in what a scheduler may leave out.
+func allocated(resources []v1.Resource, role string) []v1.Resource {
+	out := append([]v1.Resource(nil), resources...)
+	for i := range out {
+		if out[i].AllocationInfo == nil {
+			out[i].AllocationInfo = &v1.Resource_AllocationInfo{Role: &role}
+		}
+	}
+	return out
 }
 
 // taskResources are those of the task and of its executor, if it has one.

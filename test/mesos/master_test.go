@@ -1,91 +1,28 @@
 package mesos_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/mesos/mesos-go/api/v1/lib/recordio"
+	v1 "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/encoding/codecs"
+	"github.com/mesos/mesos-go/api/v1/lib/httpcli"
+	"github.com/mesos/mesos-go/api/v1/lib/httpcli/httpsched"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler/calls"
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/test/mesos"
+	"scaleio-framework/test/mesos/schedulertest"
 )
 
-// subscription is a bare scheduler over real HTTP.
-type subscription struct {
-	t        *testing.T
-	url      string
-	streamID string
-	events   func() map[string]any
-	id       string
-}
-
-func subscribe(t *testing.T, url string, info map[string]any) *subscription {
-	t.Helper()
-	body, err := json.Marshal(map[string]any{"type": "SUBSCRIBE", "subscribe": map[string]any{"framework_info": info}})
-	require.NoError(t, err)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/api/v1/scheduler", bytes.NewReader(body))
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = response.Body.Close() })
-	require.Equal(t, http.StatusOK, response.StatusCode)
-	reader := recordio.NewReader(response.Body)
-	s := &subscription{t: t, url: url, streamID: response.Header.Get("Mesos-Stream-Id")}
-	s.events = func() map[string]any {
-		frame, err := reader.ReadFrame()
-		require.NoError(t, err)
-		var event map[string]any
-		require.NoError(t, json.Unmarshal(frame, &event))
-		return event
-	}
-	s.id = dig(s.next("SUBSCRIBED"), "subscribed", "framework_id", "value").(string)
-	return s
-}
-
-// next is the next event of the type; others are passed over.
-func (s *subscription) next(kind string) map[string]any {
-	for {
-		if e := s.events(); e["type"] == kind {
-			return e
-		}
-	}
-}
-
-func (s *subscription) call(call map[string]any) {
-	s.t.Helper()
-	call["framework_id"] = map[string]any{"value": s.id}
-	body, err := json.Marshal(call)
-	require.NoError(s.t, err)
-	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+"/api/v1/scheduler", bytes.NewReader(body))
-	require.NoError(s.t, err)
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Mesos-Stream-Id", s.streamID)
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(s.t, err)
-	text, err := io.ReadAll(response.Body)
-	require.NoError(s.t, err)
-	require.NoError(s.t, response.Body.Close())
-	require.Equal(s.t, http.StatusAccepted, response.StatusCode, string(text))
-}
-
-func dig(value any, path ...any) any {
-	for _, step := range path {
-		switch key := step.(type) {
-		case string:
-			value = value.(map[string]any)[key]
-		case int:
-			value = value.([]any)[key]
-		}
-	}
-	return value
-}
+var dig = schedulertest.Dig
 
 func startMaster(t *testing.T, cfg mesos.Config) (*mesos.Master, string) {
 	t.Helper()
@@ -105,66 +42,126 @@ func startMaster(t *testing.T, cfg mesos.Config) (*mesos.Master, string) {
 	return master, server.URL
 }
 
-func framework() map[string]any {
-	return map[string]any{"user": "root", "name": "test", "role": "test", "checkpoint": true, "failover_timeout": 60}
-}
-
-func launchCall(offer map[string]any, task string) map[string]any {
-	return map[string]any{"type": "ACCEPT", "accept": map[string]any{
-		"offer_ids": []any{offer["id"]},
-		"operations": []any{map[string]any{"type": "LAUNCH", "launch": map[string]any{"task_infos": []any{map[string]any{
-			"name": task, "task_id": map[string]any{"value": task}, "agent_id": offer["agent_id"],
-			"command": map[string]any{"value": "sleep 1"},
-			"resources": []any{
-				map[string]any{"name": "cpus", "type": "SCALAR", "scalar": map[string]any{"value": 0.1}},
-				map[string]any{"name": "mem", "type": "SCALAR", "scalar": map[string]any{"value": 32}},
-			},
-		}}}}},
-	}}
-}
-
 func TestMaster_launchesOnASimulatedAgent(t *testing.T) {
 	master, url := startMaster(t, mesos.Config{AllocationInterval: 20 * time.Millisecond})
 	agent := master.AddAgent(mesos.AgentSpec{Hostname: "n1", Attributes: "rack:r1"})
-	s := subscribe(t, url, framework())
+	s := schedulertest.Subscribe(t, url, schedulertest.Framework())
 
-	offer := dig(s.next("OFFERS"), "offers", "offers", 0).(map[string]any)
+	offer := s.Offer()
 	require.Equal(t, agent, dig(offer, "agent_id", "value"))
-	s.call(launchCall(offer, "t1"))
-
-	for _, state := range []string{"TASK_STARTING", "TASK_RUNNING"} {
-		status := dig(s.next("UPDATE"), "update", "status").(map[string]any)
-		require.Equal(t, state, status["state"])
-		s.call(map[string]any{"type": "ACKNOWLEDGE", "acknowledge": map[string]any{
-			"agent_id": status["agent_id"], "task_id": status["task_id"], "uuid": status["uuid"]}})
-	}
+	s.Launch(offer, "t1", "sleep 1", nil)
+	require.Equal(t, "TASK_STARTING", s.Status("t1")["state"])
+	require.Equal(t, "TASK_RUNNING", s.Status("t1")["state"])
 	require.Equal(t, 1, master.Counts().Running)
 
-	s.call(map[string]any{"type": "KILL", "kill": map[string]any{"task_id": map[string]any{"value": "t1"}}})
-	require.Equal(t, "TASK_KILLED", dig(s.next("UPDATE"), "update", "status", "state"))
+	s.Kill("t1")
+	require.Equal(t, "TASK_KILLED", s.Status("t1")["state"])
 }
 
 func TestMaster_losesAnAgentAndGetsItBack(t *testing.T) {
 	master, url := startMaster(t, mesos.Config{AllocationInterval: 20 * time.Millisecond})
 	agent := master.AddAgent(mesos.AgentSpec{Hostname: "n1"})
-	s := subscribe(t, url, framework())
-	s.call(launchCall(dig(s.next("OFFERS"), "offers", "offers", 0).(map[string]any), "t1"))
-	require.Equal(t, "TASK_STARTING", dig(s.next("UPDATE"), "update", "status", "state"))
+	s := schedulertest.Subscribe(t, url, schedulertest.Framework())
+	s.Launch(s.Offer(), "t1", "sleep 1", nil)
+	s.Until("t1", "TASK_RUNNING")
 
 	master.LoseAgent(agent)
-	require.Equal(t, "TASK_LOST", dig(s.next("UPDATE"), "update", "status", "state"))
-	require.Equal(t, agent, dig(s.next("FAILURE"), "failure", "agent_id", "value"))
+	require.Equal(t, "TASK_LOST", s.Status("t1")["state"])
+	require.Equal(t, agent, dig(s.Next("FAILURE"), "failure", "agent_id", "value"))
 
 	master.ReturnAgent(agent)
-	back := dig(s.next("UPDATE"), "update", "status").(map[string]any)
+	back := s.Status("t1")
 	require.Equal(t, "REASON_AGENT_REREGISTERED", back["reason"])
 	require.Equal(t, "TASK_RUNNING", back["state"])
+
+	master.RebootAgent(agent)
+	require.Equal(t, "TASK_LOST", s.Status("t1")["state"])
 }
 
 func TestMaster_brokenStreamLeavesTheFramework(t *testing.T) {
 	master, url := startMaster(t, mesos.Config{})
-	s := subscribe(t, url, framework())
+	s := schedulertest.Subscribe(t, url, schedulertest.Framework())
 	master.DropStreams()
 	require.Eventually(t, func() bool { return master.Counts().Connected == 0 }, 5*time.Second, time.Millisecond)
-	require.Equal(t, []string{s.id}, master.FrameworkIDs())
+	require.Equal(t, []string{s.ID}, master.FrameworkIDs())
+}
+
+// As the non-leading masters of recording 29.
+func TestMaster_redirectsToTheLeader(t *testing.T) {
+	master, url := startMaster(t, mesos.Config{Leader: "10.0.0.7:5050"})
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for _, path := range []string{"/api/v1/scheduler", "/master/api/v1/scheduler"} {
+		response, err := client.Post(url+path+"?x=1", "text/plain", strings.NewReader("anything"))
+		require.NoError(t, err)
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusTemporaryRedirect, response.StatusCode)
+		require.Equal(t, "//10.0.0.7:5050/master/api/v1/scheduler?x=1", response.Header.Get("Location"))
+		require.Empty(t, body)
+	}
+	response, err := client.Get(url + "/health")
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+
+	master.SetLeader("")
+	schedulertest.Subscribe(t, url, schedulertest.Framework())
+}
+
+// As the client of recording 30: the protobuf codec of mesos-go understands
+// what the dev master sends, and the other way round.
+func TestMaster_speaksProtobufWithMesosGo(t *testing.T) {
+	master, url := startMaster(t, mesos.Config{AllocationInterval: 20 * time.Millisecond})
+	agent := master.AddAgent(mesos.AgentSpec{Hostname: "n1", Attributes: "rack:r1;level:10"})
+	caller := httpsched.NewCaller(httpcli.New(
+		httpcli.Endpoint(url+"/api/v1/scheduler"),
+		httpcli.Codec(codecs.ByMediaType[codecs.MediaTypeProtobuf]),
+	))
+	role := "test"
+	info := &v1.FrameworkInfo{User: "root", Name: "test", Role: &role}
+	response, err := caller.Call(t.Context(), calls.Subscribe(info))
+	require.NoError(t, err)
+	defer func() { _ = response.Close() }()
+	var kinds []scheduler.Event_Type
+	for len(kinds) < 3 {
+		var e scheduler.Event
+		require.NoError(t, response.Decode(&e))
+		kinds = append(kinds, e.Type)
+		if e.Type == scheduler.Event_OFFERS {
+			offer := e.Offers.Offers[0]
+			require.Equal(t, agent, offer.AgentID.Value)
+			require.Equal(t, 10.0, offer.Attributes[1].Scalar.Value)
+			id := offer.FrameworkID.Value
+			_, err := caller.Call(t.Context(), calls.Decline(offer.ID).With(calls.Framework(id)))
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, []scheduler.Event_Type{scheduler.Event_SUBSCRIBED, scheduler.Event_HEARTBEAT, scheduler.Event_OFFERS}, kinds)
+	require.Zero(t, master.Counts().Offers)
+}
+
+// The fields of /master/state that operators' tools and our agents read.
+func TestMaster_stateForOperators(t *testing.T) {
+	master, url := startMaster(t, mesos.Config{AllocationInterval: 20 * time.Millisecond})
+	agent := master.AddAgent(mesos.AgentSpec{Hostname: "n1", Attributes: "rack:r1;level:10"})
+	info := schedulertest.Framework()
+	info["webui_url"] = "https://10.0.0.1:9443/"
+	s := schedulertest.Subscribe(t, url, info)
+	s.Launch(s.Offer(), "t1", "sleep 1", nil)
+	s.Until("t1", "TASK_RUNNING")
+	for _, path := range []string{"/state", "/master/state"} {
+		response, err := http.Get(url + path)
+		require.NoError(t, err)
+		var state map[string]any
+		require.NoError(t, json.NewDecoder(response.Body).Decode(&state))
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, "https://10.0.0.1:9443/", dig(state, "frameworks", 0, "webui_url"))
+		require.Equal(t, s.ID, dig(state, "frameworks", 0, "id"))
+		require.Equal(t, "TASK_RUNNING", dig(state, "frameworks", 0, "tasks", 0, "state"))
+		require.Equal(t, agent, dig(state, "frameworks", 0, "tasks", 0, "slave_id"))
+		require.Equal(t, "r1", dig(state, "slaves", 0, "attributes", "rack"))
+		require.Equal(t, 10.0, dig(state, "slaves", 0, "attributes", "level"))
+		require.Equal(t, 0.1, dig(state, "slaves", 0, "used_resources", "cpus"))
+	}
 }

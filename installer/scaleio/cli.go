@@ -29,7 +29,7 @@ type Options struct {
 	Home     string          // HOME of scli: its session file is ours alone, so that a person's logout doesn't end it
 	Listed   func() []string // addresses of the MDMs that the cluster has: their certificate is accepted at first sight, no other's
 	Timeout  time.Duration   // of one command; CallTimeout
-	Dialogue Dialogue        // a command on a terminal of its own; Converse
+	Dialogue Dialogue        // a command on a terminal of its own; Terminal.Converse
 }
 
 // CallTimeout of one command or request. It must be well below api.LeaderLeaseTTL: no act may outlive the right to it.
@@ -44,7 +44,7 @@ func NewCLI(commands Commands, o Options) *CLI {
 		o.Timeout = CallTimeout
 	}
 	if o.Dialogue == nil {
-		o.Dialogue = Converse
+		o.Dialogue = Terminal{}.Converse
 	}
 	return &CLI{commands: commands, options: o}
 }

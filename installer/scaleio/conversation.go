@@ -25,6 +25,7 @@ type conversation struct {
 	next    int
 	fresh   int // where in heard the words after the last reply begin
 	write   io.Writer
+	quiet   time.Duration
 }
 
 func (t *conversation) listen(from io.Reader) {
@@ -49,7 +50,7 @@ var errNoSuchPrompt = errors.New("unexpected question")
 
 // follow the program until it is silent for good, answering.
 func (t *conversation) follow(ctx context.Context) error {
-	quiet := time.NewTimer(promptQuiet)
+	quiet := time.NewTimer(t.quiet)
 	defer quiet.Stop()
 	for {
 		select {
@@ -66,12 +67,12 @@ func (t *conversation) follow(ctx context.Context) error {
 			if err := t.answer(); err != nil {
 				return err
 			}
-			quiet.Reset(promptQuiet)
+			quiet.Reset(t.quiet)
 		case <-quiet.C:
 			if line := t.lastLine(); line != "" && !strings.HasSuffix(t.tail(), "\n") {
 				return errNoSuchPrompt
 			}
-			quiet.Reset(promptQuiet)
+			quiet.Reset(t.quiet)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package scaleio
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,11 +26,12 @@ type Reply struct {
 // non-zero exit is a *platform.ExitError, a prompt that no reply was made for an *UnknownDialectError.
 type Dialogue func(ctx context.Context, cmd platform.Cmd, replies []Reply) (string, error)
 
-// Bounds of a dialogue.
-const (
-	maxSaid     = 64 << 10
-	promptQuiet = 3 * time.Second // an unfinished line that nothing follows is a question
-)
+// A Terminal holds dialogues over pseudo-terminals. scli asks for passwords on /dev/tty and reads them there alone.
+type Terminal struct {
+	Quiet time.Duration // an unfinished line that nothing follows for so long is a question; 0 = 3 s
+}
+
+const maxSaid = 64 << 10
 
 func (c *CLI) talk(ctx context.Context, command string, args []string, replies ...Reply) (string, error) {
 	cmd := platform.Cmd{Path: c.options.Path, Args: c.arguments("", command, args), Env: c.env(), Timeout: c.options.Timeout}
@@ -44,8 +46,8 @@ func (c *CLI) talk(ctx context.Context, command string, args []string, replies .
 	return out, nil
 }
 
-// Converse is the Dialogue over a pseudo-terminal. scli asks for passwords on /dev/tty and reads them there alone.
-func Converse(ctx context.Context, cmd platform.Cmd, replies []Reply) (string, error) {
+// Converse is a Dialogue.
+func (term Terminal) Converse(ctx context.Context, cmd platform.Cmd, replies []Reply) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
 	defer cancel()
 	master, tty, err := pty.Open()
@@ -70,7 +72,7 @@ func Converse(ctx context.Context, cmd platform.Cmd, replies []Reply) (string, e
 	if err != nil {
 		return "", fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
-	t := &conversation{said: make(chan []byte), replies: replies, write: master}
+	t := &conversation{said: make(chan []byte), replies: replies, write: master, quiet: cmp.Or(term.Quiet, 3*time.Second)}
 	go t.listen(master)
 	asked := t.follow(ctx)
 	if asked != nil {

@@ -1,0 +1,4 @@
+package scaleio
+
+// PasswordPrompt for the tests' own dialogues.
+var PasswordPrompt = passwordPrompt

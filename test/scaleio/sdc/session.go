@@ -12,9 +12,11 @@ import (
 	"scaleio-framework/test/scaleio/wire"
 )
 
+// The MDM answers one request after the other and may hold one back while it fences a volume, so silence alone isn't death.
 const (
 	pingEvery    = time.Second
-	answerWithin = 5 * time.Second
+	silentIdle   = 4 * time.Second // with nothing asked but the ping
+	answerWithin = 20 * time.Second
 )
 
 var errSessionLost = errors.New("connection to the MDM lost")
@@ -65,6 +67,7 @@ func (s *session) ask(ctx context.Context, req wire.SDCRequest) (wire.SDCAnswer,
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
+	defer s.forget(req.Seq)
 	select {
 	case a := <-answer:
 		if a.Error != "" {
@@ -74,11 +77,20 @@ func (s *session) ask(ctx context.Context, req wire.SDCRequest) (wire.SDCAnswer,
 	case <-s.lost:
 		return wire.SDCAnswer{}, fmt.Errorf("asking the MDM to %s: %w", req.Op, errSessionLost)
 	case <-ctx.Done():
-		s.mu.Lock()
-		delete(s.waiting, req.Seq)
-		s.mu.Unlock()
-		return wire.SDCAnswer{}, fmt.Errorf("asking the MDM to %s: %w", req.Op, ctx.Err())
+		return wire.SDCAnswer{}, fmt.Errorf("asking the MDM to %s: %w", req.Op, context.Cause(ctx))
 	}
+}
+
+func (s *session) forget(seq int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, seq)
+}
+
+func (s *session) asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting)
 }
 
 func (s *session) send(req *wire.SDCRequest, answer chan wire.SDCAnswer) error {
@@ -101,6 +113,8 @@ func (s *session) send(req *wire.SDCRequest, answer chan wire.SDCAnswer) error {
 	return fmt.Errorf("asking the MDM to %s: %w", req.Op, errSessionLost)
 }
 
+var errSilent = errors.New("the MDM is silent")
+
 // keepAlive notices an MDM that went silent; it returns when the session is over.
 func (s *session) keepAlive(ctx context.Context) {
 	ticks := time.NewTicker(pingEvery)
@@ -113,8 +127,21 @@ func (s *session) keepAlive(ctx context.Context) {
 			return
 		case <-ticks.C:
 		}
-		if _, err := s.ask(ctx, wire.SDCRequest{Op: "ping"}); err != nil {
+		if err := s.ping(ctx); err != nil {
 			return
 		}
 	}
+}
+
+func (s *session) ping(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	idle := time.AfterFunc(silentIdle, func() {
+		if s.asked() <= 1 {
+			cancel(errSilent)
+		}
+	})
+	defer idle.Stop()
+	_, err := s.ask(ctx, wire.SDCRequest{Op: "ping"})
+	return err
 }

@@ -56,8 +56,9 @@ type Node struct {
 	Approved   []string        `json:"approved,omitempty"`
 	Hold       *api.Hold       `json:"hold,omitempty"`
 
-	Report *api.Report `json:"-"` // the last one; stored as a record of its own
-	SeenAt time.Time   `json:"-"` // zero = not since this process started
+	Report *api.Report   `json:"-"` // the last one; stored as a record of its own
+	SeenAt time.Time     `json:"-"` // zero = not since this process started
+	Skew   time.Duration `json:"-"` // of its clock against ours
 }
 
 // Leases that are out. The leader's holder is stored so that a new process waits for the old lease to run out.

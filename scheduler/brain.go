@@ -1,0 +1,290 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+	"scaleio-framework/scheduler/trust"
+)
+
+// Bounds of the loop and of what it keeps.
+const (
+	maxBatch   = 512 // events that share one look and one commit
+	maxEvents  = 100
+	maxMessage = 500
+	patience   = 10 * time.Second // for an event's turn
+)
+
+// A brain holds the one snapshot of the cluster. All changes come through its loop: apply the events that wait, decide, store, and only then
+// answer. If the store fails, nobody was told anything; the process ends and starts again from what is stored.
+type brain struct {
+	Options
+	records   records
+	authority *trust.Authority
+	secrets   secretsRecord
+	metrics   *metrics
+	log       *slog.Logger
+
+	inbox chan *event
+	ended chan struct{} // closed when the loop is over
+
+	mu            sync.RWMutex // the loop writes; status and the like read
+	state         decide.State
+	framework     frameworkRecord
+	agents        map[string]*placement // by Mesos agent
+	tickets       map[string]string     // token digest -> Mesos agent
+	tooSmall      map[string]string     // Mesos agents that were refused, and why
+	events        []api.Event
+	waiting       string
+	master        string // "" while not subscribed
+	refusedClaims string
+	touched       map[string]bool
+	raw           map[string][]byte // reports to store, marshalled by who brought them
+	held          []*pending
+	again         time.Time // when time alone may change a decision
+	revive        time.Time // when Mesos has to offer us everything again
+	connection    error
+
+	reports map[string]*api.Report // while loading
+}
+
+// event is one thing that happened. What apply returns goes to whoever brought it; what it changed stays.
+type event struct {
+	apply  func() error
+	report *pending
+	err    error
+	done   chan struct{}
+}
+
+var errStopped = api.Errorf(api.CodeUnavailable, "the scheduler is stopping")
+
+func newBrain(o Options) *brain {
+	return &brain{
+		Options: o, log: o.Log, records: records{store: o.Store, saved: map[string]saved{}}, metrics: newMetrics(),
+		inbox: make(chan *event), ended: make(chan struct{}),
+		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}},
+		agents: map[string]*placement{}, tickets: map[string]string{}, tooSmall: map[string]string{},
+		touched: map[string]bool{}, raw: map[string][]byte{}, reports: map[string]*api.Report{},
+		connection: errors.New("not subscribed yet"),
+	}
+}
+
+// do has an event applied and stored.
+func (b *brain) do(ctx context.Context, apply func() error) error {
+	e := &event{apply: apply, done: make(chan struct{})}
+	if err := b.submit(ctx, e); err != nil {
+		return err
+	}
+	select {
+	case <-e.done:
+		return e.err
+	case <-b.ended:
+		return errStopped
+	}
+}
+
+func (b *brain) submit(ctx context.Context, e *event) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case b.inbox <- e:
+		return nil
+	case <-b.ended:
+		return errStopped
+	case <-ctx.Done():
+		return api.Errorf(api.CodeUnavailable, "the scheduler is busy")
+	}
+}
+
+// loop until ctx ends or the store fails.
+func (b *brain) loop(ctx context.Context) error {
+	defer close(b.ended)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		var batch []*event
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-b.inbox:
+			batch = b.collect(e)
+		case <-timer.C:
+		}
+		next, err := b.turn(ctx, batch)
+		if err != nil {
+			return err
+		}
+		timer.Reset(next)
+	}
+}
+
+func (b *brain) collect(first *event) []*event {
+	batch := []*event{first}
+	for len(batch) < maxBatch {
+		select {
+		case e := <-b.inbox:
+			batch = append(batch, e)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// turn is one round: apply, decide, store, answer.
+func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, err error) {
+	b.mu.Lock()
+	b.state.Now = time.Now()
+	for _, e := range batch {
+		if e.err = e.apply(); e.err == nil && e.report != nil {
+			b.hold(e.report)
+		}
+	}
+	b.think()
+	b.grant(batch)
+	answers := b.answers()
+	err = b.store(ctx)
+	next = b.next()
+	revive := !b.revive.IsZero() && !b.state.Now.Before(b.revive)
+	if revive {
+		b.revive = time.Time{}
+	}
+	b.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range batch {
+		close(e.done)
+	}
+	for p, answer := range answers {
+		p.reply <- answer // buffered
+	}
+	if revive {
+		b.reviveOffers(ctx)
+	}
+	return next, nil
+}
+
+// think lets package decide look at the snapshot.
+func (b *brain) think() {
+	b.state.Nonce = uuid.NewString()
+	b.state.Expected = nil
+	if len(b.state.Cluster.MDMs) == 0 {
+		b.state.Expected = b.expected()
+	}
+	cluster, out := decide.Decide(&b.state)
+	if !reflect.DeepEqual(cluster, b.state.Cluster) {
+		b.state.Cluster = cluster
+		b.touched[keyCluster] = true
+	}
+	if out.Waiting != b.waiting && out.Waiting != "" {
+		b.log.Info("waiting", "reason", out.Waiting)
+	}
+	b.waiting, b.state.Settling = out.Waiting, out.Settling
+	b.again = time.Time{}
+	if out.Again > 0 {
+		b.again = b.state.Now.Add(out.Again)
+	}
+	for _, e := range out.Events {
+		b.tell(e)
+	}
+}
+
+// next says when to look again though nothing happened.
+func (b *brain) next() time.Duration {
+	soonest := b.state.Now.Add(time.Minute)
+	for _, t := range []time.Time{b.again, b.revive} {
+		if !t.IsZero() && t.Before(soonest) {
+			soonest = t
+		}
+	}
+	for _, p := range b.held {
+		if p.until.Before(soonest) {
+			soonest = p.until
+		}
+	}
+	return max(time.Until(soonest), time.Millisecond)
+}
+
+// store what was touched.
+func (b *brain) store(ctx context.Context) error {
+	begun := time.Now()
+	values := b.raw
+	for key := range b.touched {
+		v := b.record(key)
+		if v == nil {
+			values[key] = nil
+			continue
+		}
+		value, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("writing %s: %w", key, err)
+		}
+		values[key] = value
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	err := b.records.commit(ctx, values)
+	clear(b.touched)
+	clear(b.raw)
+	b.metrics.commits.UpdateDuration(begun)
+	return err
+}
+
+// record gives the present value under a key; nil means that it is to be deleted.
+func (b *brain) record(key string) any {
+	switch key {
+	case keyCluster:
+		return b.state.Cluster
+	case keyFramework:
+		return b.framework
+	case keyLeases:
+		return b.state.Leases
+	case keyEvents:
+		return b.events
+	}
+	if id, ok := strings.CutPrefix(key, kindNode); ok && b.state.Nodes[id] != nil {
+		return b.state.Nodes[id]
+	}
+	if id, ok := strings.CutPrefix(key, kindAgent); ok && b.agents[id] != nil {
+		return b.agents[id]
+	}
+	return nil
+}
+
+// tell people of an event.
+func (b *brain) tell(e api.Event) {
+	if len(e.Message) > maxMessage {
+		e.Message = e.Message[:maxMessage] + "..."
+	}
+	e.Message = strings.ToValidUTF8(e.Message, "?")
+	b.log.Info("event", "kind", e.Kind, "node", e.Node, "message", e.Message)
+	b.events = append(b.events, e)
+	if len(b.events) > maxEvents {
+		b.events = append([]api.Event(nil), b.events[len(b.events)-maxEvents:]...)
+	}
+	b.touched[keyEvents] = true
+	b.metrics.event(e.Kind)
+}
+
+func (b *brain) event(node *decide.Node, kind, format string, a ...any) {
+	name := ""
+	if node != nil {
+		name = node.Name
+	}
+	b.tell(api.Event{Time: b.state.Now.UTC(), Node: name, Kind: kind, Message: fmt.Sprintf(format, a...)})
+}
+
+func (b *brain) touchNode(n *decide.Node) { b.touched[kindNode+n.ID] = true }

@@ -1,0 +1,154 @@
+package scheduler
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"regexp"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+	"scaleio-framework/scheduler/server"
+	"scaleio-framework/scheduler/trust"
+)
+
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
+
+// Join gives a node its first certificate for the token of its task. Joining alone yields no secret.
+func (b *brain) Join(ctx context.Context, r api.JoinRequest, csr *x509.CertificateRequest) (api.JoinAnswer, error) {
+	switch {
+	case !idPattern.MatchString(r.Node.ID):
+		return api.JoinAnswer{}, api.Errorf(api.CodeInvalid, "%.200q is no identity of a node", r.Node.ID)
+	case len(r.Node.Hostname) > 255 || len(r.Node.AgentUUID) > 64:
+		return api.JoinAnswer{}, api.Errorf(api.CodeInvalid, "host name or agent UUID is too long")
+	}
+	key := trust.Fingerprint(csr.RawSubjectPublicKeyInfo)
+	err := b.do(ctx, func() error { return b.join(r, key) })
+	b.metrics.join(err)
+	if err != nil {
+		return api.JoinAnswer{}, err
+	}
+	return b.certify(r.Node.ID, csr)
+}
+
+func (b *brain) join(r api.JoinRequest, key string) error {
+	p := b.agents[b.tickets[trust.Digest(r.Token)]]
+	if p == nil || p.State.Ended() {
+		return api.Errorf(api.CodeUnauthorized, "join token isn't known: its task has ended; the next one brings a new token")
+	}
+	ticket, err := p.Ticket.Use(key, b.state.Now)
+	if errors.Is(err, trust.ErrReused) {
+		b.revoke(p)
+	}
+	p.Ticket = ticket
+	b.touched[kindAgent+p.AgentID] = true
+	if err != nil {
+		return api.Errorf(api.CodeUnauthorized, "%v", err)
+	}
+	n, err := b.admit(r.Node, key)
+	if err != nil {
+		return err
+	}
+	b.settle(n, p)
+	b.touchNode(n)
+	return nil
+}
+
+// admit finds the node or makes it. The same id with another key is a conflict that only a person can solve.
+func (b *brain) admit(id api.Identity, key string) (*decide.Node, error) {
+	n := b.state.Nodes[id.ID]
+	switch {
+	case n == nil:
+		n = &decide.Node{ID: id.ID, Hostname: id.Hostname, AgentUUID: id.AgentUUID, Key: key}
+		n.Name = decide.Name(id.Hostname, id.ID, b.nameTaken)
+		b.state.Nodes[id.ID] = n
+		b.event(n, "NodeJoined", "identity %s", id.ID)
+	case n.Key == "": // a person released its identity
+		n.Key, n.AgentUUID = key, id.AgentUUID
+		b.event(n, "NodeJoined", "again, with a new key")
+	case n.Revoked:
+		return nil, api.Errorf(api.CodeForbidden, "the key of node %s was revoked; an operator has to release its identity", n.Name)
+	case n.Key != key:
+		n.Conflict = "another machine (host " + id.Hostname + ", agent " + id.AgentUUID + ") claims the same identity with another key; " +
+			"if the machine was installed anew, release its identity"
+		b.event(n, api.ConditionIdentityConflict, "%s", n.Conflict)
+		b.touchNode(n)
+		return nil, api.Errorf(api.CodeConflict, "node identity %s is known with another key", id.ID)
+	}
+	return n, nil
+}
+
+// settle the node where its task is: failure domain and pin come from the Mesos agent's attributes. Once fault sets are decided a domain that
+// changed isn't followed, since an SDS can't change its fault set.
+func (b *brain) settle(n *decide.Node, p *placement) {
+	first := n.AgentID == ""
+	n.AgentID, n.Pin, n.TooSmall = p.AgentID, p.Pin, p.TooSmall
+	switch {
+	case first || !b.state.Cluster.Spread:
+		n.Domain, n.Moved = p.Domain, ""
+	case n.Domain == p.Domain:
+		n.Moved = ""
+	case n.Moved != p.Domain:
+		n.Moved = p.Domain
+		b.event(n, "FaultDomainChanged", "joined in %q, seen in %q now", n.Domain, p.Domain)
+	}
+}
+
+// revoke what a stolen token led to: the first key as well, since nobody can say which of the two was the thief's.
+func (b *brain) revoke(p *placement) {
+	for _, n := range b.state.Nodes {
+		if n.Key == p.Ticket.Key && n.AgentID == p.AgentID {
+			n.Revoked = true
+			b.touchNode(n)
+			b.event(n, "JoinTokenReused", "the join token of task %s was used with two keys: both are revoked", p.TaskID)
+			return
+		}
+	}
+	b.event(nil, "JoinTokenReused", "the join token of task %s on %s was used with two keys: both are revoked", p.TaskID, p.Hostname)
+}
+
+func (b *brain) nameTaken(name string) bool {
+	for _, n := range b.state.Nodes {
+		if n.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Renew signs the node's next certificate, for the same key.
+func (b *brain) Renew(_ context.Context, c server.Caller, csr *x509.CertificateRequest) (api.JoinAnswer, error) {
+	if trust.Fingerprint(csr.RawSubjectPublicKeyInfo) != c.Fingerprint {
+		return api.JoinAnswer{}, api.Errorf(api.CodeForbidden, "a certificate is renewed for the same key only")
+	}
+	return b.certify(c.Node, csr)
+}
+
+func (b *brain) certify(node string, csr *x509.CertificateRequest) (api.JoinAnswer, error) {
+	cert, err := b.authority.Node(node, csr, time.Now())
+	if err != nil {
+		return api.JoinAnswer{}, err
+	}
+	return api.JoinAnswer{Cluster: b.clusterID(), Certificate: cert, CA: b.authority.PEM(), Servers: b.Servers}, nil
+}
+
+// Known says whether a certificate's key may still speak for its node.
+func (b *brain) Known(c server.Caller) error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	n := b.state.Nodes[c.Node]
+	switch {
+	case n == nil:
+		return api.Errorf(api.CodeUnauthorized, "node %s isn't known", c.Node)
+	case n.Revoked || n.Key != c.Fingerprint:
+		return api.Errorf(api.CodeUnauthorized, "the key of node %s was revoked", n.Name)
+	}
+	return nil
+}
+
+func (b *brain) clusterID() string {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.state.Cluster.ID
+}

@@ -1,0 +1,197 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+)
+
+// Status for people.
+func (b *brain) Status() api.ClusterStatus {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	s := b.snapshot()
+	s.Expected = b.expected()
+	status := decide.Status(&s, b.waiting)
+	status.Framework = b.framework.ID
+	status.Events = slices.Clone(b.events)
+	for i := range status.Nodes {
+		n := b.state.Nodes[status.Nodes[i].Node]
+		if p := b.agents[n.AgentID]; p != nil {
+			status.Nodes[i].Task = string(p.State)
+		}
+	}
+	status.Nodes = append(status.Nodes, b.unjoined()...)
+	if b.connection != nil {
+		status.Waiting = join(fmt.Sprintf("Mesos (%v)", b.connection), status.Waiting)
+	}
+	return status
+}
+
+// snapshot for a reader: what time it is now, everything else as it stands.
+func (b *brain) snapshot() decide.State {
+	s := b.state
+	s.Now = time.Now()
+	return s
+}
+
+// unjoined lists Mesos agents that aren't nodes yet: the task is on its way, or they were refused.
+func (b *brain) unjoined() []api.NodeStatus {
+	var all []api.NodeStatus
+	joined := b.joined()
+	for id, p := range b.agents {
+		if joined[id] {
+			continue
+		}
+		all = append(all, api.NodeStatus{
+			Node: "mesos-agent " + id, Name: p.Hostname, Hostname: p.Hostname, Address: p.IP, FaultDomain: p.Domain, Task: string(p.State),
+			Reason: "Placing", Message: p.describe(),
+		})
+	}
+	for id, why := range b.tooSmall {
+		if b.agents[id] == nil {
+			all = append(all, api.NodeStatus{Node: "mesos-agent " + id, Name: id, Reason: "TooSmall", Message: why})
+		}
+	}
+	slices.SortFunc(all, func(a, b api.NodeStatus) int {
+		if a.Name != b.Name {
+			return strings.Compare(a.Name, b.Name)
+		}
+		return strings.Compare(a.Node, b.Node)
+	})
+	return all
+}
+
+// Plan for people.
+func (b *brain) Plan() api.PlanStatus {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	s := b.snapshot()
+	return decide.Plan(&s, b.waiting)
+}
+
+// Ready unless something that needs a person, or time, keeps the scheduler from its work.
+func (b *brain) Ready() error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if b.connection != nil {
+		return fmt.Errorf("Mesos: %w", b.connection)
+	}
+	return nil
+}
+
+// Hold puts the brake on the cluster or a node, or takes it off. It is stored before it is acknowledged.
+func (b *brain) Hold(ctx context.Context, r api.HoldRequest) error {
+	if r.Author == "" || len(r.Author) > 100 || len(r.Reason) > maxMessage || r.ForMS < 0 {
+		return api.Errorf(api.CodeInvalid, "a hold needs an author (at most 100 characters), and a reason of at most %d", maxMessage)
+	}
+	return b.do(ctx, func() error {
+		place, node := &b.state.Cluster.Hold, (*decide.Node)(nil)
+		if r.Node != "" {
+			if node = b.find(r.Node); node == nil {
+				return api.Errorf(api.CodeNotFound, "no node %q", r.Node)
+			}
+			place = &node.Hold
+			b.touchNode(node)
+		} else {
+			b.touched[keyCluster] = true
+		}
+		if r.Release {
+			*place = nil
+			b.event(node, "Released", "by %s", r.Author)
+			return nil
+		}
+		h := &api.Hold{Author: r.Author, Reason: r.Reason}
+		if node != nil {
+			h.Node = node.ID
+		}
+		if r.ForMS > 0 {
+			h.Until = b.state.Now.Add(time.Duration(r.ForMS) * time.Millisecond).UTC()
+		}
+		*place = h
+		b.event(node, "Held", "by %s: %s", r.Author, r.Reason)
+		return nil
+	})
+}
+
+// Approve disks of a node, by identity.
+func (b *brain) Approve(ctx context.Context, r api.ApproveRequest) error {
+	return b.do(ctx, func() error {
+		n := b.find(r.Node)
+		if n == nil {
+			return api.Errorf(api.CodeNotFound, "no node %q", r.Node)
+		}
+		approved, err := decide.Approve(n, r.Disk)
+		if err != nil {
+			return api.Errorf(api.CodeNotFound, "%v", err)
+		}
+		n.Approved = approved
+		b.touchNode(n)
+		b.event(n, "DiskApproved", "%s", r.Disk)
+		return nil
+	})
+}
+
+// Release what never times out.
+func (b *brain) Release(ctx context.Context, r api.ReleaseRequest) error {
+	return b.do(ctx, func() error {
+		switch r.What {
+		case api.ReleaseDisruption:
+			holder := b.state.Nodes[b.state.Leases.Disruption]
+			if holder == nil {
+				return api.Errorf(api.CodeNotFound, "nobody holds the disruption lease")
+			}
+			b.state.Leases.Disruption = ""
+			b.touched[keyLeases] = true
+			b.event(holder, "DisruptionReleased", "by an operator")
+		case api.ReleaseFormation:
+			c, err := decide.ReleaseFormation(&b.state)
+			if err != nil {
+				return api.Errorf(api.CodeInvalid, "%v", err)
+			}
+			b.state.Cluster = c
+			b.touched[keyCluster] = true
+			b.event(nil, "FormationReleased", "by an operator")
+		case api.ReleaseIdentity:
+			n := b.find(r.Node)
+			if n == nil {
+				return api.Errorf(api.CodeNotFound, "no node %q", r.Node)
+			}
+			n.Key, n.Conflict, n.Revoked = "", "", false
+			b.touchNode(n)
+			b.event(n, "IdentityReleased", "by an operator: the next key that joins as it is taken")
+		default:
+			return api.Errorf(api.CodeInvalid, "%q is none of %s, %s, %s", r.What, api.ReleaseDisruption, api.ReleaseFormation, api.ReleaseIdentity)
+		}
+		return nil
+	})
+}
+
+// find a node by name or identity.
+func (b *brain) find(name string) *decide.Node {
+	if n := b.state.Nodes[name]; n != nil {
+		return n
+	}
+	for _, n := range b.state.Nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+func join(parts ...string) string {
+	text := ""
+	for _, p := range parts {
+		if text != "" && p != "" {
+			text += "; "
+		}
+		text += p
+	}
+	return text
+}

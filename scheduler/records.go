@@ -1,0 +1,177 @@
+package scheduler
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+	"scaleio-framework/scheduler/store"
+	"scaleio-framework/scheduler/trust"
+)
+
+// Keys of the store. What stands before a slash is the kind, by which write points are named.
+const (
+	keyAuthority = "authority"
+	keyCluster   = "cluster"
+	keyFramework = "framework"
+	keyLeases    = "leases"
+	keyEvents    = "events"
+	keySecrets   = "secrets"
+	kindNode     = "nodes/"
+	kindReport   = "reports/"
+	kindAgent    = "agents/" // Mesos agents with our task on them
+)
+
+// WritePoints lists where the store is written, for tests that kill at each of them.
+func WritePoints() []string {
+	var points []string
+	for _, key := range []string{keyAuthority, keyCluster, keyFramework, keyLeases, keyEvents, keySecrets, kindNode, kindReport, kindAgent} {
+		kind := strings.TrimSuffix(key, "/")
+		points = append(points, "before:"+kind, "after:"+kind)
+	}
+	return points
+}
+
+type frameworkRecord struct {
+	ID string `json:"id"`
+}
+
+// secretsRecord holds the passwords that nobody has to know: they are made here and go only to the nodes that use them.
+type secretsRecord struct {
+	GatewayAdmin string `json:"gatewayAdmin"`
+	VolumeUser   string `json:"volumeUser"`
+}
+
+// password that passes ScaleIO's rule: three of lower case, upper case, digits, special characters.
+func password() string { return "Sf1-" + rand.Text() }
+
+// saved is what is known of a stored record: enough to see a change and to swap it.
+type saved struct {
+	revision uint64
+	sum      [32]byte
+}
+
+// records is the store as the brain writes it.
+type records struct {
+	store store.Store
+	saved map[string]saved
+}
+
+// commit the values that differ from what is stored; nil deletes. All or nothing.
+func (r *records) commit(ctx context.Context, values map[string][]byte) error {
+	var changes []store.Change
+	for key, value := range values {
+		present, ok := r.saved[key]
+		if value == nil && !ok || ok && value != nil && present.sum == sha256.Sum256(value) {
+			continue
+		}
+		changes = append(changes, store.Change{Key: key, Value: value, Revision: present.revision})
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	slices.SortFunc(changes, func(a, b store.Change) int { return strings.Compare(a.Key, b.Key) })
+	if err := r.store.Commit(ctx, changes...); err != nil {
+		return fmt.Errorf("storing what was decided: %w", err)
+	}
+	for _, c := range changes {
+		if c.Value == nil {
+			delete(r.saved, c.Key)
+			continue
+		}
+		r.saved[c.Key] = saved{c.Revision + 1, sha256.Sum256(c.Value)}
+	}
+	return nil
+}
+
+// load everything. found is false only for a store that holds nothing at all.
+func (b *brain) load(ctx context.Context) (found bool, err error) {
+	all, err := b.records.store.List(ctx, "")
+	if err != nil {
+		return false, fmt.Errorf("reading the store: %w", err)
+	}
+	var authority trust.Record
+	for _, rec := range all {
+		b.records.saved[rec.Key] = saved{rec.Revision, sha256.Sum256(rec.Value)}
+		if err := b.take(rec, &authority); err != nil {
+			return true, fmt.Errorf("reading the store: %s: %w", rec.Key, err)
+		}
+	}
+	if len(all) == 0 {
+		return false, nil
+	}
+	if b.state.Cluster.ID == "" || authority.Cluster != b.state.Cluster.ID || b.secrets.VolumeUser == "" {
+		return true, fmt.Errorf("reading the store: %w (the cluster's own records are missing or of another cluster)", store.ErrCorrupt)
+	}
+	for key := range b.reports {
+		if n := b.state.Nodes[key]; n != nil {
+			n.Report = b.reports[key]
+		}
+	}
+	b.reports = nil
+	b.authority, err = authority.Open()
+	return true, err
+}
+
+func (b *brain) take(rec store.Record, authority *trust.Record) error {
+	switch {
+	case rec.Key == keyAuthority:
+		return json.Unmarshal(rec.Value, authority)
+	case rec.Key == keyCluster:
+		return json.Unmarshal(rec.Value, &b.state.Cluster)
+	case rec.Key == keyFramework:
+		return json.Unmarshal(rec.Value, &b.framework)
+	case rec.Key == keyLeases:
+		return json.Unmarshal(rec.Value, &b.state.Leases)
+	case rec.Key == keyEvents:
+		return json.Unmarshal(rec.Value, &b.events)
+	case rec.Key == keySecrets:
+		return json.Unmarshal(rec.Value, &b.secrets)
+	case strings.HasPrefix(rec.Key, kindNode):
+		var n decide.Node
+		err := json.Unmarshal(rec.Value, &n)
+		b.state.Nodes[n.ID] = &n
+		return err
+	case strings.HasPrefix(rec.Key, kindReport):
+		var r api.Report
+		err := json.Unmarshal(rec.Value, &r)
+		b.reports[strings.TrimPrefix(rec.Key, kindReport)] = &r
+		return err
+	case strings.HasPrefix(rec.Key, kindAgent):
+		var p placement
+		err := json.Unmarshal(rec.Value, &p)
+		b.keep(&p)
+		return err
+	}
+	return errors.New("unknown kind of record: was the store written by a newer version?")
+}
+
+// create the records of a new cluster, together: half a cluster is never found later.
+func (b *brain) create(ctx context.Context, epoch int64, now time.Time) error {
+	b.state.Cluster = decide.Cluster{ID: uuid.NewString(), Epoch: epoch}
+	b.secrets = secretsRecord{GatewayAdmin: password(), VolumeUser: password()}
+	authority, err := trust.NewRecord(b.state.Cluster.ID, now)
+	if err != nil {
+		return err
+	}
+	if b.authority, err = authority.Open(); err != nil {
+		return err
+	}
+	values := map[string][]byte{}
+	for key, v := range map[string]any{keyAuthority: authority, keySecrets: b.secrets, keyCluster: b.state.Cluster, keyFramework: b.framework} {
+		if values[key], err = json.Marshal(v); err != nil {
+			return fmt.Errorf("writing %s: %w", key, err)
+		}
+	}
+	return b.records.commit(ctx, values)
+}

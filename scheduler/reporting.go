@@ -1,0 +1,254 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+	"scaleio-framework/scheduler/server"
+	"scaleio-framework/scheduler/store"
+)
+
+// pending is a report that waits for its answer; held ones wait until the answer would differ from the one that the node has seen.
+type pending struct {
+	ctx      context.Context
+	node     string
+	seen     string
+	until    time.Time
+	received time.Time
+	reply    chan api.Answer
+}
+
+// leaderHold is how long the lease holder's reports are held at most: each renews the lease.
+const leaderHold = api.LeaderLeaseTTL / 3
+
+// Report takes a node's word and answers what it should be.
+func (b *brain) Report(ctx context.Context, c server.Caller, r api.Report) (api.Answer, error) {
+	raw, view, err := trim(&r)
+	if err != nil {
+		return api.Answer{}, err
+	}
+	b.metrics.reports.Inc()
+	now := time.Now()
+	p := &pending{ctx: ctx, node: c.Node, seen: r.Seen, received: now, reply: make(chan api.Answer, 1)}
+	p.until = now.Add(min(time.Duration(max(r.WaitMS, 0))*time.Millisecond, api.LongPollLimit))
+	e := &event{report: p, done: make(chan struct{}), apply: func() error { return b.heard(c.Node, &r, view, raw) }}
+	if err := b.submit(ctx, e); err != nil {
+		return api.Answer{}, err
+	}
+	select {
+	case <-e.done:
+		if e.err != nil {
+			return api.Answer{}, e.err
+		}
+	case <-b.ended:
+		return api.Answer{}, errStopped
+	}
+	select {
+	case answer := <-p.reply:
+		return answer, nil
+	case <-ctx.Done():
+		return api.Answer{}, errStopped
+	case <-b.ended:
+		return api.Answer{}, errStopped
+	}
+}
+
+// trim takes out of a report what changes without meaning, so that equal reports are equal bytes, and the leader's view, which is kept in
+// memory only: the next leader brings its own.
+func trim(r *api.Report) (raw []byte, view *api.ClusterView, err error) {
+	view, r.Cluster = r.Cluster, nil
+	kept := *r
+	kept.Time, kept.Seen, kept.WaitMS = time.Time{}, "", 0
+	kept.Disks = slices.Clone(r.Disks)
+	for i := range kept.Disks {
+		kept.Disks[i].PreparedAgeMS = 0
+	}
+	raw, err = json.Marshal(kept)
+	if err == nil && len(raw) > store.MaxRecord {
+		err = api.Errorf(api.CodeInvalid, "the report is larger than %d bytes", store.MaxRecord)
+	}
+	return raw, view, err
+}
+
+// heard applies a report.
+func (b *brain) heard(id string, r *api.Report, view *api.ClusterView, raw []byte) error {
+	n := b.state.Nodes[id]
+	if n == nil {
+		return api.Errorf(api.CodeUnauthorized, "node %s isn't known", id)
+	}
+	if r.Version.Cluster != "" && r.Version.Cluster != b.state.Cluster.ID {
+		b.event(n, "ForeignCluster", "it belongs to cluster %s, so it isn't taken", r.Version.Cluster)
+		return api.Errorf(api.CodeForbidden, "node %s belongs to cluster %s, not to this one", n.Name, r.Version.Cluster)
+	}
+	before := n.Report
+	n.Report, n.SeenAt = r, b.state.Now
+	if !r.Time.IsZero() {
+		n.Skew = r.Time.Sub(b.state.Now).Round(time.Second)
+	}
+	b.raw[kindReport+id] = raw
+	if n.Hostname != r.Node.Hostname && r.Node.Hostname != "" {
+		n.Hostname = r.Node.Hostname
+		b.touchNode(n)
+	}
+	if foreign := decide.Foreign(&b.state.Cluster, r); foreign != "" && decide.Foreign(&b.state.Cluster, before) != foreign {
+		b.event(n, "ForeignSystem", "its MDM belongs to ScaleIO system %s; ours is %s", foreign, b.state.Cluster.SystemID)
+	}
+	if claims := decide.Settled(&b.state, n); len(claims) != len(n.Claims) {
+		n.Claims = claims
+		b.touchNode(n)
+	}
+	if view != nil && b.state.Leads(n) {
+		b.viewed(n, view)
+	}
+	return nil
+}
+
+// viewed takes what the leader sees, and the claims that it makes.
+func (b *brain) viewed(n *decide.Node, view *api.ClusterView) {
+	b.state.View = &decide.View{ClusterView: view, From: n.ID, At: b.state.Now.Add(-time.Duration(view.AgeMS) * time.Millisecond)}
+	claims, refused := decide.Claims(&b.state, view)
+	for id, all := range claims {
+		owner := b.state.Nodes[id]
+		owner.Claims = all
+		b.touchNode(owner)
+		b.stamp(owner) // what it said before it knew of the claim settles nothing
+	}
+	if text := strings.Join(refused, "; "); text != "" && text != b.refusedClaims {
+		b.event(n, "ClaimRefused", "%s", text)
+	}
+	b.refusedClaims = strings.Join(refused, "; ")
+}
+
+// grant leases to the nodes that reported in this turn.
+func (b *brain) grant(batch []*event) {
+	before := b.state.Leases
+	for _, e := range batch {
+		if e.report == nil || e.err != nil {
+			continue
+		}
+		n := b.state.Nodes[e.report.node]
+		b.state.Leases = decide.Leader(&b.state, n)
+		leases, why := decide.Disruption(&b.state, n)
+		b.state.Leases = leases
+		if why != "" {
+			b.log.Debug("disruption refused", "node", n.Name, "reason", why)
+		}
+	}
+	now := b.state.Leases
+	if now.Leader != before.Leader {
+		b.touched[keyLeases] = true
+		b.event(b.state.Nodes[now.Leader], "LeaderChanged", "it leads now")
+	}
+	if now.Disruption != before.Disruption {
+		b.touched[keyLeases] = true
+		if now.Disruption != "" {
+			b.event(b.state.Nodes[now.Disruption], "DisruptionGranted", "it may be interrupted; no other node may")
+		} else {
+			b.event(b.state.Nodes[before.Disruption], "DisruptionEnded", "the lease is back")
+		}
+	}
+}
+
+// hold a report until it is answered; an older one of the same node has lost its reader.
+func (b *brain) hold(p *pending) {
+	b.held = slices.DeleteFunc(b.held, func(old *pending) bool { return old.node == p.node })
+	if n := b.state.Nodes[p.node]; b.state.Leases.Leader == n.ID {
+		p.until = earlier(p.until, p.received.Add(leaderHold))
+	}
+	b.held = append(b.held, p)
+}
+
+// answers to the reports that are due: new ones, ones whose answer changed, ones whose time is up. The rest stay held, as far as there is room.
+func (b *brain) answers() map[*pending]api.Answer {
+	due := map[*pending]api.Answer{}
+	var still []*pending
+	for _, p := range b.held {
+		if p.ctx.Err() != nil {
+			continue
+		}
+		answer := b.answer(b.state.Nodes[p.node])
+		if answer.ETag == p.seen && b.state.Now.Before(p.until) && len(still) < api.MaxLongPolls {
+			still = append(still, p)
+			continue
+		}
+		due[p] = answer
+	}
+	b.held = still
+	for p, answer := range due { // who is told to wait finds room when it comes back
+		b.pace(p, &answer, len(still)+len(due) <= api.MaxLongPolls)
+		due[p] = answer
+	}
+	return due
+}
+
+// answer for a node. Its spec gets a new generation here, stored in this turn, if the content changed.
+func (b *brain) answer(n *decide.Node) api.Answer {
+	spec := b.stamp(n)
+	a := api.Answer{
+		Spec: spec, Storage: decide.Storage(&b.state, n), Hold: b.state.Held(n), Secrets: b.secretsFor(n), Servers: b.Servers,
+	}
+	if b.state.Leads(n) {
+		a.Leases = append(a.Leases, api.Lease{Name: api.LeaseLeader, TTLMS: api.LeaderLeaseTTL.Milliseconds()})
+	}
+	if b.state.Leases.Disruption == n.ID {
+		a.Leases = append(a.Leases, api.Lease{Name: api.LeaseDisruption})
+	}
+	a.ETag = decide.ETag(a)
+	return a
+}
+
+func (b *brain) stamp(n *decide.Node) api.NodeSpec {
+	spec := decide.Spec(&b.state, n)
+	if hash := decide.Hash(spec); hash != n.SpecHash {
+		n.Generation++
+		n.SpecHash = hash
+		spec.Version.Generation = n.Generation
+		b.touchNode(n)
+	}
+	return spec
+}
+
+func (b *brain) secretsFor(n *decide.Node) (s api.Secrets) {
+	needs := decide.SecretsFor(&b.state, n)
+	if needs.Admin {
+		s.Admin = b.AdminPassword
+	}
+	if needs.GatewayAdmin {
+		s.GatewayAdmin = api.NewSecret(b.secrets.GatewayAdmin)
+	}
+	if needs.VolumeUser {
+		s.VolumeUser = api.NewSecret(b.secrets.VolumeUser)
+	}
+	return s
+}
+
+// pace says when to report next. At rest rarely, with jitter, so that thousands don't come together; where something waits for the node, it
+// keeps a request open, if there is room for it.
+func (b *brain) pace(p *pending, a *api.Answer, room bool) {
+	n := b.state.Nodes[p.node]
+	switch awaited := decide.Awaited(&b.state, n); {
+	case awaited && (room || b.state.Leads(n)):
+		a.Wait = true
+		a.PollMS = leaderHold.Milliseconds()
+	case awaited:
+		a.PollMS = jittered(10 * time.Second).Milliseconds()
+	default:
+		a.PollMS = jittered(api.RestPoll).Milliseconds()
+	}
+}
+
+// jittered by a tenth to either side.
+func jittered(d time.Duration) time.Duration { return d - d/10 + rand.N(d/5) }
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -145,7 +145,7 @@ func (b *brain) collect(first *event) []*event {
 // turn is one round: apply, decide, store, answer.
 func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, err error) {
 	b.mu.Lock()
-	b.state.Now = time.Now()
+	b.state.Now = b.Now()
 	for _, e := range batch {
 		if e.err = e.apply(); e.err == nil && e.report != nil {
 			b.hold(e.report)
@@ -214,7 +214,7 @@ func (b *brain) next() time.Duration {
 			soonest = p.until
 		}
 	}
-	return max(time.Until(soonest), time.Millisecond)
+	return max(soonest.Sub(b.Now()), time.Millisecond)
 }
 
 // store what was touched.

@@ -16,8 +16,11 @@ type Mesos interface {
 	Run(ctx context.Context, f Framework, h MesosHandler) error
 	// Kill asks for the end of a task. The daemon that the task placed goes on.
 	Kill(ctx context.Context, taskID, agentID string) error
-	// Revive drops our filters: an agent that was declined for long has to be offered again, because its task ended. Without a
-	// subscription it does nothing: a new one starts without filters.
+}
+
+// A Reviver is a Mesos that can drop our filters: an agent that was declined for long has to be offered again, because its task ended. Where
+// it can't, that happens when the filter runs out. Without a subscription it does nothing: a new one starts without filters.
+type Reviver interface {
 	Revive(ctx context.Context) error
 }
 

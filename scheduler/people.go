@@ -36,7 +36,7 @@ func (b *brain) Status() api.ClusterStatus {
 // snapshot for a reader: what time it is now, everything else as it stands.
 func (b *brain) snapshot() decide.State {
 	s := b.state
-	s.Now = time.Now()
+	s.Now = b.Now()
 	return s
 }
 

@@ -247,9 +247,13 @@ func (b *brain) backOff(p *placement) {
 
 // reviveOffers has Mesos forget our filters: without it an agent that we declined for an hour wouldn't be offered when its task ends.
 func (b *brain) reviveOffers(ctx context.Context) {
+	reviver, ok := b.Mesos.(Reviver)
+	if !ok {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := b.Mesos.Revive(ctx); err != nil {
+	if err := reviver.Revive(ctx); err != nil {
 		b.log.Warn("asking for offers failed", "err", err)
 	}
 }

@@ -34,7 +34,7 @@ func (b *brain) Report(ctx context.Context, c server.Caller, r api.Report) (api.
 		return api.Answer{}, err
 	}
 	b.metrics.reports.Inc()
-	now := time.Now()
+	now := b.Now()
 	p := &pending{ctx: ctx, node: c.Node, seen: r.Seen, received: now, reply: make(chan api.Answer, 1)}
 	p.until = now.Add(min(time.Duration(max(r.WaitMS, 0))*time.Millisecond, api.LongPollLimit))
 	e := &event{report: p, done: make(chan struct{}), apply: func() error { return b.heard(c.Node, &r, view, raw) }}

@@ -42,6 +42,7 @@ type Options struct {
 	Artifacts     map[string]string // sha256 -> file
 	CAFile        string            // where people find the CA certificate; "" = nowhere
 	Adopt         bool
+	Now           func() time.Time // nil = time.Now
 	Log           *slog.Logger
 }
 
@@ -52,6 +53,9 @@ var errDisconnected = errors.New("disconnected")
 
 // Run until ctx ends (nil), the store fails, or Mesos has another scheduler in our place.
 func Run(ctx context.Context, o Options) error {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	b := newBrain(o)
 	if err := b.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -90,7 +94,7 @@ func (b *brain) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := b.Now()
 	if found && !b.Adopt {
 		b.state.Leases.LeaderUntil = now.Add(api.LeaderLeaseTTL) // its holder may still count on it
 		return nil

@@ -97,12 +97,17 @@ func fakeSCLI(mode string) int {
 	return 0
 }
 
+// fake scli's environment. Under -race a program waits a second at its end unless told otherwise.
+func fake(mode string) map[string]string {
+	return map[string]string{"FAKE_SCLI": mode, "GORACE": "atexit_sleep_ms=0"}
+}
+
 func talkTo(t *testing.T, mode string, timeout time.Duration, replies ...scaleio.Reply) (string, error) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	return scaleio.Terminal{Quiet: 300 * time.Millisecond}.Converse(t.Context(),
-		platform.Cmd{Path: self, Env: map[string]string{"FAKE_SCLI": mode}, Timeout: timeout}, replies)
+		platform.Cmd{Path: self, Env: fake(mode), Timeout: timeout}, replies)
 }
 
 // cli whose scli is this very binary.
@@ -114,7 +119,7 @@ func cli(t *testing.T, mode map[string]string) *scaleio.CLI {
 		for command, m := range mode {
 			for _, a := range cmd.Args {
 				if a == "--"+command {
-					cmd.Env = map[string]string{"FAKE_SCLI": m}
+					cmd.Env = fake(m)
 				}
 			}
 		}

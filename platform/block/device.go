@@ -1,0 +1,120 @@
+package block
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"scaleio-framework/platform"
+)
+
+// errBusy is O_EXCL's answer: the kernel or another exclusive opener has the disk.
+var errBusy = errors.New("claimed by the kernel or by another program")
+
+// A device that is open for reading, exclusively.
+type device interface {
+	io.ReaderAt
+	io.Closer
+	// is gives number and size of what was really opened.
+	is() (n number, size int64, err error)
+}
+
+// devices is what can't be shown with plain files: pulled out for testing.
+type devices interface {
+	// nodes lists the block special files of /dev by number, each list sorted.
+	nodes() (map[number][]string, error)
+	// number of a block special file; ok is false for anything else. Links are followed.
+	number(path string) (n number, ok bool, err error)
+	// open a disk exclusively; errBusy if somebody has it.
+	open(path string) (device, error)
+}
+
+type systemDevices struct{ root platform.Root }
+
+func (s systemDevices) nodes() (map[number][]string, error) {
+	nodes := map[number][]string{}
+	dev := s.root.Path("dev")
+	err := filepath.WalkDir(dev, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil && path == dev:
+			return err
+		case err != nil: // went away
+			return nil
+		case entry.IsDir():
+			if depth := strings.Count(strings.TrimPrefix(path, dev), "/"); depth > 1 || entry.Name() == "pts" || entry.Name() == "shm" {
+				return fs.SkipDir
+			}
+			return nil
+		case entry.Type()&fs.ModeDevice == 0 || entry.Type()&fs.ModeCharDevice != 0:
+			return nil
+		}
+		if n, ok, err := s.number(path); err == nil && ok {
+			nodes[n] = append(nodes[n], "/"+strings.TrimPrefix(strings.TrimPrefix(path, string(s.root)), "/"))
+		}
+		return nil
+	})
+	for _, paths := range nodes {
+		sort.Strings(paths)
+	}
+	return nodes, err
+}
+
+func (s systemDevices) number(path string) (number, bool, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return number{}, false, err
+	}
+	return number{unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))}, st.Mode&unix.S_IFMT == unix.S_IFBLK, nil //nolint:unconvert // 32 bit on some platforms
+}
+
+// open with O_DIRECT, so that reading a disk pushes nobody's data out of the page cache; without it where the driver can't.
+func (s systemDevices) open(path string) (device, error) {
+	full := s.root.Path(path)
+	flags := unix.O_RDONLY | unix.O_EXCL | unix.O_CLOEXEC | unix.O_NOFOLLOW
+	fd, err := unix.Open(full, flags|unix.O_DIRECT, 0)
+	direct := true
+	if errors.Is(err, syscall.EINVAL) {
+		direct = false
+		fd, err = unix.Open(full, flags, 0)
+	}
+	switch {
+	case errors.Is(err, syscall.EBUSY):
+		return nil, errBusy
+	case err != nil:
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	return &openDisk{os.NewFile(uintptr(fd), path), direct}, nil
+}
+
+type openDisk struct {
+	*os.File
+	direct bool
+}
+
+func (d *openDisk) is() (number, int64, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(d.Fd()), &st); err != nil {
+		return number{}, 0, fmt.Errorf("asking for the number of %s: %w", d.Name(), err)
+	}
+	size, err := d.Seek(0, io.SeekEnd)
+	if err != nil {
+		return number{}, 0, fmt.Errorf("asking for the size of %s: %w", d.Name(), err)
+	}
+	return number{unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))}, size, nil //nolint:unconvert // 32 bit on some platforms
+}
+
+// Close drops what the reads left in the page cache.
+func (d *openDisk) Close() error {
+	if !d.direct {
+		_ = unix.Fadvise(int(d.Fd()), 0, 0, unix.FADV_DONTNEED)
+	}
+	return d.File.Close()
+}

@@ -151,7 +151,7 @@ func (l *Leader) Plan(in Input) step.Plan {
 		{Step: one(StepPool, fromObjects(diffPool)), After: api.GateGatewayReady},
 		{Step: one(StepFaultSets, fromObjects(diffFaultSets)), After: api.GateGatewayReady},
 		{Step: &volumeUser{lead: l, in: in}, After: api.GateGatewayReady},
-		{Step: many(StepSDSs, fromObjects(diffSDSs)), After: api.GatePoolReady, Timeout: manyTimeout},
+		{Step: many(StepSDSs, fromObjects(diffSDSs)), After: api.GateGatewayReady, Timeout: manyTimeout},
 		{Step: many(StepDevices, fromObjects(diffDevices)), After: api.GatePoolReady, Timeout: manyTimeout},
 	}
 }

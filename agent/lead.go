@@ -19,7 +19,7 @@ type Leader interface {
 // Pace of the leader's loop.
 const (
 	leadWorking = time.Second
-	leadResting = 10 * time.Second
+	leadResting = 3 * time.Second // an interruption of a node rests on a sample of at most 10 s
 	leadLimit   = 2 * time.Minute
 )
 

@@ -12,7 +12,7 @@ import (
 // Pace of reports: never faster than reportGap, and no slower than leaderPoll while the leader lease has to be renewed.
 const (
 	reportGap  = 20 * time.Millisecond
-	leaderPoll = api.LeaderLeaseTTL / 3
+	leaderPoll = api.LeaderLeaseTTL / 5
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
 )

@@ -21,7 +21,6 @@ import (
 	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/scheduler/client"
-	"scaleio-framework/systemd"
 )
 
 // localGateway: goscaleio is used on the leader's own node only; the port needs root, so whoever answers there is the gateway.

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"scaleio-framework/installer"
+	"scaleio-framework/platform"
+	"scaleio-framework/scheduler/api"
+)
+
+// minDiskBytes is the product's smallest device, 100 GB; a cluster may ask for more.
+const minDiskBytes = 100_000_000_000
+
+// Detected is what the agent sees on a machine without being part of a cluster.
+type Detected struct {
+	Platform  api.Platform `json:"platform"`
+	Evidence  string       `json:"evidence"`
+	MachineID string       `json:"machineId"`
+	Addresses []string     `json:"addresses"`
+	Disks     []api.Disk   `json:"disks"`
+	MDM       *api.MDMView `json:"mdm,omitempty"`
+	Intents   []api.Intent `json:"intents,omitempty"`
+}
+
+func detectCommand() *cobra.Command {
+	var asJSON bool
+	var allow []string
+	cmd := &cobra.Command{
+		Use:   "detect",
+		Short: "Show what the agent sees on this machine; changes nothing",
+		Long:  "detect shows platform, addresses and every disk with the reasons for which it would be refused. It only reads; without root some disks can't be read and are refused for that.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			seen, err := detect(cmd.Context(), allow)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				encoder := json.NewEncoder(os.Stdout)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(seen)
+			}
+			return showDetected(os.Stdout, seen)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for machines")
+	cmd.Flags().StringSliceVar(&allow, "allow-types", nil, "types of disks that are refused unless named: loop, dm")
+	return cmd
+}
+
+func detect(ctx context.Context, allow []string) (Detected, error) {
+	facts, err := platform.ReadFacts("/", platform.SystemEnv())
+	if err != nil {
+		return Detected{}, err
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	looker := installer.New(system(facts, quiet), installer.Options{Log: quiet})
+	spec := api.NodeSpec{Node: facts.MachineID, Disks: api.DiskPolicy{Use: api.DiskUseAllEmpty, AllowTypes: allow, MinSizeBytes: minDiskBytes}}
+	seen := looker.Observe(ctx, installer.Input{Spec: spec, Leases: noLeases{}})
+	return Detected{Platform: seen.Platform, Evidence: facts.Evidence, MachineID: facts.MachineID, Addresses: seen.Addresses, Disks: seen.Disks, MDM: seen.MDM, Intents: seen.Intents}, nil
+}
+
+func showDetected(w io.Writer, seen Detected) error {
+	verdict := "supported"
+	if !seen.Platform.Supported {
+		verdict = "not supported: " + seen.Platform.Reason
+	}
+	fmt.Fprintf(w, "platform   %s, kernel %s, %s (%s)\n", seen.Platform.Pretty, seen.Platform.Kernel, seen.Platform.Arch, verdict)
+	fmt.Fprintf(w, "evidence   %s\n", seen.Evidence)
+	fmt.Fprintf(w, "machine    %s, addresses %v\n", seen.MachineID, seen.Addresses)
+	if seen.MDM != nil && seen.MDM.Installed {
+		fmt.Fprintf(w, "mdm        in a cluster: %t %s, master: %t\n", seen.MDM.InCluster, seen.MDM.SystemID, seen.MDM.Master)
+	}
+	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	for _, d := range seen.Disks {
+		fmt.Fprintf(table, "%s\t%d GB\t%s\t%s\t%s\t%s\n", d.Path, d.SizeBytes/1e9, d.State, d.Reason, d.ID, d.Message)
+	}
+	return table.Flush()
+}

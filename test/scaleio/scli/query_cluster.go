@@ -63,7 +63,11 @@ func (r *run) printMember(m mgmt.Member) {
 		r.print("        IP Addresses: %s, Port: %d", strings.Join(m.IPs, ", "), m.Port)
 	}
 	if m.Kind != mgmt.Standby {
-		r.print("        Status: %s, Version: %s", m.Status, mgmt.Version)
+		version := mgmt.Version
+		if m.Status == "Disconnected" {
+			version = "N/A"
+		}
+		r.print("        Status: %s, Version: %s", m.Status, version)
 	}
 }
 

@@ -15,14 +15,14 @@ import (
 // sdcConnected is the fact that the SDC knows all managers, now and after the next boot, and that the system knows the SDC. Systems that others pointed it
 // at stay.
 type sdcConnected struct {
-	drv      scaleio.DrvCfg
 	files    Files
+	commands Commands
 	managers []string
 	systemID string
 }
 
 func connectSDC(o *orders) step.Step {
-	return sdcConnected{drvCfg(o.sys.Files, o.sys.Commands), o.sys.Files, o.managers(), o.Spec.SystemID}
+	return sdcConnected{o.sys.Files, o.sys.Commands, o.managers(), o.Spec.SystemID}
 }
 
 func (sdcConnected) Name() string { return "connect-sdc" }
@@ -31,10 +31,11 @@ func (s sdcConnected) Check(ctx context.Context) (step.Finding, error) {
 	if len(s.managers) == 0 {
 		return step.Wait("WaitingForRoles", "the MDM managers aren't chosen yet"), nil
 	}
-	if !exists(s.files, s.drv.Path) {
-		return step.Wait("NoSDC", "%s isn't there yet", s.drv.Path), nil
+	drv := drvCfg(s.files, s.commands)
+	if !exists(s.files, drv.Path) {
+		return step.Wait("NoSDC", "%s isn't there yet", drv.Path), nil
 	}
-	known, err := s.drv.MDMs(ctx)
+	known, err := drv.MDMs(ctx)
 	if raw, is := scaleio.UnknownDialect(err); is {
 		return step.Block("UnknownDialect", "drv_cfg answers in words that this program doesn't know, nothing is changed: %.200q", raw), nil
 	} else if err != nil {
@@ -50,12 +51,12 @@ func (s sdcConnected) Check(ctx context.Context) (step.Finding, error) {
 	if !sameSet(ours.IPs, s.managers) {
 		return step.Need("OtherMDMs", "the SDC is pointed at %s, the managers are %s", strings.Join(ours.IPs, ","), strings.Join(s.managers, ",")), nil
 	}
-	stored, err := s.stored()
+	stored, err := s.stored(drv.File)
 	if err != nil {
 		return step.Finding{}, err
 	}
 	if !stored {
-		return step.Need("NotStored", "%s doesn't name %s: the SDC would forget them at the next boot", s.drv.File, strings.Join(s.managers, ",")), nil
+		return step.Need("NotStored", "%s doesn't name %s: the SDC would forget them at the next boot", drv.File, strings.Join(s.managers, ",")), nil
 	}
 	if !ours.Connected() {
 		return step.Wait("NotConnected", "the SDC has no id yet: %s don't answer it, SDCs are restricted and this one isn't approved, or another node has the same GUID", strings.Join(ours.IPs, ",")), nil
@@ -80,8 +81,8 @@ func (s sdcConnected) ours(known []scaleio.KnownMDM) (scaleio.KnownMDM, bool) {
 
 var drvCfgLine = regexp.MustCompile(`(?im)^mdm\s+([0-9A-F:.,]+)\s*$`)
 
-func (s sdcConnected) stored() (bool, error) {
-	text, err := s.files.Read(s.drv.File)
+func (s sdcConnected) stored(file string) (bool, error) {
+	text, err := s.files.Read(file)
 	if errors.Is(err, platform.ErrNotFound) {
 		return false, nil
 	} else if err != nil {
@@ -96,33 +97,34 @@ func (s sdcConnected) stored() (bool, error) {
 }
 
 func (s sdcConnected) Apply(ctx context.Context) error {
-	known, err := s.drv.MDMs(ctx)
+	drv := drvCfg(s.files, s.commands)
+	known, err := drv.MDMs(ctx)
 	if err != nil {
 		return err
 	}
 	ours, ok := s.ours(known)
 	switch {
 	case !ok:
-		err = s.drv.AddMDM(ctx, s.managers)
+		err = drv.AddMDM(ctx, s.managers)
 	case !sameSet(ours.IPs, s.managers):
-		err = s.drv.ModifyMDM(ctx, ours.IPs[0], s.managers)
+		err = drv.ModifyMDM(ctx, ours.IPs[0], s.managers)
 	}
 	if err != nil {
 		return err
 	}
-	if stored, err := s.stored(); err != nil || stored {
+	if stored, err := s.stored(drv.File); err != nil || stored {
 		return err
 	}
-	return s.store(ours.IPs)
+	return s.store(drv.File, ours.IPs)
 }
 
 // store replaces the line of our system, which has one of the old or the new addresses, or adds one. The GUID above it is the SDC's identity and stays.
-func (s sdcConnected) store(old []string) error {
-	text, err := s.files.Read(s.drv.File)
+func (s sdcConnected) store(file string, old []string) error {
+	text, err := s.files.Read(file)
 	if err != nil {
 		return err
 	}
-	mode, _, err := s.files.Stat(s.drv.File)
+	mode, _, err := s.files.Stat(file)
 	if err != nil {
 		return err
 	}
@@ -140,7 +142,7 @@ func (s sdcConnected) store(old []string) error {
 	if !done {
 		out = append(out, line)
 	}
-	return s.files.Write(s.drv.File, []byte(strings.Join(out, "\n")+"\n"), mode.Perm())
+	return s.files.Write(file, []byte(strings.Join(out, "\n")+"\n"), mode.Perm())
 }
 
 func shares(a, b []string) bool {

@@ -13,7 +13,6 @@ import (
 
 // runScini looks further than the unit: it is active without a driver for the running kernel too, and then every map and mount fails.
 func runScini(o *orders) step.Step {
-	drv := drvCfg(o.sys.Files, o.sys.Commands)
 	return newRunUnit(o, "run-scini", scaleio.UnitSDC, 30*time.Second, func(ctx context.Context) error {
 		if _, _, err := o.sys.Files.Stat(scaleio.PathScini); err != nil {
 			if errors.Is(err, platform.ErrNotFound) {
@@ -21,7 +20,7 @@ func runScini(o *orders) step.Step {
 			}
 			return err
 		}
-		_, err := drv.GUID(ctx)
+		_, err := drvCfg(o.sys.Files, o.sys.Commands).GUID(ctx)
 		return err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ type CLI struct {
 // Options of a CLI; the zero value asks the MDM of this node only.
 type Options struct {
 	Path     string          // PathCLI
-	Lock     string          // file that is locked around a session
+	Lock     string          // file that is locked around a session; in Home, if there is one
 	Home     string          // HOME of scli: its session file is ours alone, so that a person's logout doesn't end it
 	Listed   func() []string // addresses of the MDMs that the cluster has: their certificate is accepted at first sight, no other's
 	Timeout  time.Duration   // of one command; CallTimeout
@@ -39,6 +40,9 @@ const CallTimeout = 8 * time.Second
 func NewCLI(commands Commands, o Options) *CLI {
 	if o.Path == "" {
 		o.Path = PathCLI
+	}
+	if o.Lock == "" && o.Home != "" {
+		o.Lock = filepath.Join(o.Home, "scli.lock")
 	}
 	if o.Timeout == 0 {
 		o.Timeout = CallTimeout

@@ -30,7 +30,6 @@ type rest struct {
 	posts   []string
 	answers map[string]string // path -> body of a GET
 	refuse  map[string]string // path -> body of an error
-	status  int
 	hang    bool
 }
 

@@ -83,12 +83,11 @@ func (n *Node) AddDisk(ctx context.Context, content Content) (Disk, error) {
 	if err := errors.Join(n.cluster.save(), n.writeKeeperFile()); err != nil {
 		return disk, err
 	}
-	init, err := n.init()
-	if err != nil {
+	if _, err := n.init(); err != nil {
 		return disk, nil // not running: it finds the disk when it boots
 	}
 	minor := strings.TrimPrefix(disk.Device, "/dev/loop")
-	_, err = output(ctx, "nsenter", "-t", strconv.Itoa(init), "-m", "--", "mknod", disk.Device, "b", "7", minor)
+	_, err = n.Output(ctx, "mknod", disk.Device, "b", "7", minor)
 	return disk, err
 }
 
@@ -215,7 +214,9 @@ func (n *Node) Shell(argv ...string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]string{"nsenter", "-t", strconv.Itoa(init), "-a", "--"}, argv...), nil
+	// --root as well: on a host that is itself a chroot, the root of the machine's
+	// mount namespace is not the machine's root.
+	return append([]string{"nsenter", "--target=" + strconv.Itoa(init), "--all", "--root", "--wd", "--"}, argv...), nil
 }
 
 // Run runs a command on the node, as root, outside of every unit.
@@ -239,11 +240,28 @@ func (n *Node) Output(ctx context.Context, argv ...string) (string, error) {
 	return result.Stdout, nil
 }
 
+// What systemd as a machine's init does on SIGRTMIN+4 and +5, counted from the
+// C library's SIGRTMIN.
+const (
+	sigPowerOff = unix.Signal(34 + 4)
+	sigReboot   = unix.Signal(34 + 5)
+)
+
+func (n *Node) power(button unix.Signal) error {
+	init, err := n.init()
+	if err == nil {
+		err = unix.Kill(init, button)
+	}
+	if err != nil {
+		return fmt.Errorf("pressing the power button of %s: %w", n.Name, err)
+	}
+	return nil
+}
+
 // Stop shuts the machine down as its power button would; after a minute it
 // loses power.
 func (n *Node) Stop(ctx context.Context) error {
-	if init, err := n.init(); err == nil {
-		_ = unix.Kill(init, unix.Signal(34+4)) // SIGRTMIN+4: systemd powers off
+	if n.power(sigPowerOff) == nil {
 		patient, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		if n.Keeper.wait(patient) == nil {
@@ -278,11 +296,13 @@ func (n *Node) Reboot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := n.Run(ctx, "systemctl", "--no-block", "reboot"); err != nil {
+	if err := n.power(sigReboot); err != nil {
 		return err
 	}
-	err = poll(ctx, n.Name+" to reboot", func() bool {
-		now, err := n.Run(ctx, "cat", "/proc/sys/kernel/random/boot_id")
+	limited, cancel := context.WithTimeoutCause(ctx, bootWithin, fmt.Errorf("not within %v", bootWithin))
+	defer cancel()
+	err = poll(limited, n.Name+" to reboot", func() bool {
+		now, err := n.Run(limited, "cat", "/proc/sys/kernel/random/boot_id")
 		return err == nil && now.Code == 0 && now.Stdout != before
 	})
 	if err != nil {

@@ -144,6 +144,7 @@ func (m *Master) Task(framework, id string) (*SimulatedTask, bool) {
 type Counts struct {
 	Frameworks, Connected int
 	Agents, Offers, Tasks int
+	ActiveAgents          int // registered and connected
 	Running               int // tasks in TASK_RUNNING
 	OffersMade            int // ever
 }
@@ -156,6 +157,9 @@ func (m *Master) Counts() Counts {
 	for _, a := range m.agents {
 		if a.registered() {
 			c.Agents++
+		}
+		if a.active() {
+			c.ActiveAgents++
 		}
 	}
 	for _, f := range m.frameworks {

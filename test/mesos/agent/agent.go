@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -47,6 +48,7 @@ type Agent struct {
 	mu         sync.Mutex
 	identity   identity
 	containers map[taskKey]*container
+	stopped    bool // containers belong to the next agent with this work_dir
 	waiters    sync.WaitGroup
 }
 
@@ -139,12 +141,33 @@ func (a *Agent) Run(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		<-ctx.Done()
-		_ = executors.Close()
+		a.leaveExecutors(executors)
 		return server.Close()
 	})
 	err = group.Wait()
 	a.updates.Close()
 	return err
+}
+
+// leaveExecutors hangs up on the executors, which then look for the next agent.
+func (a *Agent) leaveExecutors(listener net.Listener) {
+	a.mu.Lock()
+	a.stopped = true
+	a.mu.Unlock()
+	_ = listener.Close()
+	for _, c := range a.all() {
+		c.mu.Lock()
+		if c.conn != nil {
+			_ = c.conn.Close()
+		}
+		c.mu.Unlock()
+	}
+}
+
+func (a *Agent) isStopped() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stopped
 }
 
 func (a *Agent) id() string {

@@ -204,6 +204,9 @@ func (a *Agent) report(c *container, state v1.TaskState, reason v1.TaskStatus_Re
 // take stores an update and passes it on. The same one twice (an executor that
 // subscribes again) counts once.
 func (a *Agent) take(c *container, status v1.TaskStatus) {
+	if a.isStopped() {
+		return
+	}
 	c.mu.Lock()
 	for _, known := range c.statuses {
 		if string(known.UUID) == string(status.UUID) {
@@ -226,6 +229,9 @@ func (a *Agent) take(c *container, status v1.TaskStatus) {
 
 // executorEnded runs once the executor's process is gone.
 func (a *Agent) executorEnded(c *container) {
+	if a.isStopped() {
+		return
+	}
 	if !c.terminal() {
 		a.report(c, v1.TASK_FAILED, v1.REASON_EXECUTOR_TERMINATED, "Executor terminated")
 	}

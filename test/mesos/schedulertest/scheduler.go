@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/mesos/mesos-go/api/v1/lib/recordio"
 	"github.com/stretchr/testify/require"
@@ -16,6 +18,9 @@ import (
 
 // Object is a JSON object.
 type Object = map[string]any
+
+// patience is how long a subscription waits for everything that a test expects.
+const patience = 30 * time.Second
 
 // A Subscription is one framework's stream.
 type Subscription struct {
@@ -25,6 +30,7 @@ type Subscription struct {
 	url      string
 	streamID string
 	frames   func() ([]byte, error)
+	offers   []Object // received and not yet asked for
 	// AutoAcknowledge answers every update that has a uuid.
 	AutoAcknowledge bool
 }
@@ -44,6 +50,8 @@ func Subscribe(t *testing.T, url string, info Object) *Subscription {
 	response := post(t, url, "", call)
 	t.Cleanup(func() { _ = response.Body.Close() })
 	require.Equal(t, http.StatusOK, response.StatusCode)
+	giveUp := time.AfterFunc(patience, func() { _ = response.Body.Close() })
+	t.Cleanup(func() { giveUp.Stop() })
 	s := &Subscription{
 		t: t, url: url, streamID: response.Header.Get("Mesos-Stream-Id"),
 		frames: recordio.NewReader(response.Body).ReadFrame, AutoAcknowledge: true,
@@ -75,12 +83,25 @@ func (s *Subscription) Next(kind string) Object {
 		require.NoError(s.t, err, "waiting for %s", kind)
 		var event Object
 		require.NoError(s.t, json.Unmarshal(frame, &event))
-		if event["type"] == "UPDATE" {
-			s.acknowledge(Dig(event, "update", "status").(Object))
-		}
+		s.note(event)
 		if event["type"] == kind {
 			return event
 		}
+	}
+}
+
+// note keeps offers that come while something else is waited for.
+func (s *Subscription) note(event Object) {
+	switch event["type"] {
+	case "UPDATE":
+		s.acknowledge(Dig(event, "update", "status").(Object))
+	case "OFFERS":
+		for _, offer := range Dig(event, "offers", "offers").([]any) {
+			s.offers = append(s.offers, offer.(Object))
+		}
+	case "RESCIND":
+		id := Dig(event, "rescind", "offer_id", "value")
+		s.offers = slices.DeleteFunc(s.offers, func(o Object) bool { return Dig(o, "id", "value") == id })
 	}
 }
 
@@ -111,10 +132,15 @@ func (s *Subscription) acknowledge(status Object) {
 	}
 }
 
-// Offer is the next offer.
+// Offer is an offer that hasn't been returned before, waiting for one if need be.
 func (s *Subscription) Offer() Object {
 	s.t.Helper()
-	return Dig(s.Next("OFFERS"), "offers", "offers", 0).(Object)
+	for len(s.offers) == 0 {
+		s.Next("OFFERS")
+	}
+	offer := s.offers[0]
+	s.offers = s.offers[1:]
+	return offer
 }
 
 // Call makes a call of the type with its nested message ("" = none).

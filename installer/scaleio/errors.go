@@ -93,7 +93,7 @@ var texts = []struct {
 	re   *regexp.Regexp
 }{
 	{KindUsage, regexp.MustCompile(`(?m)^Usage: scli|Wrong command parameters`)},
-	{KindUnreachable, regexp.MustCompile(`Failed to connect to MDM|Failed to connect`)},
+	{KindUnreachable, regexp.MustCompile(`Failed to connect|Could not connect to MDM|Connection to the MDM was lost`)},
 	{KindNotMaster, regexp.MustCompile(`not supported on the (Slave|Standby|Secondary) MDM`)},
 	{KindNoCluster, regexp.MustCompile(`The MDM cluster state is incorrect|This MDM is not attached to a system|MDM is not configured`)},
 	{KindForeign, regexp.MustCompile(`(previously )?part of (this|another) cluster (and|or) was not properly removed|already attached to another MDM|actively attached` +

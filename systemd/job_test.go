@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +37,7 @@ func TestRunJob_succeeds(t *testing.T) {
 		assert.Equal(t, "a(sb)", props["EnvironmentFiles"].Signature().String())
 		assert.Equal(t, uint64(60_000_000), props["TimeoutStartUSec"].Value())
 		assert.Equal(t, true, props["RemainAfterExit"].Value())
+		assert.Contains(t, fmt.Sprint(props["ExecStart"].Value()), "install] false", "a failure counts")
 		info, err := os.Stat(m.outputDir)
 		require.NoError(t, err)
 		assert.Equal(t, os.FileMode(0o700), info.Mode().Perm())

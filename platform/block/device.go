@@ -53,9 +53,10 @@ func (s systemDevices) nodes() (map[number][]string, error) {
 				return fs.SkipDir
 			}
 			return nil
-		case entry.Type()&fs.ModeDevice == 0 || entry.Type()&fs.ModeCharDevice != 0:
+		case entry.Type()&(fs.ModeSymlink|fs.ModeCharDevice|fs.ModeNamedPipe|fs.ModeSocket) != 0:
 			return nil
 		}
+		// The entry's own type isn't enough: containers bind a device over a plain file, and the folder still calls it a file.
 		if n, ok, err := s.number(path); err == nil && ok {
 			nodes[n] = append(nodes[n], "/"+strings.TrimPrefix(strings.TrimPrefix(path, string(s.root)), "/"))
 		}

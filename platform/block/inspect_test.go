@@ -21,7 +21,7 @@ func reasons(list []Refusal) string {
 }
 
 func ebs() Disk {
-	return Disk{ID: "vol-0123456789abcdef0", Kernel: "nvme1n1", Path: "/dev/nvme1n1", Major: 259, Minor: 1, SizeBytes: 100 * mib, Type: TypeDisk,
+	return Disk{ID: "vol-0123456789abcdef0", Kernel: "nvme1n1", Path: "/dev/nvme1n1", Major: 259, Minor: 1, SizeBytes: 40 * mib, Type: TypeDisk,
 		Model: "Amazon Elastic Block Store", Serial: "vol0123456789abcdef0", Transport: "nvme"}
 }
 
@@ -37,7 +37,7 @@ func TestInspect(t *testing.T) {
 		want  string
 	}{
 		{"an empty disk", func(m *machine) {}, Rules{}, ""},
-		{"too small", func(m *machine) {}, Rules{MinSizeBytes: 101 * mib}, "TooSmall"},
+		{"too small", func(m *machine) {}, Rules{MinSizeBytes: 41 * mib}, "TooSmall"},
 		{"read-only and removable: both are said", func(m *machine) { m.file("sys/block/nvme1n1/ro", "1").file("sys/block/nvme1n1/removable", "1") }, Rules{}, "ReadOnly Removable"},
 		{"mounted", func(m *machine) { m.file("proc/1/mountinfo", mounts+"30 22 259:1 / /data rw - ext4 /dev/nvme1n1 rw\n") }, Rules{}, "Mounted"},
 		{"mounted below its root, as bind mounts are", func(m *machine) { m.file("proc/1/mountinfo", mounts+"30 22 259:1 /sub /srv rw - ext4 /dev/x rw\n") }, Rules{}, "Mounted"},
@@ -63,19 +63,19 @@ func TestInspect(t *testing.T) {
 		{"claimed", func(m *machine) { m.busy["/dev/nvme1n1"] = true }, Rules{}, "InUse"},
 		{"a file system", func(m *machine) { m.write("nvme1n1", 0x438, "\x53\xef") }, Rules{}, "HasSignature NotEmpty"},
 		{"btrfs", func(m *machine) { m.write("nvme1n1", 0x10040, "_BHRfS_M") }, Rules{}, "HasSignature NotEmpty"},
-		{"md RAID at the end", func(m *machine) { m.write("nvme1n1", 100*mib-64<<10, "\xfc\x4e\x2b\xa9") }, Rules{}, "HasSignature NotEmpty"},
+		{"md RAID at the end", func(m *machine) { m.write("nvme1n1", 40*mib-64<<10, "\xfc\x4e\x2b\xa9") }, Rules{}, "HasSignature NotEmpty"},
 		{"a partition table only", func(m *machine) { m.write("nvme1n1", 510, "\x55\xaa").write("nvme1n1", 512, "EFI PART") }, Rules{}, "HasPartitionTable HasPartitionTable NotEmpty"},
-		{"only the backup of a partition table", func(m *machine) { m.write("nvme1n1", 100*mib-512, "EFI PART") }, Rules{}, "HasPartitionTable NotEmpty"},
+		{"only the backup of a partition table", func(m *machine) { m.write("nvme1n1", 40*mib-512, "EFI PART") }, Rules{}, "HasPartitionTable NotEmpty"},
 		{"FAT is no partition table", func(m *machine) { m.write("nvme1n1", 510, "\x55\xaa").write("nvme1n1", 82, "FAT32   ") }, Rules{}, "HasSignature NotEmpty"},
 		{"data in the head", func(m *machine) { m.write("nvme1n1", 15*mib, "x") }, Rules{}, "NotEmpty"},
-		{"data in the tail", func(m *machine) { m.write("nvme1n1", 85*mib, "x") }, Rules{}, "NotEmpty"},
-		{"the last byte", func(m *machine) { m.write("nvme1n1", 100*mib-1, "x") }, Rules{}, "NotEmpty"},
-		{"zeroed head, data later", func(m *machine) { m.write("nvme1n1", 20*mib, strings.Repeat("x", 30*mib)) }, Rules{}, "NotEmpty"},
+		{"data in the tail", func(m *machine) { m.write("nvme1n1", 39*mib, "x") }, Rules{}, "NotEmpty"},
+		{"the last byte", func(m *machine) { m.write("nvme1n1", 40*mib-1, "x") }, Rules{}, "NotEmpty"},
+		{"zeroed head, data later", func(m *machine) { m.write("nvme1n1", 20*mib, strings.Repeat("x", 3*mib)) }, Rules{}, "NotEmpty"},
 		{"two disks with one identity", func(m *machine) {
-			m.sys("nvme5n1", "259:5", 100*mib, "device/model=Amazon Elastic Block Store", "device/serial=vol0123456789abcdef0").node("nvme5n1", "259:5", 100*mib)
+			m.sys("nvme5n1", "259:5", 40*mib, "device/model=Amazon Elastic Block Store", "device/serial=vol0123456789abcdef0").node("nvme5n1", "259:5", 40*mib)
 		}, Rules{}, "DuplicateIdentity"},
 		{"another disk by now", func(m *machine) { m.file("sys/block/nvme1n1/device/serial", "vol0fedcba9876543210") }, Rules{}, "IdentityChanged"},
-		{"replaced between look and open", func(m *machine) { require.NoError(m.t, os.Truncate(m.path("dev/nvme1n1"), 99*mib)) }, Rules{}, "IdentityChanged"},
+		{"replaced between look and open", func(m *machine) { require.NoError(m.t, os.Truncate(m.path("dev/nvme1n1"), 39*mib)) }, Rules{}, "IdentityChanged"},
 		{"gone", func(m *machine) { delete(m.table, "/dev/nvme1n1") }, Rules{}, "IdentityChanged"},
 		{"instance store", func(m *machine) { m.file("sys/block/nvme1n1/device/model", "Amazon EC2 NVMe Instance Storage    ") }, Rules{}, "IdentityChanged InstanceStore"},
 	} {
@@ -90,7 +90,7 @@ func TestInspect(t *testing.T) {
 }
 
 func TestInspect_types(t *testing.T) {
-	m := newMachine(t).sys("loop3", "7:3", 100*mib, "loop/backing_file=/images/1.img").node("loop3", "7:3", 100*mib)
+	m := newMachine(t).sys("loop3", "7:3", 40*mib, "loop/backing_file=/images/1.img").node("loop3", "7:3", 40*mib)
 	disks, err := m.scanner().Scan(t.Context())
 	require.NoError(t, err)
 	got, err := m.scanner().Inspect(t.Context(), disks[0], Rules{})

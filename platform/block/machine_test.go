@@ -89,9 +89,9 @@ func (m *machine) node(name, num string, size int64) *machine {
 
 const mib = 1 << 20
 
-// nvme is an empty disk of 100 MiB that nothing stands against.
+// nvme is an empty disk of 40 MiB that nothing stands against.
 func (m *machine) nvme() *machine {
-	return m.sys("nvme1n1", "259:1", 100*mib, "device/model=Amazon Elastic Block Store", "device/serial=vol0123456789abcdef0").node("nvme1n1", "259:1", 100*mib)
+	return m.sys("nvme1n1", "259:1", 40*mib, "device/model=Amazon Elastic Block Store", "device/serial=vol0123456789abcdef0").node("nvme1n1", "259:1", 40*mib)
 }
 
 func (m *machine) write(name string, offset int64, data string) *machine {

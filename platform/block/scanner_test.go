@@ -23,7 +23,7 @@ func TestScan_onlyWhatOurDevHolds(t *testing.T) {
 	assert.Equal(t, []Disk{
 		{ID: "naa.600508b1", Kernel: "cciss!c0d0", Path: "/dev/cciss/c0d0", Major: 104, SizeBytes: mib, Type: TypeDisk, Model: "HP", Transport: "other"},
 		{ID: "/images/n1/1.img", Kernel: "loop3", Path: "/dev/loop3", Major: 7, Minor: 3, SizeBytes: 120 * mib, Type: TypeLoop, Transport: "loop"},
-		{ID: "vol-0123456789abcdef0", Kernel: "nvme1n1", Path: "/dev/nvme1n1", Major: 259, Minor: 1, SizeBytes: 100 * mib, Type: TypeDisk,
+		{ID: "vol-0123456789abcdef0", Kernel: "nvme1n1", Path: "/dev/nvme1n1", Major: 259, Minor: 1, SizeBytes: 40 * mib, Type: TypeDisk,
 			Model: "Amazon Elastic Block Store", Serial: "vol0123456789abcdef0", Transport: "nvme"},
 		{ID: "/images/n1/2.img", Kernel: "renamed", Path: "/dev/data", Major: 7, Minor: 8, SizeBytes: 120 * mib, Type: TypeLoop, Transport: "loop"},
 	}, disks)

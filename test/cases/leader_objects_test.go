@@ -1,0 +1,147 @@
+package cases_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/agent/leader"
+	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/installer/step"
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/test/scaleio/gateway"
+	"scaleio-framework/test/scaleio/mgmt"
+	"scaleio-framework/test/scaleio/sds"
+)
+
+// disk of a stand-in SDS: a sparse file of a size that the product takes.
+const diskBytes = 120 << 30
+
+func (m *machine) startSDS(t *testing.T) (disk string) {
+	t.Helper()
+	disk = filepath.Join(m.root, "disk.img")
+	require.NoError(t, os.WriteFile(disk, nil, 0o600))
+	require.NoError(t, os.Truncate(disk, diskBytes))
+	daemon, err := sds.New(sds.Options{Dir: filepath.Join(m.root, "sds"), Scan: func() []string { return []string{disk} },
+		MountedAt: func(string) (string, error) { return "", nil }, Log: quiet()})
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", mgmt.Address(m.ip, scaleio.PortSDS))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = daemon.Serve(ctx, listener) }()
+	t.Cleanup(func() { cancel(); <-done; _ = daemon.Close() })
+	return disk
+}
+
+// startGateway gives the endpoint of a gateway that knows the managers and trusts their certificates.
+func (m *machine) startGateway(t *testing.T, managers ...*machine) string {
+	t.Helper()
+	options := gateway.Options{Root: m.root}
+	require.NoError(t, gateway.Configure(options, "Gateway-1"))
+	file := filepath.Join(m.root, scaleio.PathGatewayUser)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	ips := managers[0].ip
+	for _, other := range managers[1:] {
+		ips += "," + other.ip
+	}
+	require.NoError(t, os.WriteFile(file, fmt.Appendf(text, "%s=%s\n", scaleio.KeyGatewayMDMs, ips), 0o600))
+	server := httptest.NewServer(gateway.New(options).Handler())
+	t.Cleanup(server.Close)
+
+	reaches, err := scaleio.ReachesMDM(t.Context(), http.DefaultClient, server.URL)
+	require.NoError(t, err)
+	require.False(t, reaches, "a gateway that checks certificates speaks to no MDM yet")
+	admin := scaleio.GatewayAdmin{Client: http.DefaultClient, Endpoint: server.URL, Password: api.NewSecret("Gateway-1")}
+	for _, manager := range managers {
+		certificate, err := admin.HostCertificate(t.Context(), manager.ip)
+		require.NoError(t, err)
+		own, err := os.ReadFile(filepath.Join(manager.root, scaleio.PathMDMCertificate))
+		require.NoError(t, err)
+		require.Contains(t, string(own), string(certificate), "the certificate that is shown is the one on the MDM's disk")
+		require.NoError(t, admin.Trust(t.Context(), certificate))
+	}
+	reaches, err = scaleio.ReachesMDM(t.Context(), http.DefaultClient, server.URL)
+	require.NoError(t, err)
+	require.True(t, reaches)
+	return server.URL
+}
+
+// The whole of the leader's work, scli and gateway, on a stand-in of three MDMs and three SDSs.
+func TestLeader_buildsTheStandInSystem(t *testing.T) {
+	t.Parallel()
+	machines := trio(t)
+	m := machines[0]
+	require.NoError(t, m.cli().CreateCluster(t.Context(), scaleio.CreateCluster{Name: "node-1", IPs: []string{m.ip}, ManagementIPs: []string{m.ip}, AcceptLicence: true}))
+	url := m.startGateway(t, machines[0], machines[1])
+	in := leaderInput(machines)
+	for i, node := range machines {
+		name := fmt.Sprintf("node-%d", i+1)
+		disk := node.startSDS(t)
+		in.Spec.Cluster.SDSs = append(in.Spec.Cluster.SDSs, api.WantedSDS{Node: fmt.Sprintf("id-%d", i+1), Name: name, IPs: []string{node.ip}, FaultSet: fmt.Sprintf("az-%d", i+1)})
+		in.Spec.Cluster.Disks = append(in.Spec.Cluster.Disks, api.CandidateDisk{Node: fmt.Sprintf("id-%d", i+1), SDSName: name, Disk: disk, Path: disk, SizeBytes: diskBytes, State: api.DiskOffered})
+	}
+	converge := func() *leader.Leader {
+		lead := leader.New(leader.Scli(m.cli()), leader.Local(url, http.DefaultClient), quiet())
+		r := &step.Reconciler{Log: quiet()}
+		var last step.Result
+		require.Eventually(t, func() bool {
+			last = r.Pass(t.Context(), lead.Plan(in), in.Spec.Gates, 1)
+			return last.Ready || last.First == leader.StepDevices
+		}, 20*time.Second, 10*time.Millisecond)
+		for _, c := range last.Conditions {
+			assert.True(t, c.Status == api.True || c.Reason == leader.ReasonWaitingForNode, "%+v", c)
+		}
+		return lead
+	}
+
+	v, err := converge().View(t.Context(), in)
+	require.NoError(t, err)
+	assert.True(t, v.PoolReady, "%+v", v)
+	assert.Len(t, v.Claims, 3, "the disks are claimed first")
+	require.Len(t, v.SDSs, 3)
+	assert.Empty(t, v.SDSs[0].Devices)
+	assert.Len(t, v.SystemID, 16)
+
+	in.Spec.SystemID, in.Received = v.SystemID, time.Now()
+	for i := range in.Spec.Cluster.Disks {
+		in.Spec.Cluster.Disks[i].State = api.DiskPrepared
+	}
+	lead := converge()
+	require.Eventually(t, func() bool {
+		v, err = lead.View(t.Context(), in)
+		return err == nil && v.State == "Normal" && v.Pool != nil && v.Pool.RawBytes > 2*diskBytes
+	}, 10*time.Second, 10*time.Millisecond)
+	assert.Equal(t, []string{"az-1", "az-2", "az-3"}, v.FaultSets)
+	assert.Equal(t, 34, v.Pool.SparePercent)
+	assert.Empty(t, v.Claims)
+	assert.Empty(t, v.Conditions)
+	for i, s := range v.SDSs {
+		assert.Equal(t, fmt.Sprintf("az-%d", i+1), s.FaultSet)
+		assert.Equal(t, "Connected", s.Connection)
+		assert.Equal(t, "Joined", s.Membership)
+		require.Len(t, s.Devices, 1)
+		assert.Equal(t, scaleio.DeviceName(in.Spec.Cluster.Disks[i].Disk), s.Devices[0].Name)
+		assert.Equal(t, in.Spec.Cluster.Disks[i].Path, s.Devices[0].Path)
+		assert.InDelta(t, diskBytes, s.Devices[0].SizeBytes, 2<<30)
+	}
+
+	// The volume driver's account opens the gateway with its own password, and another life of the leader changes nothing.
+	let, err := scaleio.CheckLogin(t.Context(), http.DefaultClient, url, scaleio.Credentials{User: "rexray", Password: in.Secrets.VolumeUser})
+	require.NoError(t, err)
+	assert.True(t, let)
+	again := leader.New(leader.Scli(m.cli()), leader.Local(url, http.DefaultClient), quiet())
+	res := (&step.Reconciler{Log: quiet()}).Pass(t.Context(), again.Plan(in), in.Spec.Gates, 1)
+	assert.True(t, res.Ready, "%+v", res.Conditions)
+	assert.False(t, res.Acted)
+}

@@ -96,6 +96,41 @@ func (m *machine) cli() *scaleio.CLI {
 	}})
 }
 
+// The test's own binary plays scli: a process of its own, with a terminal of its own for passwords.
+func init() {
+	if os.Getenv("PLAY_SCLI") != "" {
+		os.Exit(scli.Main(os.Args[1:]))
+	}
+}
+
+// process runs scli as a process.
+type process struct{ m *machine }
+
+func (p process) prepared(cmd platform.Cmd) platform.Cmd {
+	cmd.Args = append([]string{"--mdm_ip", p.m.ip}, cmd.Args...)
+	env := map[string]string{"PLAY_SCLI": "yes", "GORACE": "atexit_sleep_ms=0"}
+	for k, v := range cmd.Env {
+		env[k] = v
+	}
+	cmd.Env = env
+	return cmd
+}
+
+func (p process) Run(ctx context.Context, cmd platform.Cmd) (platform.Output, error) {
+	return platform.Runner{}.Run(ctx, p.prepared(cmd))
+}
+
+// processCLI is the product's own way to scli, processes and pseudo-terminals included.
+func (m *machine) processCLI(t *testing.T) *scaleio.CLI {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	p := process{m}
+	return scaleio.NewCLI(p, scaleio.Options{Path: self, Home: filepath.Join(m.root, "home"), Dialogue: func(ctx context.Context, cmd platform.Cmd, replies []scaleio.Reply) (string, error) {
+		return scaleio.Terminal{}.Converse(ctx, p.prepared(cmd), replies)
+	}})
+}
+
 // noGateway is a node whose gateway isn't there yet.
 type noGateway struct{}
 
@@ -134,25 +169,26 @@ func TestLeader_formsTheStandInCluster(t *testing.T) {
 	t.Parallel()
 	machines := trio(t)
 	m := machines[0]
-	_, err := m.cli().QueryCluster(t.Context(), "")
+	cli := m.processCLI(t)
+	_, err := cli.QueryCluster(t.Context(), "")
 	require.Equal(t, scaleio.KindNoCluster, scaleio.KindOf(err), "%v", err)
 	create := scaleio.CreateCluster{Name: "node-1", IPs: []string{m.ip}, ManagementIPs: []string{m.ip}, AcceptLicence: true}
-	require.NoError(t, m.cli().CreateCluster(t.Context(), create))
-	err = m.cli().CreateCluster(t.Context(), create)
+	require.NoError(t, cli.CreateCluster(t.Context(), create))
+	err = cli.CreateCluster(t.Context(), create)
 	require.Equal(t, scaleio.KindExists, scaleio.KindOf(err), "%v", err)
 
 	in := leaderInput(machines)
-	lead := leader.New(leader.Scli(m.cli()), noGateway{}, quiet())
+	lead := leader.New(leader.Scli(cli), noGateway{}, quiet())
 	r := &step.Reconciler{Log: quiet()}
 	plan := lead.Plan(in)[:4]
 	res := r.Pass(t.Context(), plan, in.Spec.Gates, 1)
 	require.True(t, res.Ready, "%+v", res.Conditions)
 
 	require.Eventually(t, func() bool {
-		c, err := m.cli().QueryCluster(t.Context(), "")
+		c, err := cli.QueryCluster(t.Context(), "")
 		return err == nil && c.State == "Normal" && c.Active == 3
 	}, 10*time.Second, 10*time.Millisecond)
-	c, err := m.cli().QueryCluster(t.Context(), "")
+	c, err := cli.QueryCluster(t.Context(), "")
 	require.NoError(t, err)
 	assert.Equal(t, "3_node", c.Mode)
 	assert.Equal(t, "alpha", c.Name)
@@ -165,14 +201,14 @@ func TestLeader_formsTheStandInCluster(t *testing.T) {
 	}
 
 	// Another life finds nothing to do, and the slave's own leader knows that it is none.
-	res = (&step.Reconciler{Log: quiet()}).Pass(t.Context(), leader.New(leader.Scli(m.cli()), noGateway{}, quiet()).Plan(in)[:4], in.Spec.Gates, 1)
+	res = (&step.Reconciler{Log: quiet()}).Pass(t.Context(), leader.New(leader.Scli(cli), noGateway{}, quiet()).Plan(in)[:4], in.Spec.Gates, 1)
 	assert.True(t, res.Ready, "%+v", res.Conditions)
 	assert.False(t, res.Acted)
 	in.Spec.Node = "id-2"
 	res = r.Pass(t.Context(), leader.New(leader.Scli(machines[1].cli()), noGateway{}, quiet()).Plan(in), in.Spec.Gates, 1)
 	assert.Equal(t, leader.ReasonNotMaster, res.Conditions[0].Reason, "%+v", res.Conditions[0])
 
-	err = m.cli().Session(t.Context(), scaleio.Credentials{User: "admin", Password: api.NewSecret("admin")}, nil)
+	err = cli.Session(t.Context(), scaleio.Credentials{User: "admin", Password: api.NewSecret("admin")}, nil)
 	assert.Equal(t, scaleio.KindNotAuthenticated, scaleio.KindOf(err), "the default password is gone: %v", err)
 }
 

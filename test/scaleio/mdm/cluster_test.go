@@ -2,75 +2,19 @@ package mdm_test
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
-	"net"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"scaleio-framework/test/scaleio/mdm"
 	"scaleio-framework/test/scaleio/mgmt"
+	"scaleio-framework/test/scaleio/scaleiotest"
 )
 
-// machine is one node of the test: its own directory and loopback address, so that all use the product's ports.
-type machine struct {
-	t    *testing.T
-	ip   string
-	root string
-	kill func()
-}
-
-func newMachines(t *testing.T, managers ...bool) []*machine {
-	t.Helper()
-	network := fmt.Sprintf("127.%d.%d", 64+rand.IntN(128), 1+rand.IntN(250))
-	var list []*machine
-	for i, manager := range managers {
-		m := &machine{t: t, ip: fmt.Sprintf("%s.%d", network, 11+i), root: t.TempDir()}
-		conf := filepath.Join(m.root, "opt/emc/scaleio/mdm/cfg/conf.txt")
-		require.NoError(t, os.MkdirAll(filepath.Dir(conf), 0o755))
-		role := 0
-		if manager {
-			role = 1
-		}
-		require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "actor_role_is_manager=%d\n", role), 0o644))
-		m.start()
-		list = append(list, m)
-	}
-	return list
-}
-
-func (m *machine) start() {
-	m.t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	if os.Getenv("MDM_LOG") != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", m.ip)
-	}
-	node, err := mdm.New(mdm.Options{Root: m.root, Listen: m.ip, Heartbeat: 20 * time.Millisecond, Lease: 400 * time.Millisecond,
-		Watch: 20 * time.Millisecond, Log: log})
-	require.NoError(m.t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = node.Run(ctx) }()
-	m.kill = func() { cancel(); <-done }
-	m.t.Cleanup(func() { m.kill() })
-	require.Eventually(m.t, func() bool {
-		conn, err := net.Dial("tcp", mgmt.Address(m.ip, 9011))
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	}, 5*time.Second, time.Millisecond)
-}
-
-var trustAll = &mgmt.Trust{Approve: func(*x509.Certificate) error { return nil }}
+var trustAll = scaleiotest.TrustAll()
 
 // operator is a client that looks for the master and logs in again by itself.
 type operator struct {
@@ -123,17 +67,17 @@ func at(ip, cmd string, args, result any) error {
 const adminPassword = "Scaleio-1"
 
 // formed is a 3_node cluster: manager, manager, tie-breaker.
-func formed(t *testing.T) ([]*machine, *operator) {
+func formed(t *testing.T) ([]*scaleiotest.MDM, *operator) {
 	t.Helper()
-	m := newMachines(t, true, true, false)
-	op := &operator{t: t, hosts: []string{m[0].ip, m[1].ip}, password: "admin"}
-	require.NoError(t, at(m[0].ip, mgmt.CmdCreateCluster, mgmt.CreateCluster{Name: "mdm1", IPs: []string{m[0].ip}, AcceptLicense: true}, nil))
+	m := scaleiotest.MDMs(t, scaleiotest.NewNetwork(), true, true, false)
+	op := &operator{t: t, hosts: []string{m[0].IP, m[1].IP}, password: "admin"}
+	require.NoError(t, at(m[0].IP, mgmt.CmdCreateCluster, mgmt.CreateCluster{Name: "mdm1", IPs: []string{m[0].IP}, AcceptLicense: true}, nil))
 	op.must(mgmt.CmdSetPassword, mgmt.SetPassword{Old: "admin", New: adminPassword}, nil)
 	op.password = adminPassword
-	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "mdm2", IPs: []string{m[1].ip}, Manager: true}, nil)
-	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "tb1", IPs: []string{m[2].ip}}, nil)
+	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "mdm2", IPs: []string{m[1].IP}, Manager: true}, nil)
+	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "tb1", IPs: []string{m[2].IP}}, nil)
 	op.must(mgmt.CmdSwitchMode, mgmt.SwitchMode{Nodes: 3, AddSlaves: []mgmt.Ref{{Name: "mdm2"}}, AddTBs: []mgmt.Ref{{Name: "tb1"}}}, nil)
-	waitNormal(t, m[0].ip)
+	waitNormal(t, m[0].IP)
 	return m, op
 }
 
@@ -152,13 +96,13 @@ func TestFormation(t *testing.T) {
 	// Every member tells the same of the cluster.
 	for _, node := range m {
 		var c mgmt.Cluster
-		require.NoError(t, at(node.ip, mgmt.CmdQueryCluster, nil, &c))
+		require.NoError(t, at(node.IP, mgmt.CmdQueryCluster, nil, &c))
 		assert.Equal(t, "mdm1", c.Members[0].Name)
 		assert.Equal(t, []string{mgmt.Master, mgmt.Slave, mgmt.TieBreaker}, []string{c.Members[0].Kind, c.Members[1].Kind, c.Members[2].Kind})
 	}
-	assert.ErrorIs(t, at(m[1].ip, mgmt.CmdView, nil, nil), mgmt.OnSlave)
+	assert.ErrorIs(t, at(m[1].IP, mgmt.CmdView, nil, nil), mgmt.OnSlave)
 	assert.ErrorIs(t, op.try(mgmt.CmdSwitchMode, mgmt.SwitchMode{Nodes: 3}, nil), mgmt.SameClusterMode)
-	assert.ErrorIs(t, at(m[0].ip, mgmt.CmdCreateCluster, mgmt.CreateCluster{IPs: []string{m[0].ip}, AcceptLicense: true}, nil), mgmt.AlreadyConfigured)
+	assert.ErrorIs(t, at(m[0].IP, mgmt.CmdCreateCluster, mgmt.CreateCluster{IPs: []string{m[0].IP}, AcceptLicense: true}, nil), mgmt.AlreadyConfigured)
 }
 
 // Kill the master again and again: what was acknowledged must be there at the next.
@@ -179,7 +123,7 @@ func TestFailover_losesNothingAcknowledged(t *testing.T) {
 			acknowledged = append(acknowledged, name)
 		}
 		master := m[round%2]
-		master.kill()
+		master.Kill()
 		op.soon("another master", func() error { return op.try(mgmt.CmdView, nil, nil) })
 		var v mgmt.View
 		op.must(mgmt.CmdView, nil, &v)
@@ -189,8 +133,8 @@ func TestFailover_losesNothingAcknowledged(t *testing.T) {
 		}
 		assert.Subset(t, names, acknowledged)
 		assert.True(t, v.Cluster.Degraded)
-		master.start()
-		waitNormal(t, m[(round+1)%2].ip)
+		master.Start()
+		waitNormal(t, m[(round+1)%2].IP)
 	}
 }
 
@@ -198,17 +142,17 @@ func TestFailover_losesNothingAcknowledged(t *testing.T) {
 func TestFailover_staleReplicaNeverWins(t *testing.T) {
 	t.Parallel()
 	m, op := formed(t)
-	m[1].kill()
+	m[1].Kill()
 	op.must(mgmt.CmdAddUser, mgmt.AddUser{Name: "late", Role: "Monitor"}, nil)
-	m[0].kill()
-	m[1].start()
+	m[0].Kill()
+	m[1].Start()
 	deadline := time.Now().Add(time.Second)
 	for time.Now().Before(deadline) {
 		require.Error(t, op.try(mgmt.CmdView, nil, nil), "the stale replica serves")
-		require.Error(t, at(m[1].ip, mgmt.CmdQueryCluster, nil, nil))
+		require.Error(t, at(m[1].IP, mgmt.CmdQueryCluster, nil, nil))
 	}
-	m[0].start()
-	waitNormal(t, m[0].ip)
+	m[0].Start()
+	waitNormal(t, m[0].IP)
 	var v mgmt.View
 	op.must(mgmt.CmdView, nil, &v)
 	assert.Equal(t, "late", v.Users[len(v.Users)-1].Name)
@@ -217,46 +161,46 @@ func TestFailover_staleReplicaNeverWins(t *testing.T) {
 func TestMajorityLost_refusesAndCloses(t *testing.T) {
 	t.Parallel()
 	m, op := formed(t)
-	m[1].kill()
-	m[2].kill()
+	m[1].Kill()
+	m[2].Kill()
 	op.soon("management closed", func() error {
 		if op.try(mgmt.CmdView, nil, nil) == nil {
 			return errors.New("still serving")
 		}
 		return nil
 	})
-	assert.ErrorIs(t, at(m[0].ip, mgmt.CmdAddUser, mgmt.AddUser{Name: "x", Role: "Monitor"}, nil), mgmt.WrongClusterState)
-	assert.ErrorIs(t, at(m[0].ip, mgmt.CmdQueryCluster, nil, nil), mgmt.WrongClusterState)
-	m[2].start()
+	assert.ErrorIs(t, at(m[0].IP, mgmt.CmdAddUser, mgmt.AddUser{Name: "x", Role: "Monitor"}, nil), mgmt.WrongClusterState)
+	assert.ErrorIs(t, at(m[0].IP, mgmt.CmdQueryCluster, nil, nil), mgmt.WrongClusterState)
+	m[2].Start()
 	op.soon("serving again", func() error { return op.try(mgmt.CmdView, nil, nil) })
 }
 
 func TestAddStandby_refusesMemberOfAnotherCluster(t *testing.T) {
 	t.Parallel()
-	m := newMachines(t, true, true)
+	m := scaleiotest.MDMs(t, scaleiotest.NewNetwork(), true, true)
 	for _, node := range m {
-		require.NoError(t, at(node.ip, mgmt.CmdCreateCluster, mgmt.CreateCluster{IPs: []string{node.ip}, AcceptLicense: true}, nil))
+		require.NoError(t, at(node.IP, mgmt.CmdCreateCluster, mgmt.CreateCluster{IPs: []string{node.IP}, AcceptLicense: true}, nil))
 	}
-	op := &operator{t: t, hosts: []string{m[0].ip}, password: "admin"}
+	op := &operator{t: t, hosts: []string{m[0].IP}, password: "admin"}
 	assert.ErrorIs(t, op.try(mgmt.CmdView, nil, nil), mgmt.ChangePassword)
 	op.must(mgmt.CmdSetPassword, mgmt.SetPassword{Old: "admin", New: adminPassword}, nil)
 	op.password = adminPassword
-	assert.ErrorIs(t, op.try(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "b", IPs: []string{m[1].ip}, Manager: true}, nil), mgmt.AttachedElsewhere)
-	assert.ErrorIs(t, op.try(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "b", IPs: []string{m[1].ip}, ForceClean: true}, nil), mgmt.WrongMDMRole)
-	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "b", IPs: []string{m[1].ip}, Manager: true, ForceClean: true}, nil)
+	assert.ErrorIs(t, op.try(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "b", IPs: []string{m[1].IP}, Manager: true}, nil), mgmt.AttachedElsewhere)
+	assert.ErrorIs(t, op.try(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "b", IPs: []string{m[1].IP}, ForceClean: true}, nil), mgmt.WrongMDMRole)
+	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "b", IPs: []string{m[1].IP}, Manager: true, ForceClean: true}, nil)
 }
 
 func TestSwitchMaster(t *testing.T) {
 	t.Parallel()
 	m, op := formed(t)
 	op.must(mgmt.CmdSwitchMaster, mgmt.Ref{Name: "mdm2"}, nil)
-	waitNormal(t, m[1].ip)
+	waitNormal(t, m[1].IP)
 	var v mgmt.View
 	op.must(mgmt.CmdView, nil, &v)
 	assert.Equal(t, mgmt.Master, v.Cluster.Members[1].Kind)
 	op.must(mgmt.CmdSwitchMode, mgmt.SwitchMode{Nodes: 1, RemoveSlaves: []mgmt.Ref{{Name: "mdm1"}}, RemoveTBs: []mgmt.Ref{{Name: "tb1"}}}, nil)
-	m[0].kill()
-	m[2].kill()
+	m[0].Kill()
+	m[2].Kill()
 	op.must(mgmt.CmdView, nil, &v)
 	assert.Equal(t, 1, v.Cluster.Nodes)
 	assert.False(t, v.Cluster.Degraded)

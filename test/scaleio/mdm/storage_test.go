@@ -2,15 +2,11 @@ package mdm_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,47 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/test/scaleio/mgmt"
-	"scaleio-framework/test/scaleio/sds"
+	"scaleio-framework/test/scaleio/scaleiotest"
 	"scaleio-framework/test/scaleio/wire"
 )
-
-// server is a real stand-in SDS on a sparse file.
-type server struct {
-	t    *testing.T
-	ip   string
-	dir  string
-	disk string
-	stop func()
-}
-
-const diskBytes = 120 << 30
-
-func newServers(t *testing.T, network string, n int) []*server {
-	var list []*server
-	for i := range n {
-		s := &server{t: t, ip: fmt.Sprintf("%s.%d", network, 31+i), dir: t.TempDir()}
-		s.disk = filepath.Join(s.dir, "disk")
-		require.NoError(t, os.WriteFile(s.disk, nil, 0o600))
-		require.NoError(t, os.Truncate(s.disk, diskBytes))
-		s.start()
-		list = append(list, s)
-	}
-	return list
-}
-
-func (s *server) start() {
-	s.t.Helper()
-	daemon, err := sds.New(sds.Options{Dir: filepath.Join(s.dir, "cfg"), Scan: func() []string { return []string{s.disk} },
-		MountedAt: func(string) (string, error) { return "", nil }, Log: slog.New(slog.DiscardHandler)})
-	require.NoError(s.t, err)
-	listener, err := net.Listen("tcp", mgmt.Address(s.ip, wire.PortSDS))
-	require.NoError(s.t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = daemon.Serve(ctx, listener) }()
-	s.stop = func() { cancel(); <-done; _ = daemon.Close(); s.stop = func() {} }
-	s.t.Cleanup(func() { s.stop() })
-}
 
 // client is an SDC reduced to its words with the MDM.
 type client struct {
@@ -134,9 +92,9 @@ func sdsAsk(t *testing.T, address string, req wire.SDSRequest, data []byte) (wir
 }
 
 // stored is a formed cluster with three SDSs in three fault sets, a device each, and one 16 GB volume.
-func stored(t *testing.T) ([]*machine, *operator, []*server) {
+func stored(t *testing.T) ([]*scaleiotest.MDM, *operator, []*scaleiotest.SDS) {
 	m, op := formed(t)
-	servers := newServers(t, m[0].ip[:strings.LastIndexByte(m[0].ip, '.')], 3)
+	servers := scaleiotest.SDSs(t, scaleiotest.Network(m[0].IP[:strings.LastIndexByte(m[0].IP, '.')]), 3)
 	op.must(mgmt.CmdAddDomain, mgmt.AddDomain{Name: "pd"}, nil)
 	domain, pool := mgmt.Ref{Name: "pd"}, mgmt.Ref{Name: "sp"}
 	spare := 34
@@ -146,11 +104,11 @@ func stored(t *testing.T) ([]*machine, *operator, []*server) {
 	for i, s := range servers {
 		set := fmt.Sprintf("fs%d", i)
 		op.must(mgmt.CmdAddFaultSet, mgmt.AddFaultSet{Domain: domain, Name: set}, nil)
-		add := mgmt.AddSDS{Domain: domain, Name: fmt.Sprintf("sds%d", i), IPs: []mgmt.SDSIP{{IP: s.ip, Role: "all"}}, FaultSet: mgmt.Ref{Name: set}}
+		add := mgmt.AddSDS{Domain: domain, Name: fmt.Sprintf("sds%d", i), IPs: []mgmt.SDSIP{{IP: s.IP, Role: "all"}}, FaultSet: mgmt.Ref{Name: set}}
 		op.must(mgmt.CmdAddSDS, add, nil)
 		assert.ErrorIs(t, op.try(mgmt.CmdAddSDS, add, nil), mgmt.SDSNameInUse)
-		op.must(mgmt.CmdAddDevice, mgmt.AddDevice{SDS: mgmt.Ref{IP: s.ip}, Pool: pool, Path: s.disk}, nil)
-		assert.ErrorIs(t, op.try(mgmt.CmdAddDevice, mgmt.AddDevice{SDS: mgmt.Ref{IP: s.ip}, Pool: pool, Path: s.disk}, nil), mgmt.DevicePathExists)
+		op.must(mgmt.CmdAddDevice, mgmt.AddDevice{SDS: mgmt.Ref{IP: s.IP}, Pool: pool, Path: s.Disk}, nil)
+		assert.ErrorIs(t, op.try(mgmt.CmdAddDevice, mgmt.AddDevice{SDS: mgmt.Ref{IP: s.IP}, Pool: pool, Path: s.Disk}, nil), mgmt.DevicePathExists)
 	}
 	off := false
 	assert.ErrorIs(t, op.try(mgmt.CmdModifyPool, mgmt.ModifyPool{Of: pool, ZeroPadding: &off}, nil), mgmt.PoolNotEmpty)
@@ -165,7 +123,7 @@ func stored(t *testing.T) ([]*machine, *operator, []*server) {
 func TestChunk_lossAndReturnOfAnSDS(t *testing.T) {
 	t.Parallel()
 	m, op, servers := stored(t)
-	c := newClient(t, m[0].ip, "4B1C5F4E-0000-4000-8000-000000000001")
+	c := newClient(t, m[0].IP, "4B1C5F4E-0000-4000-8000-000000000001")
 	op.must(mgmt.CmdMapVolume, mgmt.MapVolume{Volume: mgmt.Ref{Name: "v"}, SDC: mgmt.Ref{IP: "10.0.0.9"}}, nil)
 	v := c.next().Volumes[0]
 	first := c.ask(wire.SDCRequest{Op: "allocate", Volume: v.ID, Chunk: 3}).Volumes[0]
@@ -191,11 +149,11 @@ func TestChunk_lossAndReturnOfAnSDS(t *testing.T) {
 
 	lost := servers[0]
 	for _, s := range servers {
-		if strings.HasPrefix(copies[0].Addr, s.ip+":") {
+		if strings.HasPrefix(copies[0].Addr, s.IP+":") {
 			lost = s
 		}
 	}
-	lost.stop()
+	lost.Stop()
 	single := c.untilCopies(1)
 	assert.Greater(t, single.Generation, first.Generation)
 	survivor := single.Chunks[0].Copies[0]
@@ -205,16 +163,16 @@ func TestChunk_lossAndReturnOfAnSDS(t *testing.T) {
 	assert.Equal(t, int64(64<<10), view.Capacity.DegradedHealthyKB)
 	assert.Equal(t, int64(64<<10), view.Capacity.DegradedFailedKB)
 
-	lost.start()
+	lost.Start()
 	whole := c.untilCopies(2)
 	for _, p := range whole.Chunks[0].Copies {
 		_, got := sdsAsk(t, p.Addr, wire.SDSRequest{Op: "read", System: system, SDS: p.SDS, Volume: v.ID, Device: p.Device, Slot: p.Slot, Length: 6}, nil)
 		assert.Equal(t, "during", string(got))
 	}
 	// The master dies: the next one knows the same places.
-	m[0].kill()
+	m[0].Kill()
 	op.soon("another master", func() error { return op.try(mgmt.CmdView, nil, nil) })
-	c = newClient(t, m[1].ip, "4B1C5F4E-0000-4000-8000-000000000001")
+	c = newClient(t, m[1].IP, "4B1C5F4E-0000-4000-8000-000000000001")
 	c.t = t
 	got := c.ask(wire.SDCRequest{Op: "allocate", Volume: v.ID, Chunk: 3})
 	require.Len(t, got.Volumes, 1)
@@ -226,7 +184,7 @@ func TestChunk_lossAndReturnOfAnSDS(t *testing.T) {
 func TestChunk_reportFailed(t *testing.T) {
 	t.Parallel()
 	m, op, _ := stored(t)
-	c := newClient(t, m[0].ip, "4B1C5F4E-0000-4000-8000-000000000002")
+	c := newClient(t, m[0].IP, "4B1C5F4E-0000-4000-8000-000000000002")
 	op.must(mgmt.CmdMapVolume, mgmt.MapVolume{Volume: mgmt.Ref{Name: "v"}, SDC: mgmt.Ref{IP: "10.0.0.9"}}, nil)
 	v := c.next().Volumes[0]
 	first := c.ask(wire.SDCRequest{Op: "allocate", Volume: v.ID, Chunk: 0}).Volumes[0]
@@ -234,7 +192,7 @@ func TestChunk_reportFailed(t *testing.T) {
 	c.ask(wire.SDCRequest{Op: "report-failed", Volume: v.ID, Chunk: 0, SDS: bad.SDS, Device: bad.Device})
 	whole := c.untilCopies(2)
 	assert.Greater(t, whole.Generation, first.Generation)
-	other := newClientRefused(t, m[0].ip, "4B1C5F4E-0000-4000-8000-000000000002")
+	other := newClientRefused(t, m[0].IP, "4B1C5F4E-0000-4000-8000-000000000002")
 	assert.Equal(t, mgmt.SDCGUIDExists.Text, other.Error)
 }
 
@@ -252,7 +210,7 @@ func newClientRefused(t *testing.T, ip, guid string) wire.SDCAnswer {
 func TestRemoveSDS_movesData(t *testing.T) {
 	t.Parallel()
 	m, op, servers := stored(t)
-	c := newClient(t, m[0].ip, "4B1C5F4E-0000-4000-8000-000000000003")
+	c := newClient(t, m[0].IP, "4B1C5F4E-0000-4000-8000-000000000003")
 	op.must(mgmt.CmdMapVolume, mgmt.MapVolume{Volume: mgmt.Ref{Name: "v"}, SDC: mgmt.Ref{IP: "10.0.0.9"}}, nil)
 	v := c.next().Volumes[0]
 	first := c.ask(wire.SDCRequest{Op: "allocate", Volume: v.ID, Chunk: 0}).Volumes[0]

@@ -7,13 +7,24 @@ import (
 	"os"
 	"path/filepath"
 
+	"scaleio-framework/test/scaleio/dvdcli"
+	"scaleio-framework/test/scaleio/gateway"
 	"scaleio-framework/test/scaleio/mdm"
+	"scaleio-framework/test/scaleio/rexray"
 	"scaleio-framework/test/scaleio/scli"
+	"scaleio-framework/test/scaleio/sdc"
+	"scaleio-framework/test/scaleio/sds"
 )
 
 var programs = map[string]func(args []string) int{
-	"mdm":  mdm.Main,
-	"scli": scli.Main,
+	"mdm":     mdm.Main,
+	"scli":    scli.Main,
+	"gateway": gateway.Main,
+	"sds":     sds.Main,
+	"scini":   sdc.MainScini,
+	"drv_cfg": sdc.MainDrvCfg,
+	"rexray":  rexray.Main,
+	"dvdcli":  dvdcli.Main,
 }
 
 func main() {

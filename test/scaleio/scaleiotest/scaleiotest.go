@@ -1,0 +1,131 @@
+// Package scaleiotest runs stand-in MDMs and SDSs inside a test: each with a directory and a loopback address of its own, all on the product's ports.
+package scaleiotest
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/test/scaleio/mdm"
+	"scaleio-framework/test/scaleio/mgmt"
+	"scaleio-framework/test/scaleio/sds"
+	"scaleio-framework/test/scaleio/wire"
+)
+
+// Network is a loopback network that no other test uses.
+type Network string
+
+// NewNetwork draws one at random.
+func NewNetwork() Network {
+	return Network(fmt.Sprintf("127.%d.%d", 64+rand.IntN(128), 1+rand.IntN(250)))
+}
+
+// IP of a host in the network.
+func (n Network) IP(host int) string { return fmt.Sprintf("%s.%d", n, host) }
+
+// TrustAll is for clients that test anything but certificates.
+func TrustAll() *mgmt.Trust {
+	return &mgmt.Trust{Approve: func(*x509.Certificate) error { return nil }}
+}
+
+// MDM is one manager or tie-breaker.
+type MDM struct {
+	t    *testing.T
+	IP   string
+	Root string
+	Kill func() // as kill -9: nothing is said goodbye to
+}
+
+// MDMs are started at .11 and on; true is a manager.
+func MDMs(t *testing.T, network Network, managers ...bool) []*MDM {
+	t.Helper()
+	var list []*MDM
+	for i, manager := range managers {
+		m := &MDM{t: t, IP: network.IP(11 + i), Root: t.TempDir()}
+		conf := filepath.Join(m.Root, "opt/emc/scaleio/mdm/cfg/conf.txt")
+		require.NoError(t, os.MkdirAll(filepath.Dir(conf), 0o755))
+		role := 0
+		if manager {
+			role = 1
+		}
+		require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "actor_role_is_manager=%d\n", role), 0o644))
+		m.Start()
+		list = append(list, m)
+	}
+	return list
+}
+
+// Start runs it until it is killed or the test ends. MDM_LOG=1 shows what it says.
+func (m *MDM) Start() {
+	m.t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	if os.Getenv("MDM_LOG") != "" {
+		log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", m.IP)
+	}
+	node, err := mdm.New(mdm.Options{Root: m.Root, Listen: m.IP, Heartbeat: 20 * time.Millisecond, Lease: 400 * time.Millisecond,
+		Watch: 20 * time.Millisecond, Log: log})
+	require.NoError(m.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = node.Run(ctx) }()
+	m.Kill = func() { cancel(); <-done }
+	m.t.Cleanup(func() { m.Kill() })
+	require.Eventually(m.t, func() bool {
+		conn, err := net.Dial("tcp", mgmt.Address(m.IP, wire.PortMDMCluster))
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+}
+
+// DiskBytes is the size of every SDS's one disk, a sparse file.
+const DiskBytes = 120 << 30
+
+// SDS is a stand-in SDS with one disk.
+type SDS struct {
+	t    *testing.T
+	IP   string
+	Disk string
+	dir  string
+	Stop func()
+}
+
+// SDSs are started at .31 and on.
+func SDSs(t *testing.T, network Network, n int) []*SDS {
+	t.Helper()
+	var list []*SDS
+	for i := range n {
+		s := &SDS{t: t, IP: network.IP(31 + i), dir: t.TempDir()}
+		s.Disk = filepath.Join(s.dir, "disk")
+		require.NoError(t, os.WriteFile(s.Disk, nil, 0o600))
+		require.NoError(t, os.Truncate(s.Disk, DiskBytes))
+		s.Start()
+		list = append(list, s)
+	}
+	return list
+}
+
+// Start runs it until it is stopped or the test ends.
+func (s *SDS) Start() {
+	s.t.Helper()
+	daemon, err := sds.New(sds.Options{Dir: filepath.Join(s.dir, "cfg"), Scan: func() []string { return []string{s.Disk} },
+		MountedAt: func(string) (string, error) { return "", nil }, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(s.t, err)
+	listener, err := net.Listen("tcp", mgmt.Address(s.IP, wire.PortSDS))
+	require.NoError(s.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = daemon.Serve(ctx, listener) }()
+	s.Stop = func() { cancel(); <-done; _ = daemon.Close(); s.Stop = func() {} }
+	s.t.Cleanup(func() { s.Stop() })
+}

@@ -44,8 +44,12 @@ func (s *adminPassword) Check(ctx context.Context) (step.Finding, error) {
 	return step.Need(api.ReasonNeeded, "the admin's password is still the default one"), nil
 }
 
-// Apply changes it.
+// Apply changes it, unless it was changed meanwhile.
 func (s *adminPassword) Apply(ctx context.Context) error {
+	s.lead.forget()
+	if now, err := s.Check(ctx); err == nil && now.Verdict == step.Satisfied {
+		return nil
+	}
 	if err := s.lead.mayAct(ctx, s.in, scaleio.CallTimeout); err != nil {
 		return fmt.Errorf("changing the admin's password: %w", err)
 	}

@@ -130,7 +130,7 @@ func deferrable(err error) bool {
 
 // Pauses before an act that failed for one node is tried again.
 const (
-	soon  = 5 * time.Second
+	soon  = 2 * time.Second
 	later = time.Minute
 )
 

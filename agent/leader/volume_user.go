@@ -57,6 +57,10 @@ func (s *volumeUser) Check(ctx context.Context) (step.Finding, error) {
 func (s *volumeUser) Apply(ctx context.Context) error {
 	as := s.in.volumeUser()
 	s.lead.distrust(as.User)
+	s.lead.forget()
+	if now, err := s.Check(ctx); err == nil && now.Verdict == step.Satisfied {
+		return nil
+	}
 	temporary, err := s.temporary(ctx)
 	if err != nil {
 		return fmt.Errorf("giving user %s a temporary password: %w", as.User, classify(err))

@@ -37,6 +37,9 @@ type world struct {
 	count     int      // of all calls
 	cutBefore int      // this call isn't made at all
 	cutAfter  int      // the work of this call is done, its answer lost
+	gone      bool     // the process that was cut: none of its later calls arrives
+	dies      bool     // whether a cut ends the process
+	since     []string // calls since the last heal
 	refuse    map[string][]error
 	lease     time.Duration
 	before    func(call string)
@@ -68,7 +71,9 @@ func (w *world) call(ctx context.Context, name string, changes bool, work func()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if w.count == w.cutBefore {
+	w.since = append(w.since, name)
+	if w.gone || w.count == w.cutBefore {
+		w.gone = w.dies
 		return errCut
 	}
 	if changes {
@@ -78,13 +83,26 @@ func (w *world) call(ctx context.Context, name string, changes bool, work func()
 		w.refuse[name] = queue[1:]
 		return queue[0]
 	}
-	if err := work(); err != nil {
-		return err
-	}
+	err := work()
 	if w.count == w.cutAfter {
+		w.gone = w.dies
 		return errCut
 	}
-	return nil
+	return err
+}
+
+// steptest.Cutter.
+
+func (w *world) CutBefore(n int) { w.dies, w.cutBefore, w.cutAfter = true, w.count+n, 0 }
+func (w *world) CutAfter(n int)  { w.dies, w.cutAfter, w.cutBefore = true, w.count+n, 0 }
+func (w *world) HasCut() bool    { return w.gone }
+func (w *world) Calls() []string { return w.since }
+func (w *world) Heal()           { w.gone, w.dies, w.cutBefore, w.cutAfter, w.since = false, false, 0, 0, nil }
+
+// snapshot is everything that an act may change.
+func (w *world) snapshot() map[string]string {
+	return map[string]string{"cluster": fmt.Sprintf("%+v", w.cluster), "passwords": fmt.Sprintf("%v", w.passwords), "users": fmt.Sprintf("%+v", w.users),
+		"objects": fmt.Sprintf("%+v", w.objects)}
 }
 
 func (w *world) id() string {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -189,6 +191,37 @@ func TestFetchPackages_installedOnesAreNotFetched(t *testing.T) {
 	require.NoError(t, stepOf(t, n, "fetch-packages").Apply(t.Context()))
 	assert.Zero(t, n.Download.Fetches("http://mirror/sds"))
 	assert.Equal(t, 1, n.Download.Fetches("http://mirror/sdc"))
+}
+
+func TestInstallPackage_atRestNobodyIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		before(t, n, "run-sds")
+		i := n.Installer()
+		asked := func() (calls int) {
+			n.Cutter.Heal()
+			require.Equal(t, step.Satisfied, look(t, i, n, "install-sds").Verdict)
+			for _, c := range n.Cutter.Calls() {
+				if strings.HasPrefix(c, "package-state") {
+					calls++
+				}
+			}
+			return calls
+		}
+		n.Files.Set("/var/lib/dpkg/status", "1", 0o644)
+		assert.Equal(t, 1, asked())
+		assert.Zero(t, asked())
+		n.Files.Set("/var/lib/dpkg/status", "22", 0o644)
+		assert.Equal(t, 1, asked(), "the database changed")
+		time.Sleep(11 * time.Minute)
+		assert.Equal(t, 1, asked(), "it may have changed")
+
+		n.Packages.Set("emc-scaleio-sds", platform.PackageState{})
+		n.Files.Set("/var/lib/dpkg/status", "333", 0o644)
+		require.Equal(t, step.Needed, look(t, i, n, "install-sds").Verdict)
+		require.NoError(t, in(t, i, n, "install-sds").Apply(t.Context()))
+		assert.Equal(t, 1, asked(), "we changed it, whatever its size")
+	})
 }
 
 func TestRunUnit_maskedIsLeftAlone(t *testing.T) {

@@ -1,0 +1,79 @@
+package installer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"scaleio-framework/platform"
+)
+
+// dpkgStatus changes with every package that is installed, removed or left half-way.
+const dpkgStatus = "/var/lib/dpkg/status"
+
+// packageStates remembers what the distribution's tool said of packages while its database keeps its size, at most for stateTTL: a node at rest would else
+// run a dozen commands a minute only to hear the same.
+type packageStates struct {
+	Packages
+	files Files
+	now   func() time.Time
+
+	mu   sync.Mutex
+	size int64
+	at   time.Time
+	seen map[string]packageAnswer
+}
+
+type packageAnswer struct {
+	state platform.PackageState
+	err   error
+}
+
+// stateTTL is how late a change that keeps the database's size may be noticed.
+const stateTTL = 10 * time.Minute
+
+// State of a package.
+func (p *packageStates) State(ctx context.Context, name string) (platform.PackageState, error) {
+	_, size, err := p.files.Stat(dpkgStatus)
+	if err != nil { // another tool, or a machine without one
+		return p.Packages.State(ctx, name)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if size != p.size || p.now().Sub(p.at) > stateTTL {
+		p.size, p.at, p.seen = size, p.now(), map[string]packageAnswer{}
+	}
+	answer, ok := p.seen[name]
+	if !ok {
+		answer.state, answer.err = p.Packages.State(ctx, name)
+		if answer.err == nil || errors.Is(answer.err, platform.ErrNotFound) {
+			p.seen[name] = answer
+		}
+	}
+	return answer.state, answer.err
+}
+
+// Install forgets, whatever comes of it.
+func (p *packageStates) Install(ctx context.Context, file string, env map[string]string) error {
+	defer p.forget()
+	return p.Packages.Install(ctx, file, env)
+}
+
+// Require forgets too.
+func (p *packageStates) Require(ctx context.Context, names ...string) error {
+	defer p.forget()
+	return p.Packages.Require(ctx, names...)
+}
+
+// Recover forgets too.
+func (p *packageStates) Recover(ctx context.Context) error {
+	defer p.forget()
+	return p.Packages.Recover(ctx)
+}
+
+func (p *packageStates) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen, p.size = nil, -1
+}

@@ -106,7 +106,7 @@ func jobProperties(job Job) []dbus.Property {
 		dbus.PropDescription("scaleio-agent: " + job.Name),
 		dbus.PropType("oneshot"),
 		dbus.PropRemainAfterExit(true),
-		dbus.PropExecStart(job.Argv, false), // true would have PID 1 ignore a failure, whatever go-systemd calls it
+		dbus.PropExecStart(job.Argv, false),                          // true would have PID 1 ignore a failure, whatever go-systemd calls it
 		property("TimeoutStartUSec", uint64(timeout.Microseconds())), //nolint:gosec // positive
 		property("StandardInput", "null"),
 	}

@@ -24,6 +24,6 @@ type Rules struct {
 
 // A Refusal is one reason why a disk must not be touched.
 type Refusal struct {
-	Reason  string // CamelCase, stable: HasSignature, HasPartitionTable, Mounted, HasHolder, Swap, InUse, InstanceStore, Removable, MultipathMember, ReadOnly, TooSmall, NotEmpty, NoIdentity, TypeNotAllowed, RootDisk, ProductVolume
+	Reason  string // CamelCase, stable: the Reason constants
 	Message string
 }

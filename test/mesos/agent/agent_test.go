@@ -194,7 +194,7 @@ func TestAgent_runsCommandTasks(t *testing.T) {
 	c := newCluster(t, nil)
 	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
 
-	s.Launch(s.Offer(), "t1", "env | sort; echo ---; cat /proc/self/cgroup; readlink /proc/self/ns/mnt; pwd; sleep 600", nil)
+	s.Launch(s.Offer(), "t1", "env | sort; echo ---; cat /proc/self/cgroup; readlink /proc/self/ns/mnt; pwd; echo done; sleep 600", nil)
 	starting := s.Status("t1")
 	require.Equal(t, "TASK_STARTING", starting["state"])
 	running := s.Status("t1")
@@ -205,7 +205,7 @@ func TestAgent_runsCommandTasks(t *testing.T) {
 	require.Equal(t, "127.0.0.1", dig(running, "container_status", "network_infos", 0, "ip_addresses", 0, "ip_address"))
 
 	dir := c.sandbox(running)
-	require.Eventually(t, func() bool { return strings.Contains(read(t, dir, "stdout"), dir+"\n") }, wait, tick)
+	require.Eventually(t, func() bool { return strings.HasSuffix(read(t, dir, "stdout"), "done\n") }, wait, tick)
 	out := read(t, dir, "stdout")
 	var names []string
 	for _, line := range strings.Split(out[:strings.Index(out, "---")], "\n") {

@@ -68,8 +68,10 @@ func TestAgent_restartSendsUnacknowledgedAgain(t *testing.T) {
 // Recording 14b.
 func TestAgent_refusesAChangedConfiguration(t *testing.T) {
 	c := newCluster(t, nil)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
-	s.Offer()
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(c.flags["work_dir"], "meta/slaves/latest/slave.info"))
+		return err == nil
+	}, wait, tick)
 	require.NoError(t, c.stop())
 	changed := maps.Clone(c.flags)
 	changed["attributes"] = "rack:r2"

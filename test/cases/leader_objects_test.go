@@ -80,7 +80,26 @@ func (m *machine) startGateway(t *testing.T, managers ...*machine) string {
 // The whole of the leader's work, scli and gateway, on a stand-in of three MDMs and three SDSs.
 func TestLeader_buildsTheStandInSystem(t *testing.T) {
 	t.Parallel()
+	buildSystem(t, trio(t))
+}
+
+// The same while the MDM is busy at times and some of its answers get lost: nothing fails for good and nothing is made twice.
+func TestLeader_buildsTheStandInSystemThroughFaults(t *testing.T) {
+	t.Parallel()
 	machines := trio(t)
+	for _, m := range machines {
+		m.misbehave(t, `{"calls":[
+			{"id":"1","call":"add-standby","effect":"drop-answer","times":1}, {"id":"2","call":"switch-mode","effect":"drop-answer","times":1},
+			{"id":"3","call":"rename-system","effect":"busy","times":1}, {"id":"4","call":"add-domain","effect":"drop-answer","times":1},
+			{"id":"5","call":"add-pool","effect":"drop-answer","times":1}, {"id":"6","call":"add-fault-set","effect":"busy","times":1},
+			{"id":"7","call":"add-user","effect":"drop-answer","times":1}, {"id":"8","call":"add-sds","effect":"busy","times":1},
+			{"id":"9","call":"add-sds","effect":"drop-answer","times":1}, {"id":"10","call":"add-device","effect":"drop-answer","times":1}]}`)
+	}
+	buildSystem(t, machines)
+}
+
+func buildSystem(t *testing.T, machines []*machine) {
+	t.Helper()
 	m := machines[0]
 	require.NoError(t, m.cli().CreateCluster(t.Context(), scaleio.CreateCluster{Name: "node-1", IPs: []string{m.ip}, ManagementIPs: []string{m.ip}, AcceptLicence: true}))
 	url := m.startGateway(t, machines[0], machines[1])
@@ -144,4 +163,12 @@ func TestLeader_buildsTheStandInSystem(t *testing.T) {
 	res := (&step.Reconciler{Log: quiet()}).Pass(t.Context(), again.Plan(in), in.Spec.Gates, 1)
 	assert.True(t, res.Ready, "%+v", res.Conditions)
 	assert.False(t, res.Acted)
+}
+
+// misbehave tells the stand-in what goes wrong; each entry once.
+func (m *machine) misbehave(t *testing.T, faults string) {
+	t.Helper()
+	file := filepath.Join(m.root, "etc/scaleio-standin/faults.json")
+	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	require.NoError(t, os.WriteFile(file, []byte(faults), 0o644))
 }

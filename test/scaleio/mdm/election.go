@@ -166,18 +166,28 @@ func (n *Node) answerBeat(req peerRequest) peerAnswer {
 	return peerAnswer{OK: true, Term: next.Term, Manager: n.opt.isManager()}
 }
 
-// answerPut stores the master's state: only then may the master acknowledge.
+// answerPut stores the master's state: only then may the master acknowledge. The disk is written without mu, so that a slow one doesn't keep
+// beats from being answered; a later term that comes meanwhile makes the answer a refusal.
 func (n *Node) answerPut(req peerRequest) peerAnswer {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.voter == nil || n.voter.Config.SystemID != req.System {
-		return peerAnswer{Fault: mgmt.NotAttached}
-	}
-	if req.Term < n.voter.Term {
-		return peerAnswer{Term: n.voter.Term, Why: "older term"}
+	n.storing.Lock()
+	defer n.storing.Unlock()
+	if answer := n.mayPut(req); !answer.OK {
+		return answer
 	}
 	if err := n.repo.saveState(req.State); err != nil {
-		return peerAnswer{Term: n.voter.Term, Why: err.Error()}
+		return peerAnswer{Why: err.Error()}
+	}
+	return n.mayPut(req)
+}
+
+func (n *Node) mayPut(req peerRequest) peerAnswer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.voter == nil || n.voter.Config.SystemID != req.System:
+		return peerAnswer{Fault: mgmt.NotAttached}
+	case req.Term < n.voter.Term:
+		return peerAnswer{Term: n.voter.Term, Why: "older term"}
 	}
 	return peerAnswer{OK: true, Term: n.voter.Term}
 }

@@ -21,6 +21,7 @@ type Node struct {
 	log  *slog.Logger
 	repo repository
 
+	storing   sync.Mutex // the replica's file; before mu
 	mu        sync.Mutex
 	voter     *Voter    // nil: attached to no system
 	follows   string    // the master whose beats arrive

@@ -40,7 +40,9 @@ type office struct {
 
 // takeOffice starts from this node's replica, which by election holds every acknowledged change.
 func (n *Node) takeOffice() *office {
+	n.storing.Lock()
 	raw, err := n.repo.loadState()
+	n.storing.Unlock()
 	state := &State{}
 	if err == nil {
 		err = json.Unmarshal(raw, state)

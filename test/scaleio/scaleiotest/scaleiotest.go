@@ -71,7 +71,7 @@ func (m *MDM) Start() {
 	if os.Getenv("MDM_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", m.IP)
 	}
-	node, err := mdm.New(mdm.Options{Root: m.Root, Listen: m.IP, Heartbeat: 20 * time.Millisecond, Lease: 400 * time.Millisecond,
+	node, err := mdm.New(mdm.Options{Root: m.Root, Listen: m.IP, Heartbeat: 30 * time.Millisecond, Lease: time.Second,
 		Watch: 20 * time.Millisecond, Log: log})
 	require.NoError(m.t, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,0 +1,6 @@
+package scli_test
+
+import "syscall"
+
+// newSession has no controlling terminal.
+func newSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -18,6 +18,8 @@ import (
 // maxIO is the largest request that the kernel hands over; bigger is fewer round trips to the SDSs.
 const maxIO = 1 << 20
 
+const closeWithin = 2 * time.Second
+
 // volumeFS is the hidden file system with one file per attached volume. Nobody but the loop devices opens it.
 type volumeFS struct {
 	dir    string
@@ -54,11 +56,20 @@ func (f *volumeFS) add(v *Volume) (path string) {
 
 func (f *volumeFS) remove(path string) { f.root.RmChild(filepath.Base(path)) }
 
+// close doesn't wait for ever: a volume that was unmapped while mounted keeps its file open as long as it is mounted.
 func (f *volumeFS) close() error {
 	if err := unix.Unmount(f.dir, unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("unmounting %s: %w", f.dir, err)
 	}
-	f.server.Wait()
+	ended := make(chan struct{})
+	go func() {
+		f.server.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(closeWithin):
+	}
 	return nil
 }
 

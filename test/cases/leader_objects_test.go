@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,10 +116,13 @@ func buildSystem(t *testing.T, machines []*machine) {
 		lead := leader.New(leader.Scli(m.cli()), leader.Local(url, http.DefaultClient), quiet())
 		r := &step.Reconciler{Log: quiet()}
 		var last step.Result
-		require.Eventually(t, func() bool {
+		if !assert.Eventually(t, func() bool {
 			last = r.Pass(t.Context(), lead.Plan(in), in.Spec.Gates, 1)
-			return last.Ready || last.First == leader.StepDevices
-		}, 20*time.Second, 10*time.Millisecond)
+			end := last.Conditions[len(last.Conditions)-1]
+			return last.Ready || last.First == leader.StepDevices && !strings.Contains(end.Message, "waits for SDS") && end.Reason == leader.ReasonWaitingForNode
+		}, 60*time.Second, 10*time.Millisecond) {
+			t.Fatalf("stuck at %s: %+v", last.First, last.Conditions)
+		}
 		for _, c := range last.Conditions {
 			assert.True(t, c.Status == api.True || c.Reason == leader.ReasonWaitingForNode, "%+v", c)
 		}
@@ -145,7 +150,9 @@ func buildSystem(t *testing.T, machines []*machine) {
 	assert.Equal(t, 34, v.Pool.SparePercent)
 	assert.Empty(t, v.Claims)
 	assert.Empty(t, v.Conditions)
+	slices.SortFunc(v.SDSs, func(a, b api.SDSView) int { return strings.Compare(a.Name, b.Name) }) // they were added in any order
 	for i, s := range v.SDSs {
+		assert.Equal(t, fmt.Sprintf("node-%d", i+1), s.Name)
 		assert.Equal(t, fmt.Sprintf("az-%d", i+1), s.FaultSet)
 		assert.Equal(t, "Connected", s.Connection)
 		assert.Equal(t, "Joined", s.Membership)

@@ -40,7 +40,7 @@ func newMachine(t *testing.T, ip string, manager bool) *machine {
 	require.NoError(t, os.MkdirAll(filepath.Dir(conf), 0o755))
 	role := map[bool]int{true: 1}[manager]
 	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "%s=%d\n", scaleio.KeyMDMIsManager, role), 0o644))
-	node, err := mdm.New(mdm.Options{Root: m.root, Listen: ip, Heartbeat: 20 * time.Millisecond, Lease: 400 * time.Millisecond, Watch: 20 * time.Millisecond})
+	node, err := mdm.New(mdm.Options{Root: m.root, Listen: ip, Heartbeat: 50 * time.Millisecond, Lease: 2 * time.Second, Watch: 20 * time.Millisecond})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -231,7 +231,7 @@ func TestLeader_movesWithTheStandInMaster(t *testing.T) {
 	in.Spec.Cluster.SystemName = "beta"
 	lead := leader.New(leader.Scli(machines[1].cli()), noGateway{}, quiet())
 	r := &step.Reconciler{Log: quiet()}
-	require.Eventually(t, func() bool { return r.Pass(t.Context(), lead.Plan(in)[:4], in.Spec.Gates, 1).Ready }, 15*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return r.Pass(t.Context(), lead.Plan(in)[:4], in.Spec.Gates, 1).Ready }, 30*time.Second, 50*time.Millisecond)
 	c, err := machines[1].cli().QueryCluster(t.Context(), "")
 	require.NoError(t, err)
 	assert.Equal(t, "beta", c.Name)

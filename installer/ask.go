@@ -44,18 +44,14 @@ const (
 func AskHTTP(ctx context.Context, q Question) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport, err := pinnedTransport(q.Roots)
+	if err != nil {
+		return nil, fmt.Errorf("asking %s: %w", q.URL, err)
+	}
 	if q.Socket != "" {
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", q.Socket)
 		}
-	}
-	if q.Roots != nil {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(q.Roots) {
-			return nil, fmt.Errorf("asking %s: its pinned certificate can't be read", q.URL)
-		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
 	method := q.Method
 	if method == "" {
@@ -81,4 +77,18 @@ func AskHTTP(ctx context.Context, q Question) ([]byte, error) {
 		return nil, &AnswerError{q.URL, answer.StatusCode}
 	}
 	return body, nil
+}
+
+// pinnedTransport trusts these certificates and no others; nil = the system's.
+func pinnedTransport(roots []byte) (*http.Transport, error) {
+	transport := &http.Transport{DisableKeepAlives: true, TLSHandshakeTimeout: askTimeout}
+	if roots == nil {
+		return transport, nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(roots) {
+		return nil, errors.New("the pinned certificate can't be read")
+	}
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return transport, nil
 }

@@ -105,7 +105,7 @@ func (s *site) decide() {
 	if s.open(api.GateClusterFormed, formed) {
 		first.node.Product.FormAll()
 	}
-	s.open(api.GateGatewayReady, s.agents[0].seen.Gateway != nil && s.agents[1].seen.Gateway != nil)
+	s.open(api.GateGatewayReady, s.agents[0].holds("trust-mdms") && s.agents[1].holds("trust-mdms"))
 	pool := s.open(api.GatePoolReady, slices.Contains(s.gates, api.GateGatewayReady))
 	for _, a := range s.agents {
 		spec := &a.node.Spec

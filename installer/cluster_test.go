@@ -193,3 +193,33 @@ func TestObserve_gateway(t *testing.T) {
 }
 
 var sayOf = platformtest.Say
+
+func TestTrustMDMs(t *testing.T) {
+	nodes := three()
+	for _, n := range nodes {
+		before(t, n, "join-cluster")
+	}
+	n := nodes[0]
+	before(t, n, "trust-mdms")
+	assert.Equal(t, "NoMDM", check(t, n, "trust-mdms").Reason, "there is no cluster yet")
+	n.Product.FormAll()
+	n.Secrets.GatewayAdmin = api.Secret{}
+	assert.Equal(t, "WaitingForSecret", check(t, n, "trust-mdms").Reason)
+	n.Secrets.GatewayAdmin = api.NewSecret("gateway secret")
+
+	own := n.Files.Tree("/opt")[scaleio.PathMDMCertificate]
+	n.Files.Set(scaleio.PathMDMCertificate, nodes[2].Certificate(), 0o644)
+	require.NoError(t, stepOf(t, n, "trust-mdms").Apply(t.Context()))
+	assert.False(t, n.Trusted("10.0.0.11"), "it doesn't show what its own file says")
+	assert.True(t, n.Trusted("10.0.0.12"))
+
+	n.Files.Set(scaleio.PathMDMCertificate, own, 0o644)
+	require.NoError(t, stepOf(t, n, "trust-mdms").Apply(t.Context()))
+	i := n.Installer()
+	require.Equal(t, step.Satisfied, look(t, i, n, "trust-mdms").Verdict)
+
+	n.Secrets = api.Secrets{}
+	n.Cutter.Heal()
+	require.Equal(t, step.Satisfied, look(t, i, n, "trust-mdms").Verdict)
+	assert.NotContains(t, n.Cutter.Calls(), "gateway-reaches-mdm", "it isn't asked again at once: the question is a login that fails")
+}

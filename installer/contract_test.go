@@ -117,6 +117,7 @@ var contracts = map[string]struct {
 	}},
 	"configure-gateway": {},
 	"run-gateway":       {then: func(_ *testing.T, n *installertest.Node) { n.Crash(scaleio.UnitGateway) }},
+	"trust-mdms":        {then: func(_ *testing.T, n *installertest.Node) { n.Product.FormAll() }},
 	"hand-over-disks": {then: func(_ *testing.T, n *installertest.Node) {
 		n.Disks.Attach(emptyDisk())
 		n.Spec.Claims = []api.DiskClaim{{Disk: disk1, SizeBytes: 120 << 30}}

@@ -31,10 +31,11 @@ type Leases interface {
 // Options of an Installer; the zero value works on a real machine without a scheduler.
 type Options struct {
 	Log            *slog.Logger
-	ArtifactClient *http.Client    // reaches packages that the scheduler serves
-	Servers        func() []string // https URLs of schedulers, in order of preference
-	Ask            Ask             // HTTP on this node and to the gateways; nil = AskHTTP
-	CLI            Cluster         // nil = scli through System.Commands
+	ArtifactClient *http.Client                                                  // reaches packages that the scheduler serves
+	Servers        func() []string                                               // https URLs of schedulers, in order of preference
+	Ask            Ask                                                           // HTTP on this node and to the gateways; nil = AskHTTP
+	CLI            Cluster                                                       // nil = scli through System.Commands
+	GatewayAdmin   func(roots []byte, password api.Secret) (GatewayAdmin, error) // nil = this node's gateway on loopback
 }
 
 // Cluster is what the steps ask of the node's own MDM.
@@ -71,6 +72,9 @@ func New(sys System, opts Options) *Installer {
 	}
 	if opts.Ask == nil {
 		opts.Ask = AskHTTP
+	}
+	if opts.GatewayAdmin == nil {
+		opts.GatewayAdmin = localGatewayAdmin
 	}
 	if opts.CLI == nil {
 		opts.CLI = scaleio.NewCLI(sys.Commands, scaleio.Options{})

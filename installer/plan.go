@@ -62,6 +62,7 @@ var rows = []row{
 	{step: connectSDC, branch: branchSDC, after: api.GateClusterFormed},
 	{step: configureGateway, roles: managers, branch: branchGateway, after: api.GateClusterFormed},
 	{step: runGateway, roles: managers, branch: branchGateway},
+	{step: trustMDMs, roles: managers, branch: branchGateway, after: api.GateClusterFormed, routine: true},
 
 	{step: handOverDisks, branch: branchSDS, after: api.GatePoolReady, timeout: 10 * time.Minute, routine: true},
 	{step: serveStorage, branch: branchSDS},

@@ -30,6 +30,8 @@ type gatewayIdentity struct {
 	pid   int
 	since time.Time
 	pem   []byte
+
+	reached time.Time // when it was seen last that this process finds an MDM that it trusts
 }
 
 // gatewayAnswers asks the node's own gateway for its version over TLS and gives the certificate that it showed. Port 443 needs root, so what answers
@@ -50,7 +52,7 @@ func (i *Installer) gatewayAnswers(ctx context.Context) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		i.own.pem, i.own.pid, i.own.since = shown, state.MainPID, state.ActiveSince
+		i.own.pem, i.own.pid, i.own.since, i.own.reached = shown, state.MainPID, state.ActiveSince, time.Time{}
 	}
 	_, err = i.opts.Ask(ctx, Question{URL: "https://127.0.0.1:" + strconv.Itoa(scaleio.PortGateway) + "/api/version", Roots: i.own.pem})
 	if err != nil {

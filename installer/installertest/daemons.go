@@ -24,6 +24,7 @@ func (n *Node) install(component string, env map[string]string) error {
 			role = "1"
 		}
 		n.Files.Set(scaleio.PathMDMConf, "# MDM\nactor_role_is_manager="+role+"\nfeatures=none\n", 0o640)
+		n.Files.Set(scaleio.PathMDMCertificate, certificate("mdm", n.IP), 0o644)
 		n.Files.Set(scaleio.PathCLI, "scli", 0o755)
 		n.Commands.Handle(scaleio.PathCLI, n.scli)
 	case scaleio.SDC:

@@ -45,6 +45,7 @@ type Node struct {
 	sdc        [][]string                   // systems that the running driver is pointed at
 	gatewayOut bool
 	running    map[string]bool // unit: its daemon runs
+	trusted    map[string]bool // certificates of MDMs that the gateway trusts
 }
 
 // NewNode adds a machine to the product's world.
@@ -63,7 +64,7 @@ func (p *Product) NewNode(name, ip string) *Node {
 		Disks:      &platformtest.Disks{Hook: cutter.Do},
 		Network:    &platformtest.Network{Hook: cutter.Do},
 		Leases:     &Leases{},
-		installEnv: map[string]map[string]string{}, running: map[string]bool{},
+		installEnv: map[string]map[string]string{}, running: map[string]bool{}, trusted: map[string]bool{},
 	}
 	files.Hook = func(call string, effect func() error) error {
 		return cutter.Do(call, func() error {
@@ -94,7 +95,9 @@ func (n *Node) System() installer.System {
 }
 
 // Options of an Installer on the node.
-func (n *Node) Options() installer.Options { return installer.Options{Ask: n.Ask} }
+func (n *Node) Options() installer.Options {
+	return installer.Options{Ask: n.Ask, GatewayAdmin: n.GatewayAdmin}
+}
 
 // Installer of a new process on the node.
 func (n *Node) Installer() *installer.Installer { return installer.New(n.System(), n.Options()) }
@@ -162,7 +165,7 @@ func (n *Node) InstalledWith(component string) map[string]string {
 }
 
 // Certificate that the node's gateway shows.
-func (n *Node) Certificate() string { return certificate(n.IP) }
+func (n *Node) Certificate() string { return certificate("gateway", n.IP) }
 
 // GatewayOut takes the gateway's answers away, or brings them back.
 func (n *Node) GatewayOut(out bool) {
@@ -185,6 +188,7 @@ func (n *Node) Snapshot() map[string]string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	all["drv_cfg"] = fmt.Sprint(n.sdc)
+	all["trusted"] = fmt.Sprint(len(n.trusted))
 	return all
 }
 

@@ -138,11 +138,11 @@ var (
 	certificates   = map[string]string{}
 )
 
-// certificate is a real one: it is parsed on the way.
-func certificate(ip string) string {
+// certificate of a "gateway" or an "mdm" at an address: a real one, it is parsed on the way.
+func certificate(of, ip string) string {
 	certificatesMu.Lock()
 	defer certificatesMu.Unlock()
-	if c, ok := certificates[ip]; ok {
+	if c, ok := certificates[of+ip]; ok {
 		return c
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -154,6 +154,6 @@ func certificate(ip string) string {
 	if err != nil {
 		panic(err)
 	}
-	certificates[ip] = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	return certificates[ip]
+	certificates[of+ip] = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return certificates[of+ip]
 }

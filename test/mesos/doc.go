@@ -20,6 +20,19 @@
 // In package synctest's bubble use an in-memory listener: everything here waits
 // on timers and channels only.
 //
+// The programs. dev-mesos-master is this package behind flags: --ip, --port,
+// --hostname, --listen (default ip:port), --id, --roles, --credentials (file of
+// lines "principal secret"), --leader (answer 307 to it), --heartbeat-interval,
+// --allocation-interval, --agent-ping-timeout, --offer-timeout,
+// --max-offers-per-event. dev-mesos-agent (package agent) registers with it over
+// a protocol of their own (package link) and runs command tasks for real:
+// --master host:port, --ip, --hostname, --port, --attributes, --resources,
+// --work_dir, --runtime_dir, --isolation, --docker_volume_checkpoint_dir,
+// --credential; each also as a file in /etc/mesos-agent or /etc/mesos-slave, the
+// master in /etc/mesos/zk too. Its unit needs Delegate=yes, and KillMode=process
+// if tasks are to survive it. Operator reads on its port: /state, /flags,
+// /health, /containers, /version. SIGUSR1 unregisters it.
+//
 // Not here, and refused or ignored: custom executors and task groups on dev
 // agents, dynamic reservations and volumes, inverse offers, quota, weights,
 // maintenance, the operator's event stream and writes other than teardown.

@@ -32,7 +32,9 @@ type Config struct {
 	// UpdateRetry is the first pause before an unacknowledged update is sent
 	// again; 0 = 10 s.
 	UpdateRetry time.Duration
-	Log         *slog.Logger
+	// RegisterPause is between two attempts to register; 0 = 1 s.
+	RegisterPause time.Duration
+	Log           *slog.Logger
 }
 
 // An Agent is one dev agent. New reads what a former one has left; Run works.
@@ -58,6 +60,9 @@ type taskKey struct{ framework, task string }
 // work_dir of an agent with other attributes or resources.
 func New(cfg Config) (*Agent, error) {
 	flags := cfg.Flags
+	if cfg.RegisterPause <= 0 {
+		cfg.RegisterPause = time.Second
+	}
 	if _, err := resource.Parse(flags["resources"]); err != nil {
 		return nil, err
 	}

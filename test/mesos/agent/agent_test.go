@@ -118,7 +118,7 @@ func testCgroup(t *testing.T) cgroup.Root {
 	if len(mounts) == 0 {
 		t.Skip("no cgroup2 on this machine; test-nodes runs this in a node")
 	}
-	dir := filepath.Join(mounts[0].Mountpoint, fmt.Sprintf("dev-agent-test-%d", os.Getpid()))
+	dir := filepath.Join(mounts[0].Mountpoint, fmt.Sprintf("dev-agent-test-%d-%s", os.Getpid(), t.Name()))
 	group, err := cgroup.At(dir)
 	if errors.Is(err, cgroup.ErrUnavailable) {
 		t.Skip("cgroup2 is not writable; test-nodes runs this in a node")
@@ -143,7 +143,8 @@ func freePort(t *testing.T) string {
 func (c *cluster) startAgent() {
 	c.t.Helper()
 	a, err := agent.New(agent.Config{
-		Flags: c.flags, Executor: []string{"/proc/self/exe", "executor"}, Cgroup: c.group, Log: slog.New(slog.DiscardHandler),
+		Flags: c.flags, Executor: []string{"/proc/self/exe", "executor"}, Cgroup: c.group,
+		RegisterPause: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(c.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -191,6 +192,7 @@ func read(t *testing.T, path ...string) string {
 
 // Recording 04: environment, sandbox, exits, kill with and without a trap.
 func TestAgent_runsCommandTasks(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
 
@@ -246,6 +248,7 @@ func TestAgent_runsCommandTasks(t *testing.T) {
 // Whatever a task starts ends with it: that is why the product's daemon must
 // be started by process 1.
 func TestAgent_endsWhatATaskLeavesBehind(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
 	s.Launch(s.Offer(), "t1", "setsid sh -c 'trap \"\" TERM HUP; echo $$; sleep 600' & sleep 600", nil)
@@ -260,6 +263,7 @@ func TestAgent_endsWhatATaskLeavesBehind(t *testing.T) {
 
 // Recording 12.
 func TestAgent_reportsFailures(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
 	s.Launch(s.Offer(), "k1", "kill -9 $$", nil)
@@ -286,6 +290,7 @@ func TestAgent_reportsFailures(t *testing.T) {
 
 // Recording 20.
 func TestAgent_fetchesURIs(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

@@ -25,6 +25,7 @@ func quick(kind string, fields object) object {
 // failures are reported; after consecutive_failures the task is killed, with
 // healthy false and no reason.
 func TestAgent_healthChecks(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	var sick atomic.Bool
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -72,6 +73,7 @@ func TestAgent_healthChecks(t *testing.T) {
 
 // Recording 11, task h5: a check's result is in every update and never kills.
 func TestAgent_checks(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
 	s.Launch(s.Offer(), "h5", "sleep 600", object{"check": quick("COMMAND", object{

@@ -17,7 +17,6 @@ import (
 )
 
 const (
-	registerPause = time.Second
 	// silence after which a master's connection is given up; it pings every 5 s.
 	masterSilence = 16 * time.Second
 	sendTimeout   = 5 * time.Second
@@ -32,7 +31,7 @@ func (a *Agent) stayRegistered(ctx context.Context) error {
 			return nil
 		}
 		a.cfg.Log.Warn("not registered", "master", a.flags.masterAddress(), "err", err)
-		pause := time.NewTimer(registerPause)
+		pause := time.NewTimer(a.cfg.RegisterPause)
 		select {
 		case <-ctx.Done():
 			pause.Stop()

@@ -18,6 +18,7 @@ import (
 // Recording 14: same id, the task survives, no update about it; a kill through
 // the new agent reaches the old executor.
 func TestAgent_restartKeepsTasks(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
 	offer := s.Offer()
@@ -38,6 +39,7 @@ func TestAgent_restartKeepsTasks(t *testing.T) {
 // Recording 14: what ended while the agent was away has terminated; its exit
 // status is lost.
 func TestAgent_restartReportsWhatEnded(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
 	s.Launch(s.Offer(), "c2", "until test -e stop; do sleep 0.02; done", nil)
@@ -54,6 +56,7 @@ func TestAgent_restartReportsWhatEnded(t *testing.T) {
 
 // An update that nobody acknowledged comes again, also from a restarted agent.
 func TestAgent_restartSendsUnacknowledgedAgain(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
 	s.AutoAcknowledge = false
@@ -67,6 +70,7 @@ func TestAgent_restartSendsUnacknowledgedAgain(t *testing.T) {
 
 // Recording 14b.
 func TestAgent_refusesAChangedConfiguration(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	require.Eventually(t, func() bool {
 		_, err := os.Stat(filepath.Join(c.flags["work_dir"], "meta/slaves/latest/slave.info"))
@@ -82,6 +86,7 @@ func TestAgent_refusesAChangedConfiguration(t *testing.T) {
 }
 
 func TestAgent_doesNotKeepTasksWithoutCheckpointing(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, nil)
 	info := schedulertest.Framework()
 	info["checkpoint"] = false

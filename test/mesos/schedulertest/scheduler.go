@@ -28,6 +28,7 @@ type Subscription struct {
 
 	t        *testing.T
 	url      string
+	client   *http.Client
 	streamID string
 	frames   func() ([]byte, error)
 	offers   []Object // received and not yet asked for
@@ -47,31 +48,32 @@ func Subscribe(t *testing.T, url string, info Object) *Subscription {
 	if id, ok := info["id"]; ok {
 		call["framework_id"] = id
 	}
-	response := post(t, url, "", call)
-	t.Cleanup(func() { _ = response.Body.Close() })
+	s := &Subscription{t: t, url: url, client: &http.Client{Transport: &http.Transport{}}, AutoAcknowledge: true}
+	response := s.post(call)
+	t.Cleanup(func() {
+		_ = response.Body.Close()
+		s.client.CloseIdleConnections()
+	})
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	giveUp := time.AfterFunc(patience, func() { _ = response.Body.Close() })
 	t.Cleanup(func() { giveUp.Stop() })
-	s := &Subscription{
-		t: t, url: url, streamID: response.Header.Get("Mesos-Stream-Id"),
-		frames: recordio.NewReader(response.Body).ReadFrame, AutoAcknowledge: true,
-	}
+	s.streamID, s.frames = response.Header.Get("Mesos-Stream-Id"), recordio.NewReader(response.Body).ReadFrame
 	s.ID = Dig(s.Next("SUBSCRIBED"), "subscribed", "framework_id", "value").(string)
 	return s
 }
 
-func post(t *testing.T, url, streamID string, call Object) *http.Response {
-	t.Helper()
+func (s *Subscription) post(call Object) *http.Response {
+	s.t.Helper()
 	body, err := json.Marshal(call)
-	require.NoError(t, err)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/api/v1/scheduler", bytes.NewReader(body))
-	require.NoError(t, err)
+	require.NoError(s.t, err)
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+"/api/v1/scheduler", bytes.NewReader(body))
+	require.NoError(s.t, err)
 	request.Header.Set("Content-Type", "application/json")
-	if streamID != "" {
-		request.Header.Set("Mesos-Stream-Id", streamID)
+	if s.streamID != "" {
+		request.Header.Set("Mesos-Stream-Id", s.streamID)
 	}
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
+	response, err := s.client.Do(request)
+	require.NoError(s.t, err)
 	return response
 }
 
@@ -150,7 +152,7 @@ func (s *Subscription) Call(kind, field string, message Object) {
 	if field != "" {
 		call[field] = message
 	}
-	response := post(s.t, s.url, s.streamID, call)
+	response := s.post(call)
 	text, err := io.ReadAll(response.Body)
 	require.NoError(s.t, err)
 	require.NoError(s.t, response.Body.Close())

@@ -69,6 +69,18 @@ func fakeSCLI(mode string) int {
 			ask("Enter password: ")
 		}
 		return refuse()
+	default:
+		oddSCLI(mode, tty, ask)
+		if mode == "leak" {
+			return 7
+		}
+	}
+	return 0
+}
+
+// oddSCLI does what the product wasn't seen to do.
+func oddSCLI(mode string, tty *os.File, ask func(string) string) {
+	switch mode {
 	case "certificate":
 		fmt.Print("Certificate info:\nsubject: /O=EMC\nPress 'y' to approve this certificate and add it to the truststore")
 		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
@@ -81,11 +93,10 @@ func fakeSCLI(mode string) int {
 		_, _ = bufio.NewReader(tty).ReadString('\n')
 	case "leak":
 		fmt.Println("your password is " + ask("Enter password: "))
-		return 7
 	case "flood":
 		for {
 			if _, err := fmt.Println(strings.Repeat("x", 1000)); err != nil {
-				return 1
+				return
 			}
 		}
 	case "environment":
@@ -94,7 +105,6 @@ func fakeSCLI(mode string) int {
 		env, _ := os.ReadFile("/proc/self/environ")
 		fmt.Println(strings.ReplaceAll(string(cmdline)+string(env), "\x00", " "))
 	}
-	return 0
 }
 
 // fake scli's environment. Under -race a program waits a second at its end unless told otherwise.

@@ -71,11 +71,12 @@ type Disk struct {
 
 // MDMView is what the node's own MDM says.
 type MDMView struct {
-	Installed bool   `json:"installed"`
-	InCluster bool   `json:"inCluster"`
-	Master    bool   `json:"master"`
-	SystemID  string `json:"systemId,omitempty"`
-	Unknown   string `json:"unknown,omitempty"` // raw text that the parser doesn't recognise: the cluster becomes read-only
+	Installed      bool   `json:"installed"`
+	InCluster      bool   `json:"inCluster"`
+	Master         bool   `json:"master"`
+	SystemID       string `json:"systemId,omitempty"`
+	CertificatePEM string `json:"certificatePem,omitempty"` // of its management port, read from its file
+	Unknown        string `json:"unknown,omitempty"`        // raw text that the parser doesn't recognise: the cluster becomes read-only
 }
 
 // An Intent is a record that a node wrote before an act that can't be made safe to repeat by looking alone.

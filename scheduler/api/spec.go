@@ -51,10 +51,11 @@ type NodeSpec struct {
 
 // An MDM is one chosen member of the MDM cluster.
 type MDM struct {
-	Node string   `json:"node"`
-	Name string   `json:"name"`
-	Role Role     `json:"role"` // manager or tie-breaker
-	IPs  []string `json:"ips"`
+	Node           string   `json:"node"`
+	Name           string   `json:"name"`
+	Role           Role     `json:"role"` // manager or tie-breaker
+	IPs            []string `json:"ips"`
+	CertificatePEM string   `json:"certificatePem,omitempty"` // as read on its own node: what gateways are to trust
 }
 
 // Formation is the grant to form the cluster. It never times out; it moves only when its node reports no cluster.

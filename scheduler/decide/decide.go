@@ -69,11 +69,12 @@ func Decide(s *State) (Cluster, Outcome) {
 	}
 
 	// 5. What the leader sees of it, and the gateways.
+	pinMDMs(s, &c, &out)
 	pinGateways(s, &c, &out)
 	addFaultSets(s, &c, &out)
 	view := viewNow(s)
 	c.open(s, &out, api.GateClusterFormed, view != nil && view.Mode == "3_node" && view.State == "Normal")
-	c.open(s, &out, api.GateGatewayReady, c.Open(api.GateClusterFormed) && every(s, &c, managersOf(&c), stepRunGateway) && certified(&c))
+	c.open(s, &out, api.GateGatewayReady, c.Open(api.GateClusterFormed) && every(s, &c, managersOf(&c), stepTrustMDMs) && certified(&c))
 	c.open(s, &out, api.GatePoolReady, c.Open(api.GateGatewayReady) && view != nil && view.PoolReady)
 	out.Waiting = waitsFor(s, &c)
 	return c, out
@@ -86,7 +87,7 @@ func waitsFor(s *State, c *Cluster) string {
 	case !c.Open(api.GateClusterFormed):
 		return "the MDM cluster to be 3_node and Normal"
 	case !c.Open(api.GateGatewayReady):
-		return "a gateway on " + names(lacking(s, managersOf(c), stepRunGateway))
+		return "a gateway on " + names(lacking(s, managersOf(c), stepTrustMDMs))
 	case !c.Open(api.GatePoolReady):
 		return "protection domain, pool and fault sets"
 	}
@@ -124,6 +125,21 @@ func viewNow(s *State) *View {
 		return nil
 	}
 	return s.View
+}
+
+// pinMDMs keeps the certificates that MDMs have on their own nodes: gateways are told to trust those and no others.
+func pinMDMs(s *State, c *Cluster, out *Outcome) {
+	for i := range c.MDMs {
+		m := &c.MDMs[i]
+		n := s.Nodes[m.Node]
+		if n == nil || !s.live(n) || n.Report.MDM == nil || n.Report.MDM.CertificatePEM == "" || n.Report.MDM.CertificatePEM == m.CertificatePEM {
+			continue
+		}
+		if m.CertificatePEM != "" {
+			out.tell(s, m.Node, "MDMCertificateChanged", "its MDM has another certificate now")
+		}
+		m.CertificatePEM = n.Report.MDM.CertificatePEM
+	}
 }
 
 // pinGateways keeps the certificates that managers read on themselves, so that everyone else can tell their gateways from others.

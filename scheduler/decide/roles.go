@@ -119,6 +119,11 @@ func best(s *State, nodes []*Node, pinned int) bool {
 			return false
 		}
 	}
+	for _, n := range s.Nodes {
+		if n.SeenAt.IsZero() && api.Role(n.Pin).MDM() {
+			return false
+		}
+	}
 	domains := map[string]bool{}
 	for _, n := range nodes {
 		domains[s.domain(n)] = true

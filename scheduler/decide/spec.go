@@ -160,7 +160,7 @@ func Storage(s *State, n *Node) *api.StorageView {
 // Needs says which secrets a node gets now; nobody else ever sees them.
 type Needs struct{ Admin, GatewayAdmin, VolumeUser bool }
 
-// SecretsFor a node: the admin password for whoever forms or leads, the gateway's for a manager while it installs it, the volume user's for
+// SecretsFor a node: the admin password for whoever forms or leads, the gateway's for a manager while it installs it or makes it trust MDMs, the volume user's for
 // every node that mounts (it lies there in a 0600 file, and is compared with it).
 func SecretsFor(s *State, n *Node) Needs {
 	if n.Revoked || n.Conflict != "" {
@@ -169,7 +169,7 @@ func SecretsFor(s *State, n *Node) Needs {
 	acts := s.forms(n) || s.Leads(n)
 	return Needs{
 		Admin:        acts,
-		GatewayAdmin: s.Role(n) == api.RoleManager && !holds(n, stepInstallGateway),
+		GatewayAdmin: s.Role(n) == api.RoleManager && (!holds(n, stepInstallGateway) || !holds(n, stepTrustMDMs)),
 		VolumeUser:   acts || s.Cluster.Open(api.GateGatewayReady),
 	}
 }

@@ -168,6 +168,6 @@ func holds(n *Node, step string) bool {
 const (
 	stepRunMDM         = "run-mdm"
 	stepRunSDS         = "run-sds"
-	stepRunGateway     = "run-gateway"
+	stepTrustMDMs      = "trust-mdms"
 	stepInstallGateway = "install-gateway"
 )

@@ -1,0 +1,414 @@
+package scheduler_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"scaleio-framework/scheduler"
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/client"
+)
+
+// scaleio is the ScaleIO system as the fake nodes make it. It keeps state, and counts what must happen once.
+type scaleio struct {
+	mu      sync.Mutex
+	id      string
+	formed  int
+	nonces  []string
+	mode    string
+	master  string // node id
+	sdss    map[string]*api.SDSView
+	twice   []string // objects that were added a second time
+	devices map[string]string
+}
+
+func newScaleIO() *scaleio {
+	return &scaleio{sdss: map[string]*api.SDSView{}, devices: map[string]string{}}
+}
+
+func (w *scaleio) form(node, nonce string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.id != "" && slices.Contains(w.nonces, nonce) {
+		return // the same intent: looked, and went on
+	}
+	w.formed++
+	w.nonces = append(w.nonces, nonce)
+	w.id, w.master = fmt.Sprintf("%016x", w.formed), node
+}
+
+func (w *scaleio) mdm(node string, role api.Role) *api.MDMView {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := &api.MDMView{Installed: true}
+	if w.id != "" && (w.mode == "3_node" && role.MDM() || w.master == node) {
+		v.InCluster, v.SystemID, v.Master = true, w.id, w.master == node
+	}
+	return v
+}
+
+// lead does the leader's duties and says what it sees.
+func (w *scaleio) lead(spec *api.ClusterSpec) *api.ClusterView {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mode = "3_node"
+	view := &api.ClusterView{SystemID: w.id, Mode: w.mode, State: "Normal", PoolReady: spec.StoragePool != "" && len(spec.Gateways) == 2, FaultSets: spec.FaultSets}
+	for _, sds := range spec.SDSs {
+		if w.sdss[sds.Name] == nil {
+			w.sdss[sds.Name] = &api.SDSView{ID: "sds-" + sds.Name, Name: sds.Name, IPs: sds.IPs, FaultSet: sds.FaultSet, Connection: "Connected", Membership: "Joined"}
+		}
+	}
+	for _, d := range spec.Disks {
+		view.Claims = append(view.Claims, api.DiskRef{Node: d.Node, Disk: d.Disk})
+		if d.State != api.DiskPrepared || d.PreparedAgeMS > api.PreparedTTL.Milliseconds() {
+			continue
+		}
+		if sds := w.sdss[d.SDSName]; sds != nil && w.devices[d.Disk] == "" {
+			w.devices[d.Disk] = d.SDSName
+			sds.Devices = append(sds.Devices, api.DeviceView{ID: "dev-" + d.Disk, Path: d.Path, SizeBytes: d.SizeBytes, State: "Normal"})
+		} else if sds != nil && w.devices[d.Disk] != d.SDSName {
+			w.twice = append(w.twice, d.Disk)
+		}
+	}
+	for _, name := range sortedKeys(w.sdss) {
+		sds := *w.sdss[name]
+		sds.Devices = slices.Clone(sds.Devices)
+		view.SDSs = append(view.SDSs, sds)
+	}
+	return view
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// node is a fake agent: the real client, real TLS, and a body that does at once what it is told.
+type node struct {
+	id, host string
+	scaleio  *scaleio
+	key      *ecdsa.PrivateKey
+	disks    []api.Disk
+
+	mu      sync.Mutex
+	env     map[string]string // of the task that placed it
+	cert    *tls.Certificate
+	last    api.Answer
+	leading bool
+	view    *api.ClusterView
+	refused error
+	lower   []api.Version // specs that it had to refuse
+	stop    context.CancelFunc
+	done    chan struct{}
+}
+
+func newNode(i int, w *scaleio) *node {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	n := &node{id: fmt.Sprintf("machine-%d", i), host: fmt.Sprintf("n%d.example", i), scaleio: w, key: key}
+	n.disks = []api.Disk{
+		{ID: fmt.Sprintf("wwn-%d-a", i), Path: "/dev/sdb", SizeBytes: 200 << 30, State: api.DiskOffered},
+		{ID: fmt.Sprintf("wwn-%d-b", i), Path: "/dev/sdc", SizeBytes: 200 << 30, State: api.DiskRefused, Reason: "HasFilesystem"},
+	}
+	return n
+}
+
+// place starts the daemon, or leaves the one that is there alone.
+func (n *node) place(env map[string]string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.env = env
+	if n.stop != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.stop, n.done = cancel, make(chan struct{})
+	go func(done chan struct{}) {
+		defer close(done)
+		n.run(ctx)
+	}(n.done)
+}
+
+// kill the node; place brings it back with its key and certificate.
+func (n *node) kill() {
+	n.mu.Lock()
+	stop, done := n.stop, n.done
+	n.stop = nil
+	n.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-done
+	}
+}
+
+func (n *node) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := n.exchange(ctx)
+		if err == nil {
+			continue
+		}
+		n.mu.Lock()
+		n.refused = err
+		n.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond): // the scheduler is away
+		}
+	}
+}
+
+func (n *node) exchange(ctx context.Context) error {
+	c, err := n.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if n.cert == nil {
+		if err := n.join(ctx, c); err != nil {
+			return err
+		}
+		return nil
+	}
+	answer, err := c.Report(ctx, n.report())
+	if err != nil {
+		return err
+	}
+	n.obey(answer)
+	return nil
+}
+
+func (n *node) client() (*client.Agent, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(n.env[api.EnvCA]))
+	return client.NewAgent(client.Options{
+		Servers: strings.Split(n.env[api.EnvServers], ","), Cluster: n.env[api.EnvCluster], CA: pool, Certificate: n.cert,
+	})
+}
+
+func (n *node) identity() api.Identity {
+	return api.Identity{ID: n.id, AgentUUID: "uuid-" + n.id, Hostname: n.host}
+}
+
+func (n *node) csr() string { return requestFor(n.key) }
+
+func requestFor(key *ecdsa.PrivateKey) string {
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+}
+
+func (n *node) join(ctx context.Context, c *client.Agent) error {
+	n.mu.Lock()
+	token := n.env[api.EnvToken]
+	n.mu.Unlock()
+	answer, err := c.Join(ctx, api.JoinRequest{Token: token, Node: n.identity(), CSR: n.csr()})
+	if err != nil {
+		return err
+	}
+	block, _ := pem.Decode([]byte(answer.Certificate))
+	n.cert = &tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: n.key}
+	return nil
+}
+
+func (n *node) report() api.Report {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	spec := n.last.Spec
+	r := api.Report{
+		Node: n.identity(), Version: spec.Version, Time: time.Now(), BootID: "boot",
+		Platform:  api.Platform{OS: "ubuntu22.04", Supported: true},
+		Addresses: []string{"10.0.0." + n.id[len("machine-"):]}, Disks: slices.Clone(n.disks), Cluster: n.view, Seen: n.last.ETag,
+	}
+	if n.last.Wait {
+		r.WaitMS = 2000
+	}
+	is := func(step string, ok bool) {
+		status := api.False
+		if ok {
+			status = api.True
+		} else if r.Step == "" {
+			r.Step = step
+		}
+		r.Conditions = append(r.Conditions, api.Condition{Type: step, Status: status})
+	}
+	open := func(g api.Gate) bool { return slices.Contains(spec.Gates, g) }
+	if spec.Role.MDM() {
+		is("run-mdm", open(api.GateRolesDecided))
+		r.MDM = n.scaleio.mdm(n.id, spec.Role)
+	}
+	is("run-sds", spec.Role != api.RoleUndecided)
+	if spec.Role == api.RoleManager {
+		is("trust-mdms", open(api.GateClusterFormed))
+		if open(api.GateClusterFormed) {
+			r.Gateway = &api.Gateway{Address: r.Addresses[0] + ":443", CertificatePEM: "certificate of " + n.id}
+		}
+	}
+	is("serve-storage", n.last.Storage != nil && n.last.Storage.SDS != nil && len(n.last.Storage.SDS.Devices) == 1)
+	is("run-volume-driver", spec.Volumes != nil && !n.last.Secrets.VolumeUser.Empty())
+	r.Ready = r.Step == ""
+	return r
+}
+
+// obey an answer, as the real agent and its steps would.
+func (n *node) obey(a api.Answer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if a.Spec.Version.Before(n.last.Spec.Version) {
+		n.lower = append(n.lower, a.Spec.Version)
+		return
+	}
+	n.last = a
+	n.refused = nil
+	if f := a.Spec.Formation; f != nil && a.Spec.Licence && !a.Secrets.Admin.Empty() && a.Hold == nil {
+		n.scaleio.form(n.id, f.Nonce)
+	}
+	n.leading, n.view = false, nil
+	for _, l := range a.Leases {
+		if l.Name == api.LeaseLeader && a.Spec.Cluster != nil {
+			n.leading = true
+			n.view = n.scaleio.lead(a.Spec.Cluster)
+		}
+	}
+	for i := range n.disks {
+		d := &n.disks[i]
+		claimed := slices.ContainsFunc(a.Spec.Claims, func(c api.DiskClaim) bool { return c.Disk == d.ID })
+		if d.State == api.DiskOffered && claimed {
+			d.State = api.DiskPrepared
+		}
+		if a.Storage != nil && a.Storage.SDS != nil && d.State == api.DiskPrepared &&
+			slices.ContainsFunc(a.Storage.SDS.Devices, func(dev api.DeviceView) bool { return dev.ID == "dev-"+d.ID }) {
+			d.State, d.DeviceID = api.DiskAdopted, "dev-"+d.ID
+		}
+	}
+}
+
+func (n *node) answer() api.Answer {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.last
+}
+
+// mesos is a fake master with an agent per node. Its tasks outlive schedulers.
+type mesos struct {
+	mu       sync.Mutex
+	nodes    []*node
+	attrs    []map[string]string
+	id       string
+	tasks    map[string]scheduler.TaskRef // running, by Mesos agent
+	launches int
+	doubled  []string
+	launched []scheduler.Launch
+	failing  chan string // Mesos agents whose task is to fail
+	frames   []scheduler.KnownFramework
+	fatal    chan error
+}
+
+func newMesos(nodes []*node, attrs []map[string]string) *mesos {
+	return &mesos{nodes: nodes, attrs: attrs, tasks: map[string]scheduler.TaskRef{}, failing: make(chan string), fatal: make(chan error, 1)}
+}
+
+func (m *mesos) Frameworks(context.Context, string, string) ([]scheduler.KnownFramework, error) {
+	return m.frames, nil
+}
+
+func (m *mesos) Kill(context.Context, string, string) error { return nil }
+
+func (m *mesos) Run(ctx context.Context, f scheduler.Framework, h scheduler.MesosHandler) error {
+	if f.ID == "" {
+		m.mu.Lock()
+		m.launches = 0
+		if m.id == "" {
+			m.id = "framework-1"
+		}
+		f.ID = m.id
+		m.mu.Unlock()
+	}
+	if err := h.Subscribed(ctx, f.ID, "master"); err != nil {
+		return err
+	}
+	m.reconcile(ctx, h)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if err := m.offer(ctx, h); err != nil {
+			return nil // the stream ends with the scheduler
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-m.fatal:
+			return err
+		case agent := <-m.failing:
+			m.mu.Lock()
+			task := m.tasks[agent]
+			delete(m.tasks, agent)
+			m.mu.Unlock()
+			_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: task.TaskID, AgentID: agent, State: "TASK_FAILED", Reason: "REASON_COMMAND_EXECUTOR_FAILED"})
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *mesos) reconcile(ctx context.Context, h scheduler.MesosHandler) {
+	for _, ref := range h.Tasks() {
+		state := scheduler.TaskUnknown
+		m.mu.Lock()
+		if m.tasks[ref.AgentID] == ref {
+			state = scheduler.TaskRunning
+		}
+		m.mu.Unlock()
+		_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: ref.TaskID, AgentID: ref.AgentID, State: state, Reconciliation: true})
+	}
+}
+
+// offer every agent; what happens between the intent and the launch is what the store's write points are about.
+func (m *mesos) offer(ctx context.Context, h scheduler.MesosHandler) error {
+	var offers []scheduler.Offer
+	m.mu.Lock()
+	for i, n := range m.nodes {
+		agent := "agent-" + n.id
+		offers = append(offers, scheduler.Offer{
+			ID: "o-" + n.id, AgentID: agent, Hostname: n.host, IP: "10.0.0.1", Attributes: m.attrs[i], CPUs: 8, MemMB: 8192,
+		})
+	}
+	m.mu.Unlock()
+	for i, answer := range h.Offered(ctx, offers) {
+		if answer.Launch == nil {
+			continue
+		}
+		l := *answer.Launch
+		m.mu.Lock()
+		m.launches++
+		m.launched = append(m.launched, l)
+		if _, ok := m.tasks[l.AgentID]; ok {
+			m.doubled = append(m.doubled, l.AgentID)
+		}
+		m.tasks[l.AgentID] = scheduler.TaskRef{TaskID: l.TaskID, AgentID: l.AgentID}
+		m.mu.Unlock()
+		m.nodes[i].place(l.Env)
+		if err := h.Updated(ctx, scheduler.TaskUpdate{TaskID: l.TaskID, AgentID: l.AgentID, State: scheduler.TaskRunning}); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}

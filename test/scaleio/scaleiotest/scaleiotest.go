@@ -37,6 +37,17 @@ func TrustAll() *mgmt.Trust {
 	return &mgmt.Trust{Approve: func(*x509.Certificate) error { return nil }}
 }
 
+// directory in memory where there is such a place: every change is synced, and a busy disk would make the tests' leases run out.
+func directory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "scaleiotest-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 // MDM is one manager or tie-breaker.
 type MDM struct {
 	t    *testing.T
@@ -50,7 +61,7 @@ func MDMs(t *testing.T, network Network, managers ...bool) []*MDM {
 	t.Helper()
 	var list []*MDM
 	for i, manager := range managers {
-		m := &MDM{t: t, IP: network.IP(11 + i), Root: t.TempDir()}
+		m := &MDM{t: t, IP: network.IP(11 + i), Root: directory(t)}
 		conf := filepath.Join(m.Root, "opt/emc/scaleio/mdm/cfg/conf.txt")
 		require.NoError(t, os.MkdirAll(filepath.Dir(conf), 0o755))
 		role := 0
@@ -72,7 +83,7 @@ func (m *MDM) Start() {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", m.IP)
 	}
 	node, err := mdm.New(mdm.Options{Root: m.Root, Listen: m.IP, Heartbeat: 30 * time.Millisecond, Lease: time.Second,
-		Watch: 20 * time.Millisecond, Log: log})
+		Watch: 50 * time.Millisecond, Log: log})
 	require.NoError(m.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -105,7 +116,7 @@ func SDSs(t *testing.T, network Network, n int) []*SDS {
 	t.Helper()
 	var list []*SDS
 	for i := range n {
-		s := &SDS{t: t, IP: network.IP(31 + i), dir: t.TempDir()}
+		s := &SDS{t: t, IP: network.IP(31 + i), dir: directory(t)}
 		s.Disk = filepath.Join(s.dir, "disk")
 		require.NoError(t, os.WriteFile(s.Disk, nil, 0o600))
 		require.NoError(t, os.Truncate(s.Disk, DiskBytes))

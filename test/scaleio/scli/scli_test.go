@@ -88,7 +88,7 @@ var normals = []struct {
 }{
 	{regexp.MustCompile(`\b(0x)?[0-9a-f]{16}\b`), "$1<id>"},
 	{regexp.MustCompile(`127\.\d+\.\d+\.(\d+)`), "10.0.0.$1"},
-	{regexp.MustCompile(`/tmp/\S+/disk`), "/dev/sdb"},
+	{regexp.MustCompile(`/\S+/disk\b`), "/dev/sdb"},
 }
 
 // normal leaves what differs from run to run out.

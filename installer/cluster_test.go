@@ -156,10 +156,12 @@ func TestObserve_mdm(t *testing.T) {
 	look := func() *api.MDMView { return i.Observe(t.Context(), n.Input()).MDM }
 	assert.Equal(t, &api.MDMView{}, look())
 	before(t, n, "join-cluster")
-	assert.Equal(t, &api.MDMView{Installed: true}, look(), "it said so itself: no cluster")
+	pem := n.Files.Tree("/opt")[scaleio.PathMDMCertificate]
+	require.NotEmpty(t, pem)
+	assert.Equal(t, &api.MDMView{Installed: true, CertificatePEM: pem}, look(), "it said so itself: no cluster")
 	before(t, n, "connect-sdc")
 	n.Product.FormAll()
-	assert.Equal(t, &api.MDMView{Installed: true, InCluster: true, Master: true, SystemID: installertest.SystemID}, look())
+	assert.Equal(t, &api.MDMView{Installed: true, InCluster: true, Master: true, SystemID: installertest.SystemID, CertificatePEM: pem}, look())
 
 	n.Spec.SystemID = installertest.SystemID
 	n.Crash(scaleio.UnitSDC)
@@ -207,14 +209,15 @@ func TestTrustMDMs(t *testing.T) {
 	assert.Equal(t, "WaitingForSecret", check(t, n, "trust-mdms").Reason)
 	n.Secrets.GatewayAdmin = api.NewSecret("gateway secret")
 
-	own := n.Files.Tree("/opt")[scaleio.PathMDMCertificate]
-	n.Files.Set(scaleio.PathMDMCertificate, nodes[2].Certificate(), 0o644)
-	require.NoError(t, stepOf(t, n, "trust-mdms").Apply(t.Context()))
-	assert.False(t, n.Trusted("10.0.0.11"), "it doesn't show what its own file says")
-	assert.True(t, n.Trusted("10.0.0.12"))
+	pins := n.Spec.MDMs
+	n.Spec.MDMs = []api.MDM{{Node: n.Spec.Node, Role: api.RoleManager, IPs: []string{n.IP}}}
+	assert.Equal(t, "NoCertificate", check(t, n, "trust-mdms").Reason)
+	n.Spec.MDMs = pins
 
-	n.Files.Set(scaleio.PathMDMCertificate, own, 0o644)
 	require.NoError(t, stepOf(t, n, "trust-mdms").Apply(t.Context()))
+	assert.True(t, n.Trusted("10.0.0.11"))
+	assert.True(t, n.Trusted("10.0.0.12"))
+	assert.False(t, n.Trusted("10.0.0.13"), "a tie-breaker answers no gateway")
 	i := n.Installer()
 	require.Equal(t, step.Satisfied, look(t, i, n, "trust-mdms").Verdict)
 

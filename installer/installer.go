@@ -152,11 +152,13 @@ func (o *orders) managers() []string {
 	return ips
 }
 
-// pick finds the package of a component for this node's OS; binaries may be for any.
+// pick finds the package of a component for this node's OS, else one that is for any: file names of the gateway carry no OS.
 func (o *orders) pick(component string) (api.Package, bool) {
-	for _, p := range o.Spec.Packages {
-		if p.Component == component && (p.OS == o.sys.Facts.OS || p.Format == formatBinary && p.OS == "") {
-			return p, true
+	for _, os := range []string{o.sys.Facts.OS, "", "any"} {
+		for _, p := range o.Spec.Packages {
+			if p.Component == component && p.OS == os {
+				return p, true
+			}
 		}
 	}
 	return api.Package{}, false

@@ -59,23 +59,33 @@ func (o *orders) mdmView(ctx context.Context) *api.MDMView {
 	if !exists(o.sys.Files, scaleio.PathMDMConf) {
 		return &api.MDMView{}
 	}
+	certificate := o.mdmCertificate()
 	c, err := o.opts.CLI.QueryCluster(ctx, "")
 	if raw, is := scaleio.UnknownDialect(err); is {
-		return &api.MDMView{Installed: true, Unknown: raw}
+		return &api.MDMView{Installed: true, Unknown: raw, CertificatePEM: certificate}
 	}
 	if scaleio.KindOf(err) == scaleio.KindNoCluster {
-		return &api.MDMView{Installed: true}
+		return &api.MDMView{Installed: true, CertificatePEM: certificate}
 	} else if err != nil {
 		o.opts.Log.Debug("asking the local MDM", "err", err)
 		return nil
 	}
-	view := &api.MDMView{Installed: true, InCluster: true, SystemID: o.systemID(ctx, c)}
+	view := &api.MDMView{Installed: true, InCluster: true, CertificatePEM: certificate, SystemID: o.systemID(ctx, c)}
 	if view.SystemID == "" && (clusterJoined{o}).foreign(ctx, c) == nil {
 		view.SystemID = o.Spec.SystemID // its SDC can't tell just now, and its master is one of ours
 	}
 	master, ok := c.Master()
 	view.Master = ok && shares(master.IPs, o.ownIPs())
 	return view
+}
+
+// mdmCertificate is what the local MDM shows on its management port, read where only root writes; "" while there is none.
+func (i *Installer) mdmCertificate() string {
+	data, err := i.sys.Files.Read(scaleio.PathMDMCertificate)
+	if err != nil {
+		return ""
+	}
+	return string(firstCertificate(data))
 }
 
 // ownIPs of this node's MDM.

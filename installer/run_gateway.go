@@ -73,13 +73,22 @@ func (i *Installer) gatewayCertificate(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the gateway's certificate: %w", err)
 	}
-	for rest := out.Stdout; ; {
+	shown := firstCertificate(out.Stdout)
+	if shown == nil {
+		return nil, errors.New("reading the gateway's certificate: openssl shows none")
+	}
+	return shown, nil
+}
+
+// firstCertificate of a text, without anything else that is in it, such as a key; nil if there is none.
+func firstCertificate(text []byte) []byte {
+	for {
 		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return nil, errors.New("reading the gateway's certificate: openssl shows none")
+		if block, text = pem.Decode(text); block == nil {
+			return nil
 		}
 		if block.Type == "CERTIFICATE" {
-			return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: block.Bytes}), nil
+			return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})
 		}
 	}
 }

@@ -1,26 +1,19 @@
 package installer
 
 import (
-	"bytes"
 	"context"
-	"encoding/pem"
-	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
-	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
 )
 
 // GatewayAdmin is what the gateway's own administrator can do on this node.
 type GatewayAdmin interface {
 	ReachesMDM(ctx context.Context) (bool, error)
-	HostCertificate(ctx context.Context, ip string) ([]byte, error)
 	Trust(ctx context.Context, certificate []byte) error
 }
 
@@ -41,7 +34,7 @@ func (g loopbackGateway) ReachesMDM(ctx context.Context) (bool, error) {
 }
 
 // mdmsTrusted is the fact that the gateway speaks to the MDMs: with the certificate check on, it does so only after its administrator accepted theirs.
-// Only what the chosen managers show is accepted, and of this node's own MDM only what lies in its file.
+// Accepted is what each manager read from its own disk, never what the network shows.
 type mdmsTrusted struct{ *orders }
 
 func trustMDMs(o *orders) step.Step { return mdmsTrusted{o} }
@@ -76,6 +69,9 @@ func (s mdmsTrusted) Check(ctx context.Context) (step.Finding, error) {
 	} else if master, ok := c.Master(); !ok || master.Status != "" && master.Status != "Normal" {
 		return step.Wait("NoMDM", "the gateway finds no MDM, the cluster has no master just now"), nil
 	}
+	if len(s.pinned()) == 0 {
+		return step.Wait("NoCertificate", "the gateway trusts no MDM yet; no manager has reported its MDM's certificate (%s) so far", scaleio.PathMDMCertificate), nil
+	}
 	if s.Secrets.GatewayAdmin.Empty() {
 		return step.Wait("WaitingForSecret", "the gateway trusts no MDM yet; the scheduler has yet to send its administrator's password"), nil
 	}
@@ -94,7 +90,17 @@ func (g *gatewayIdentity) reach(now time.Time) {
 	g.reached = now
 }
 
-// Apply accepts what can be reached; an MDM that is away now is accepted when the gateway needs it.
+// pinned certificates of the managers' MDMs, as each was read from its file on its own node.
+func (s mdmsTrusted) pinned() [][]byte {
+	var all [][]byte
+	for _, m := range s.Spec.MDMs {
+		if m.Role == api.RoleManager && m.CertificatePEM != "" {
+			all = append(all, []byte(m.CertificatePEM))
+		}
+	}
+	return all
+}
+
 func (s mdmsTrusted) Apply(ctx context.Context) error {
 	roots, err := s.gatewayAnswers(ctx)
 	if err != nil {
@@ -104,46 +110,10 @@ func (s mdmsTrusted) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var failed []error
-	trusted := 0
-	for _, ip := range s.managers() {
-		if err := s.trust(ctx, admin, ip); err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		trusted++
-	}
-	if trusted == 0 {
-		return errors.Join(append(failed, errors.New("trusting the MDMs: none could be"))...)
-	}
-	return nil
-}
-
-func (s mdmsTrusted) trust(ctx context.Context, admin GatewayAdmin, ip string) error {
-	shown, err := admin.HostCertificate(ctx, ip)
-	if err != nil {
-		return err
-	}
-	if me, ok := s.self(); ok && slices.Contains(me.IPs, ip) {
-		if err := s.isOwn(shown); err != nil {
+	for _, certificate := range s.pinned() {
+		if err := admin.Trust(ctx, certificate); err != nil {
 			return err
 		}
-	}
-	return admin.Trust(ctx, shown)
-}
-
-// isOwn compares with the file of the local MDM: what root reads on its own disk can't be slipped in by the network.
-func (s mdmsTrusted) isOwn(shown []byte) error {
-	data, err := s.sys.Files.Read(scaleio.PathMDMCertificate)
-	if errors.Is(err, platform.ErrNotFound) {
-		return nil // older versions keep it elsewhere
-	} else if err != nil {
-		return err
-	}
-	file, _ := pem.Decode(data)
-	got, _ := pem.Decode(shown)
-	if file == nil || got == nil || !bytes.Equal(file.Bytes, got.Bytes) {
-		return fmt.Errorf("trusting the MDM of this node: it shows another certificate than %s", scaleio.PathMDMCertificate)
 	}
 	return nil
 }

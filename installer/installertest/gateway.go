@@ -42,20 +42,6 @@ func (g gatewayAdmin) ReachesMDM(context.Context) (reaches bool, err error) {
 	return reaches, err
 }
 
-func (g gatewayAdmin) HostCertificate(_ context.Context, ip string) (shown []byte, err error) {
-	err = g.node.Cutter.Do("gateway-host-certificate "+ip, func() error {
-		if err := g.login(); err != nil {
-			return err
-		}
-		if at := g.node.Product.node(ip); at == nil || !at.up("mdm.service") {
-			return errors.New("could not connect to MDM")
-		}
-		shown = []byte(certificate("mdm", ip))
-		return nil
-	})
-	return shown, err
-}
-
 func (g gatewayAdmin) Trust(_ context.Context, shown []byte) error {
 	return g.node.Cutter.Do("gateway-trust", func() error {
 		if err := g.login(); err != nil {

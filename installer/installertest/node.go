@@ -142,7 +142,7 @@ func (p *Product) Assign(gates ...api.Gate) {
 		n.Spec.Role = api.RoleData
 		if i < 3 {
 			n.Spec.Role = []api.Role{api.RoleManager, api.RoleManager, api.RoleTieBreaker}[i]
-			mdms = append(mdms, api.MDM{Node: n.Spec.Node, Name: n.Name, Role: n.Spec.Role, IPs: []string{n.IP}})
+			mdms = append(mdms, api.MDM{Node: n.Spec.Node, Name: n.Name, Role: n.Spec.Role, IPs: []string{n.IP}, CertificatePEM: certificate("mdm", n.IP)})
 		}
 		if n.manager() {
 			gateways = append(gateways, api.Gateway{Node: n.Spec.Node, Address: n.IP + ":443", CertificatePEM: n.Certificate()})

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestBuild(t *testing.T) {
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		t.Skip("no dpkg-deb on this machine: packages can't be built here")
+	}
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "dev-scaleio")
+	require.NoError(t, os.WriteFile(binary, []byte("#!/bin/sh\n"), 0o755))
+	out := filepath.Join(dir, "mirror")
+	require.NoError(t, build(out, binary, "http://mirror"))
+	first, err := os.ReadFile(filepath.Join(out, "manifest.json"))
+	require.NoError(t, err)
+	var m manifest
+	require.NoError(t, json.Unmarshal(first, &m))
+	require.Len(t, m.Packages, 6)
+	assert.Equal(t, entry{Component: "mdm", Version: "3.6-700.103.Ubuntu.22.04", OS: "ubuntu22.04", Format: "deb",
+		URL: "http://mirror/EMC-ScaleIO-mdm-3.6-700.103.Ubuntu.22.04.x86_64.deb", Size: m.Packages[0].Size, SHA256: m.Packages[0].SHA256}, m.Packages[0])
+	for _, e := range m.Packages {
+		size, sum, err := digest(filepath.Join(out, filepath.Base(e.URL)))
+		require.NoError(t, err)
+		assert.Equal(t, []any{e.Size, e.SHA256}, []any{size, sum}, e.Component)
+		if e.Format == "deb" {
+			assert.Equal(t, "emc-scaleio-"+e.Component+" "+e.Version+" amd64", deb1(t, out, e, "--show", "--showformat=${Package} ${Version} ${Architecture}"))
+		}
+	}
+	contents := deb1(t, out, m.Packages[0], "--contents")
+	for _, want := range []string{"./opt/emc/scaleio/mdm/bin/mdm\n", "./bin/scli -> /opt/emc/scaleio/mdm/bin/scli", "./lib/systemd/system/mdm.service"} {
+		assert.Contains(t, contents+"\n", want)
+	}
+	// The same content gives the same file: a mirror built twice keeps its digests.
+	require.NoError(t, build(out, binary, "http://mirror"))
+	second, err := os.ReadFile(filepath.Join(out, "manifest.json"))
+	require.NoError(t, err)
+	assert.Equal(t, string(first), string(second))
+}
+
+func deb1(t *testing.T, out string, e entry, args ...string) string {
+	t.Helper()
+	command := exec.Command("dpkg-deb", append(args, filepath.Join(out, filepath.Base(e.URL)))...)
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, string(output))
+	return strings.TrimSpace(string(output))
+}
+
+func TestScripts_areShell(t *testing.T) {
+	for _, pattern := range []string{"files/*/DEBIAN/p*", "files/*/root/opt/emc/scaleio/*/bin/*.sh"} {
+		scripts, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, scripts)
+		for _, script := range scripts {
+			output, err := exec.Command("sh", "-n", script).CombinedOutput()
+			assert.NoError(t, err, "%s: %s", script, output)
+		}
+	}
+}

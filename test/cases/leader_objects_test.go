@@ -19,6 +19,7 @@ import (
 	"scaleio-framework/agent/leader"
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
+	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/test/scaleio/gateway"
 	"scaleio-framework/test/scaleio/mgmt"
@@ -170,6 +171,37 @@ func buildSystem(t *testing.T, machines []*machine) {
 	res := (&step.Reconciler{Log: quiet()}).Pass(t.Context(), again.Plan(in), in.Spec.Gates, 1)
 	assert.True(t, res.Ready, "%+v", res.Conditions)
 	assert.False(t, res.Acted)
+	m.everyOutputIsKnown(t, in.Secrets.Admin)
+}
+
+// The stand-in's outputs are of a dialect that every parser of ours knows whole.
+func (m *machine) everyOutputIsKnown(t *testing.T, admin api.Secret) {
+	t.Helper()
+	say := func(args ...string) string {
+		said, err := m.scli(t.Context(), platform.Cmd{Path: "scli", Args: append(args, "--approve_certificate")}, nil)
+		require.NoError(t, err, args)
+		return said
+	}
+	err := m.cli().Session(t.Context(), scaleio.Credentials{User: scaleio.AdminUser, Password: admin}, func(ctx context.Context, s *scaleio.Session) error {
+		system, err := s.QueryAll(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, "alpha", system.Name)
+		assert.Equal(t, s.SystemID(), system.ID)
+		assert.Equal(t, 3, system.Connected)
+		all, err := scaleio.ParseQueryAllSDS(say("--query_all_sds"))
+		require.NoError(t, err)
+		assert.Len(t, all, 3)
+		one, err := scaleio.ParseQuerySDS(say("--query_sds", "--sds_name", "node-1"))
+		require.NoError(t, err)
+		assert.Len(t, one.Devices, 1)
+		_, err = scaleio.ParseQueryAllSDC(say("--query_all_sdc"))
+		require.NoError(t, err)
+		properties, err := scaleio.ParseQueryProperties(say("--query_properties", "--object_type", "SDS", "--all_objects", "--preset", "ALL"))
+		require.NoError(t, err)
+		assert.Len(t, properties, 3)
+		return nil
+	})
+	require.NoError(t, err)
 }
 
 // misbehave tells the stand-in what goes wrong; each entry once.

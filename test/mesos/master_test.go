@@ -19,10 +19,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/test/mesos"
-	"scaleio-framework/test/mesos/schedulertest"
+	"scaleio-framework/test/mesos/probe"
 )
 
-var dig = schedulertest.Dig
+var dig = probe.Dig
 
 func startMaster(t *testing.T, cfg mesos.Config) (*mesos.Master, string) {
 	t.Helper()
@@ -45,7 +45,7 @@ func startMaster(t *testing.T, cfg mesos.Config) (*mesos.Master, string) {
 func TestMaster_launchesOnASimulatedAgent(t *testing.T) {
 	master, url := startMaster(t, mesos.Config{AllocationInterval: 20 * time.Millisecond})
 	agent := master.AddAgent(mesos.AgentSpec{Hostname: "n1", Attributes: "rack:r1"})
-	s := schedulertest.Subscribe(t, url, schedulertest.Framework())
+	s := probe.Subscribe(t, url, probe.Framework())
 
 	offer := s.Offer()
 	require.Equal(t, agent, dig(offer, "agent_id", "value"))
@@ -61,7 +61,7 @@ func TestMaster_launchesOnASimulatedAgent(t *testing.T) {
 func TestMaster_losesAnAgentAndGetsItBack(t *testing.T) {
 	master, url := startMaster(t, mesos.Config{AllocationInterval: 20 * time.Millisecond})
 	agent := master.AddAgent(mesos.AgentSpec{Hostname: "n1"})
-	s := schedulertest.Subscribe(t, url, schedulertest.Framework())
+	s := probe.Subscribe(t, url, probe.Framework())
 	s.Launch(s.Offer(), "t1", "sleep 1", nil)
 	s.Until("t1", "TASK_RUNNING")
 
@@ -80,7 +80,7 @@ func TestMaster_losesAnAgentAndGetsItBack(t *testing.T) {
 
 func TestMaster_brokenStreamLeavesTheFramework(t *testing.T) {
 	master, url := startMaster(t, mesos.Config{})
-	s := schedulertest.Subscribe(t, url, schedulertest.Framework())
+	s := probe.Subscribe(t, url, probe.Framework())
 	master.DropStreams()
 	require.Eventually(t, func() bool { return master.Counts().Connected == 0 }, 5*time.Second, time.Millisecond)
 	require.Equal(t, []string{s.ID}, master.FrameworkIDs())
@@ -106,7 +106,7 @@ func TestMaster_redirectsToTheLeader(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 
 	master.SetLeader("")
-	schedulertest.Subscribe(t, url, schedulertest.Framework())
+	probe.Subscribe(t, url, probe.Framework())
 }
 
 // As the client of recording 30: the protobuf codec of mesos-go understands
@@ -145,9 +145,9 @@ func TestMaster_speaksProtobufWithMesosGo(t *testing.T) {
 func TestMaster_stateForOperators(t *testing.T) {
 	master, url := startMaster(t, mesos.Config{AllocationInterval: 20 * time.Millisecond})
 	agent := master.AddAgent(mesos.AgentSpec{Hostname: "n1", Attributes: "rack:r1;level:10"})
-	info := schedulertest.Framework()
+	info := probe.Framework()
 	info["webui_url"] = "https://10.0.0.1:9443/"
-	s := schedulertest.Subscribe(t, url, info)
+	s := probe.Subscribe(t, url, info)
 	s.Launch(s.Offer(), "t1", "sleep 1", nil)
 	s.Until("t1", "TASK_RUNNING")
 	for _, path := range []string{"/state", "/master/state"} {

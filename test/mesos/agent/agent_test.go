@@ -23,12 +23,12 @@ import (
 	"scaleio-framework/test/mesos/agent"
 	"scaleio-framework/test/mesos/cgroup"
 	"scaleio-framework/test/mesos/executor"
-	"scaleio-framework/test/mesos/schedulertest"
+	"scaleio-framework/test/mesos/probe"
 )
 
-type object = schedulertest.Object
+type object = probe.Object
 
-var dig = schedulertest.Dig
+var dig = probe.Dig
 
 // How long and how often tests look for what processes do.
 const (
@@ -71,6 +71,7 @@ type cluster struct {
 	url    string
 	group  cgroup.Root
 	flags  agent.Flags
+	agent  *agent.Agent
 	stop   func() error
 }
 
@@ -147,6 +148,7 @@ func (c *cluster) startAgent() {
 		RegisterPause: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(c.t, err)
+	c.agent = a
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
@@ -194,7 +196,7 @@ func read(t *testing.T, path ...string) string {
 func TestAgent_runsCommandTasks(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, nil)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 
 	s.Launch(s.Offer(), "t1", "env | sort; echo ---; cat /proc/self/cgroup; readlink /proc/self/ns/mnt; pwd; echo done; sleep 600", nil)
 	starting := s.Status("t1")
@@ -250,7 +252,7 @@ func TestAgent_runsCommandTasks(t *testing.T) {
 func TestAgent_endsWhatATaskLeavesBehind(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, nil)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 	s.Launch(s.Offer(), "t1", "setsid sh -c 'trap \"\" TERM HUP; echo $$; sleep 600' & sleep 600", nil)
 	dir := c.sandbox(s.Until("t1", "TASK_RUNNING"))
 	require.Eventually(t, func() bool { return read(t, dir, "stdout") != "" }, wait, tick)
@@ -265,7 +267,7 @@ func TestAgent_endsWhatATaskLeavesBehind(t *testing.T) {
 func TestAgent_reportsFailures(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, nil)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 	s.Launch(s.Offer(), "k1", "kill -9 $$", nil)
 	require.Equal(t, "Command terminated with signal Killed", s.Until("k1", "TASK_FAILED")["message"])
 
@@ -303,7 +305,7 @@ func TestAgent_fetchesURIs(t *testing.T) {
 		}
 	}))
 	defer files.Close()
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 	s.Launch(s.Offer(), "u1", "", object{"command": object{
 		"value":       `./prog arg1 "$FOO"; cat renamed.txt`,
 		"environment": object{"variables": []any{object{"name": "FOO", "value": "bar baz"}}},

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"scaleio-framework/test/mesos/schedulertest"
+	"scaleio-framework/test/mesos/probe"
 )
 
 func quick(kind string, fields object) object {
@@ -36,7 +36,7 @@ func TestAgent_healthChecks(t *testing.T) {
 	defer endpoint.Close()
 	port, err := strconv.Atoi(endpoint.URL[strings.LastIndex(endpoint.URL, ":")+1:])
 	require.NoError(t, err)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 	s.Launch(s.Offer(), "h1", "sleep 600", object{"health_check": quick("HTTP", object{
 		"http": object{"port": port, "path": "/healthz", "scheme": "http"}, "consecutive_failures": 2, "grace_period_seconds": 0})})
 	require.NotContains(t, s.Until("h1", "TASK_RUNNING"), "healthy")
@@ -75,7 +75,7 @@ func TestAgent_healthChecks(t *testing.T) {
 func TestAgent_checks(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, nil)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 	s.Launch(s.Offer(), "h5", "sleep 600", object{"check": quick("COMMAND", object{
 		"command": object{"command": object{"value": "test -e ready && exit 0; touch ready; exit 7"}}})})
 	empty := object{"type": "COMMAND", "command": object{}}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/test/mesos"
-	"scaleio-framework/test/mesos/schedulertest"
+	"scaleio-framework/test/mesos/probe"
 )
 
 // Recording 18: a master that has forgotten everything takes the old framework
@@ -22,7 +22,7 @@ func TestRemoteAgent_findsARestartedMaster(t *testing.T) {
 	stopFirst := serve(mesos.NewMaster(mesos.Config{}), listener)
 	c := newCluster(t, map[string]string{"master": address})
 	url := "http://" + address
-	s := schedulertest.Subscribe(t, url, schedulertest.Framework())
+	s := probe.Subscribe(t, url, probe.Framework())
 	s.Launch(s.Offer(), "m1", "sleep 600", nil)
 	s.Until("m1", "TASK_RUNNING")
 	stopFirst()
@@ -31,9 +31,9 @@ func TestRemoteAgent_findsARestartedMaster(t *testing.T) {
 	listener, err = net.Listen("tcp", address)
 	require.NoError(t, err)
 	defer serve(second, listener)()
-	info := schedulertest.Framework()
+	info := probe.Framework()
 	info["id"] = object{"value": s.ID}
-	s = schedulertest.Subscribe(t, url, info)
+	s = probe.Subscribe(t, url, info)
 	back := s.Until("m1", "TASK_RUNNING")
 	require.Equal(t, "REASON_AGENT_REREGISTERED", back["reason"])
 	require.Equal(t, "Unknown agent reregistered", back["message"])

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/test/mesos/agent"
-	"scaleio-framework/test/mesos/schedulertest"
+	"scaleio-framework/test/mesos/probe"
 )
 
 // Recording 14: same id, the task survives, no update about it; a kill through
@@ -20,7 +20,7 @@ import (
 func TestAgent_restartKeepsTasks(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, nil)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 	offer := s.Offer()
 	s.Launch(offer, "c1", "sleep 600", nil)
 	s.Until("c1", "TASK_RUNNING")
@@ -41,7 +41,7 @@ func TestAgent_restartKeepsTasks(t *testing.T) {
 func TestAgent_restartReportsWhatEnded(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, nil)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 	s.Launch(s.Offer(), "c2", "until test -e stop; do sleep 0.02; done", nil)
 	running := s.Until("c2", "TASK_RUNNING")
 	require.NoError(t, c.stop())
@@ -58,7 +58,7 @@ func TestAgent_restartReportsWhatEnded(t *testing.T) {
 func TestAgent_restartSendsUnacknowledgedAgain(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, nil)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 	s.AutoAcknowledge = false
 	s.Launch(s.Offer(), "c3", "sleep 600", nil)
 	first := s.Status("c3")
@@ -88,9 +88,9 @@ func TestAgent_refusesAChangedConfiguration(t *testing.T) {
 func TestAgent_doesNotKeepTasksWithoutCheckpointing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, nil)
-	info := schedulertest.Framework()
+	info := probe.Framework()
 	info["checkpoint"] = false
-	s := schedulertest.Subscribe(t, c.url, info)
+	s := probe.Subscribe(t, c.url, info)
 	s.Launch(s.Offer(), "n1", "sleep 600", nil)
 	running := s.Until("n1", "TASK_RUNNING")
 	require.NoError(t, c.stop())

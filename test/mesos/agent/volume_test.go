@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/test/mesos/agent"
-	"scaleio-framework/test/mesos/schedulertest"
+	"scaleio-framework/test/mesos/probe"
 )
 
 // fakeDvdcli puts a dvdcli into PATH that "mounts" a directory and writes down
@@ -37,7 +37,7 @@ func dockerVolume(path string) object {
 func TestAgent_mountsDockerVolumes(t *testing.T) {
 	calls, data := fakeDvdcli(t)
 	c := newCluster(t, isolation)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 	s.Launch(s.Offer(), "v1", "echo hello > data/file; sleep 600", dockerVolume("data"))
 	running := s.Until("v1", "TASK_RUNNING")
 	id := dig(running, "container_status", "container_id", "value").(string)
@@ -75,7 +75,7 @@ func TestAgent_needsDvdcliForDockerVolumes(t *testing.T) {
 func TestAgent_failsATaskWhosePathDoesNotExist(t *testing.T) {
 	fakeDvdcli(t)
 	c := newCluster(t, isolation)
-	s := schedulertest.Subscribe(t, c.url, schedulertest.Framework())
+	s := probe.Subscribe(t, c.url, probe.Framework())
 	s.Launch(s.Offer(), "v2", "true", dockerVolume("/no/such/path"))
 	require.Equal(t, "Failed to launch container: Absolute container path '/no/such/path' does not exist",
 		s.Until("v2", "TASK_FAILED")["message"])

@@ -1,7 +1,7 @@
-// Package schedulertest is a bare scheduler for tests of the dev master and
+// Package probe is a bare scheduler for tests of the dev master and
 // the dev agent: it subscribes over HTTP and hands out events one by one. It
 // knows JSON only and decides nothing. Used by test/mesos only.
-package schedulertest
+package probe
 
 import (
 	"bytes"

@@ -112,6 +112,7 @@ type node struct {
 	view    *api.ClusterView
 	refused error
 	lower   []api.Version // specs that it had to refuse
+	link    *client.Agent
 	stop    context.CancelFunc
 	done    chan struct{}
 }
@@ -174,19 +175,21 @@ func (n *node) run(ctx context.Context) {
 }
 
 func (n *node) exchange(ctx context.Context) error {
-	c, err := n.client()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if n.cert == nil {
-		if err := n.join(ctx, c); err != nil {
+	if n.link == nil {
+		c, err := n.client()
+		if err != nil {
 			return err
 		}
-		return nil
+		if n.cert == nil {
+			defer c.Close()
+			return n.join(ctx, c)
+		}
+		n.link = c
 	}
-	answer, err := c.Report(ctx, n.report())
+	answer, err := n.link.Report(ctx, n.report())
 	if err != nil {
+		n.link.Close()
+		n.link = nil
 		return err
 	}
 	n.obey(answer)

@@ -55,11 +55,10 @@ func TestSession_mdmThatHoldsARequestBackIsNot(t *testing.T) {
 			_, err := s.ask(ctx, wire.SDCRequest{Op: "allocate"})
 			allocated <- err
 		}()
-		time.Sleep(3 * silentIdle) // synctest's clock
 		select {
 		case <-ended:
 			require.FailNow(t, "given up")
-		default:
+		case <-time.After(3 * silentIdle): // of the bubble's clock
 		}
 		answer((<-requests).Seq)
 		answer((<-requests).Seq)

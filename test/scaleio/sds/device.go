@@ -28,7 +28,7 @@ type device struct {
 }
 
 func openDevice(path string, h header) (*device, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_EXCL, 0) // exclusively: nobody can mount or format what is ours
 	if err != nil {
 		return nil, fmt.Errorf("opening device: %w", err)
 	}

@@ -34,7 +34,7 @@ func (s isolatorConfigured) Check(ctx context.Context) (step.Finding, error) {
 	if undone, err := s.rolledBack(); err != nil || undone != nil {
 		return orElse(undone), err
 	}
-	changes, reason, err := m.changes()
+	changes, reason, err := m.changes(s.running(ctx, m))
 	switch {
 	case err != nil:
 		return step.Finding{}, err
@@ -76,12 +76,19 @@ func (s isolatorConfigured) checkDCOS(ctx context.Context) (step.Finding, error)
 	return step.Block("UnsafeRestart", "DC/OS' agent runs with isolation %q: add %s,%s to %s and restart %s", state.Flags[flagIsolation], isolatorLinux, isolatorVolume, dcosMesosFlags, unitDCOSMesos), nil
 }
 
+func (s isolatorConfigured) running(ctx context.Context, m mesosAgent) func() (map[string]string, error) {
+	return func() (map[string]string, error) {
+		state, err := askMesosAgent(ctx, s.opts.Ask, mesosAddresses(s.orders, m))
+		return state.Flags, err
+	}
+}
+
 func (s isolatorConfigured) Apply(ctx context.Context) error {
 	m, err := findMesosAgent(ctx, s.sys)
 	if err != nil {
 		return err
 	}
-	changes, reason, err := m.changes()
+	changes, reason, err := m.changes(s.running(ctx, m))
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (s mesosState) uncheckpointed() []string {
 // mesosAddresses to try: an agent started with --ip doesn't listen on loopback.
 func mesosAddresses(o *orders, m mesosAgent) []string {
 	port := "5051"
-	if p, set, err := m.flag("port"); err == nil && set && m.folder != "" && p != "" {
+	if p, set, err := m.flag("port"); err == nil && set && p != "" {
 		port = p
 	}
 	urls := []string{"http://" + net.JoinHostPort("127.0.0.1", port)}

@@ -34,8 +34,6 @@ const (
 
 	// checkpointDir outlives a reboot, unlike the default under /var/run: what was mounted for a task is unmounted after one too.
 	checkpointDir = "/var/lib/mesos/isolators/docker/volume"
-	// defaultIsolation of Mesos where nobody set the flag.
-	defaultIsolation = "posix/cpu,posix/mem"
 )
 
 // A mesosAgent is the unit on this node, if any, and the folder of its flags.
@@ -68,6 +66,9 @@ func findMesosAgent(ctx context.Context, sys System) (mesosAgent, error) {
 
 // flag as the next start of the Mesos agent reads it; false if nobody set it.
 func (m mesosAgent) flag(name string) (value string, set bool, err error) {
+	if m.folder == "" {
+		return "", false, nil
+	}
 	data, err := m.files.Read(path.Join(m.folder, name))
 	if errors.Is(err, platform.ErrNotFound) {
 		return "", false, nil
@@ -81,15 +82,20 @@ type change struct {
 	set            bool // the file is there
 }
 
-// changes that the isolator needs, none if all is well; an error text where a person has to decide.
-func (m mesosAgent) changes() (changes []change, reason string, err error) {
+// changes that the isolator needs, none if all is well; a reason where a person has to decide. What no file says, a default or the environment does: then
+// the running agent's flags are what must not be lost.
+func (m mesosAgent) changes(running func() (map[string]string, error)) (changes []change, reason string, err error) {
 	have, set, err := m.flag(flagIsolation)
 	if err != nil {
 		return nil, "", err
 	}
 	from := have
 	if !set {
-		from = defaultIsolation
+		flags, err := running()
+		if err != nil {
+			return nil, "", err
+		}
+		from = flags[flagIsolation]
 	}
 	merged, reason := mergeIsolation(from)
 	if reason != "" {

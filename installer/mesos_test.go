@@ -81,6 +81,14 @@ func TestIsolator_filesAreMerged(t *testing.T) {
 	assert.Equal(t, "/var/lib/mesos/isolators/docker/volume\n", n.Files.Tree("/etc/mesos-agent")["/etc/mesos-agent/docker_volume_checkpoint_dir"])
 }
 
+func TestIsolator_whatNoFileSaysIsNotLost(t *testing.T) {
+	n := one()
+	n.InstallMesos(map[string]string{"isolation": "network/cni"})
+	require.NoError(t, n.Files.Remove("/etc/mesos-agent/isolation")) // it came by the environment
+	require.NoError(t, stepOf(t, n, "configure-isolator").Apply(t.Context()))
+	assert.Equal(t, "network/cni,filesystem/linux,docker/volume\n", n.Files.Tree("/etc/mesos-agent")["/etc/mesos-agent/isolation"])
+}
+
 func TestIsolator_checkpointFolderOfAnOperatorStays(t *testing.T) {
 	n := isolated(t, map[string]string{"docker_volume_checkpoint_dir": "/data/volumes"})
 	assert.Equal(t, "/data/volumes\n", n.Files.Tree("/etc/mesos-agent")["/etc/mesos-agent/docker_volume_checkpoint_dir"])

@@ -22,12 +22,19 @@ type seen struct {
 }
 
 type sample[T any] struct {
-	at    time.Time
+	at    time.Time // before it was asked for: its age
+	until time.Time // counted from the answer: where answers take long, they aren't asked for all the more often
 	value T
 	err   error
 }
 
-func (s sample[T]) fresh() bool { return !s.at.IsZero() && time.Since(s.at) < freshFor }
+func take[T any](ask func() (T, error)) sample[T] {
+	at := time.Now()
+	value, err := ask()
+	return sample[T]{at, time.Now().Add(freshFor), value, err}
+}
+
+func (s sample[T]) fresh() bool { return time.Now().Before(s.until) }
 
 // opened says for whom the gateway client was made.
 type opened struct {
@@ -53,9 +60,7 @@ func (l *Leader) cluster(ctx context.Context) (scaleio.Cluster, error) {
 	defer l.mu.Unlock()
 	s := &l.seen.cluster
 	if !s.fresh() {
-		at := time.Now()
-		value, err := l.cli.QueryCluster(ctx, "")
-		*s = sample[scaleio.Cluster]{at, value, err}
+		*s = take(func() (scaleio.Cluster, error) { return l.cli.QueryCluster(ctx, "") })
 	}
 	return s.value, s.err
 }
@@ -103,13 +108,11 @@ func (l *Leader) objectsSeen(ctx context.Context, in Input) (scaleio.Objects, er
 	defer l.mu.Unlock()
 	s := &l.seen.objects
 	if !s.fresh() {
-		at := time.Now()
-		value, err := gateway.Objects(ctx)
-		*s = sample[scaleio.Objects]{at, value, err}
+		*s = take(func() (scaleio.Objects, error) { return gateway.Objects(ctx) })
 		switch {
-		case err == nil:
-			l.trusted[scaleio.AdminUser] = trusted{in.Secrets.Admin, at.Add(trustFor)}
-		case scaleio.KindOf(err) == scaleio.KindNotAuthenticated:
+		case s.err == nil:
+			l.trusted[scaleio.AdminUser] = trusted{in.Secrets.Admin, s.at.Add(trustFor)}
+		case scaleio.KindOf(s.err) == scaleio.KindNotAuthenticated:
 			delete(l.trusted, scaleio.AdminUser)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gogo/protobuf/proto"
 	v1 "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 
@@ -140,5 +139,3 @@ func (f *framework) clearFilters(roles []string) {
 		}
 	}
 }
-
-func copyOf[T proto.Message](message T) T { return proto.Clone(message).(T) }

@@ -1,5 +1,7 @@
 package mesos
 
+//lint:file-ignore ST1005 the words are Mesos' own
+
 import (
 	"errors"
 	"fmt"
@@ -41,20 +43,20 @@ var requirements = map[scheduler.Call_Type]requirement{
 // scheduler::Call: ".
 func validateCall(call *scheduler.Call, principal string) error {
 	if call.Type == scheduler.Call_UNKNOWN {
-		return errors.New("Expecting 'type' to be present") //nolint:staticcheck // Mesos' words
+		return errors.New("Expecting 'type' to be present")
 	}
 	if call.Type != scheduler.Call_SUBSCRIBE && call.FrameworkID == nil {
-		return errors.New("Expecting 'framework_id' to be present") //nolint:staticcheck // Mesos' words
+		return errors.New("Expecting 'framework_id' to be present")
 	}
 	if need, ok := requirements[call.Type]; ok && !need.present(call) {
-		return fmt.Errorf("Expecting '%s' to be present", need.field) //nolint:staticcheck // Mesos' words
+		return fmt.Errorf("Expecting '%s' to be present", need.field)
 	}
 	switch call.Type {
 	case scheduler.Call_SUBSCRIBE:
 		return validateSubscribe(call, principal)
 	case scheduler.Call_ACKNOWLEDGE:
 		if len(call.Acknowledge.UUID) != 16 {
-			return errors.New("Not a valid UUID") //nolint:staticcheck // Mesos' words
+			return errors.New("Not a valid UUID")
 		}
 	}
 	return nil
@@ -63,13 +65,13 @@ func validateCall(call *scheduler.Call, principal string) error {
 func validateSubscribe(call *scheduler.Call, principal string) error {
 	info := call.Subscribe.FrameworkInfo
 	if info == nil {
-		return errors.New("Expecting 'subscribe.framework_info' to be present") //nolint:staticcheck // Mesos' words
+		return errors.New("Expecting 'subscribe.framework_info' to be present")
 	}
 	if (call.FrameworkID == nil) != (info.ID == nil) || call.FrameworkID.GetValue() != info.ID.GetValue() {
 		return errors.New("'framework_id' differs from 'subscribe.framework_info.id'")
 	}
 	if principal != "" && info.Principal != nil && *info.Principal != principal {
-		return fmt.Errorf("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`", //nolint:staticcheck // Mesos' words
+		return fmt.Errorf("Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`",
 			principal, *info.Principal)
 	}
 	return nil

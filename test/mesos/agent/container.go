@@ -1,5 +1,7 @@
 package agent
 
+//lint:file-ignore ST1005 the words are Mesos' own
+
 import (
 	"context"
 	"fmt"
@@ -173,11 +175,11 @@ func (a *Agent) makeSandbox(c *container) error {
 			return fmt.Errorf("making the sandbox: %w", err)
 		}
 		if err := chown(path, c.user()); err != nil {
-			return fmt.Errorf("Failed to chown '%s' to user '%s' : %w", path, c.user(), err) //nolint:staticcheck // Mesos' words
+			return fmt.Errorf("Failed to chown '%s' to user '%s' : %w", path, c.user(), err)
 		}
 	}
 	if err := chown(c.run.Sandbox, c.user()); err != nil {
-		return fmt.Errorf("Failed to chown '%s' to user '%s' : %w", c.run.Sandbox, c.user(), err) //nolint:staticcheck // Mesos' words
+		return fmt.Errorf("Failed to chown '%s' to user '%s' : %w", c.run.Sandbox, c.user(), err)
 	}
 	return nil
 }

@@ -1,5 +1,7 @@
 package agent
 
+//lint:file-ignore ST1005 the words are Mesos' own
+
 import (
 	"context"
 	"errors"
@@ -39,7 +41,7 @@ func fetch(ctx context.Context, c *container) error {
 		log.Info("fetching URI", "uri", uri.Value)
 		if err := fetchURI(ctx, uri, c, log); err != nil {
 			log.Error("fetching failed", "uri", uri.Value, "err", err)
-			return fmt.Errorf("Failed to fetch all URIs for container '%s': exited with status 1", c.run.ContainerID) //nolint:staticcheck // Mesos' words
+			return fmt.Errorf("Failed to fetch all URIs for container '%s': exited with status 1", c.run.ContainerID)
 		}
 	}
 	return nil

@@ -1,5 +1,7 @@
 package agent
 
+//lint:file-ignore ST1005 the words are Mesos' own
+
 import (
 	"context"
 	"encoding/json"
@@ -110,7 +112,7 @@ func chown(path, name string) error {
 	account, err := user.Lookup(name)
 	var unknown user.UnknownUserError
 	if errors.As(err, &unknown) {
-		return fmt.Errorf("No such user '%s'", name) //nolint:staticcheck // Mesos' words
+		return fmt.Errorf("No such user '%s'", name)
 	}
 	if err != nil {
 		return err
@@ -153,7 +155,7 @@ func (a *Agent) prepareVolumes(ctx context.Context, c *container) ([]executor.Mo
 			}
 		}
 		if _, err := os.Stat(target); err != nil {
-			return nil, fmt.Errorf("Absolute container path '%s' does not exist", target) //nolint:staticcheck // Mesos' words
+			return nil, fmt.Errorf("Absolute container path '%s' does not exist", target)
 		}
 		mounts = append(mounts, executor.Mount{Target: target, ReadOnly: v.GetMode() == v1.RO})
 	}

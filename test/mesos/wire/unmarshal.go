@@ -1,5 +1,7 @@
 package wire
 
+//lint:file-ignore ST1005 the words are Mesos' own
+
 import (
 	"bytes"
 	"encoding/base64"
@@ -36,14 +38,14 @@ func Unmarshal(data []byte, message proto.Message) error {
 	}
 	object, ok := parsed.(map[string]any)
 	if !ok {
-		return errors.New("Expecting a JSON object") //nolint:staticcheck // Mesos' words
+		return errors.New("Expecting a JSON object")
 	}
 	d := &decode{}
 	if err := d.message(object, reflect.ValueOf(message).Elem(), ""); err != nil {
 		return err
 	}
 	if len(d.missing) > 0 {
-		return errors.New("Missing required fields: " + strings.Join(d.missing, ", ")) //nolint:staticcheck // Mesos' words
+		return errors.New("Missing required fields: " + strings.Join(d.missing, ", "))
 	}
 	return nil
 }
@@ -172,7 +174,7 @@ func decodeBytes(f field, value any, into reflect.Value) error {
 		if errors.As(err, &at) && int(at) < len(text) {
 			reason = fmt.Sprintf("Invalid character '%c'", text[at])
 		}
-		return fmt.Errorf("Failed to base64 decode bytes field '%s': %s", f.name, reason) //nolint:staticcheck // Mesos' words
+		return fmt.Errorf("Failed to base64 decode bytes field '%s': %s", f.name, reason)
 	}
 	into.SetBytes(data)
 	return nil
@@ -246,5 +248,5 @@ func unexpected(value any, f field) error {
 	case []any:
 		kind = "array"
 	}
-	return fmt.Errorf("Not expecting a JSON %s for field '%s'", kind, f.name) //nolint:staticcheck // Mesos' words
+	return fmt.Errorf("Not expecting a JSON %s for field '%s'", kind, f.name)
 }

@@ -35,14 +35,13 @@ func (s *Stand) recordSums(node *nodes.Node) error {
 func (s *Stand) sumsFile(node *nodes.Node) string { return s.Path("nodes", node.Name, "sums.json") }
 
 // PooledDisks fails unless every empty disk of every node is in the pool, every
-// other is refused with a reason and as it was before, byte for byte. The pool
-// is asked of the leader's scli, the bytes are those of the images.
+// other is refused with a reason. What is in the pool is asked of the MDM.
 func (s *Stand) PooledDisks(ctx context.Context) error {
 	status, err := s.Status(ctx)
 	if err != nil {
 		return err
 	}
-	errs := []error{s.UntouchedDisks()}
+	var errs []error
 	for _, node := range s.Nodes() {
 		seen := statusOf(status, node)
 		if seen == nil {
@@ -87,7 +86,7 @@ func judgeDisk(disk nodes.Disk, seen []api.Disk, devices []string) error {
 	return fmt.Errorf("the disk %s (%s) is not listed", disk.Device, disk.Content)
 }
 
-// UntouchedDisks fails if a disk that wasn't empty changed.
+// UntouchedDisks fails if a disk that wasn't empty changed in a single byte.
 func (s *Stand) UntouchedDisks() error {
 	var errs []error
 	for _, node := range s.Nodes() {

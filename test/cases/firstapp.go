@@ -3,6 +3,7 @@ package cases
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -84,15 +85,34 @@ func (s *Stand) FirstApp(ctx context.Context, app App) error {
 	if err := app.Writer.Stop(ctx); err != nil {
 		return err
 	}
-	limit, cancel := context.WithTimeout(ctx, 60*time.Second)
-	defer cancel()
 	reader := s.Others(app.Writer)[0]
 	s.log.Info("reading what it wrote on another node", "node", reader.Name)
-	err := s.Read(limit, app, reader)
+	err := s.ReadWithin(ctx, app, reader, 60*time.Second)
 	if err2 := app.Writer.Start(ctx); err == nil {
 		err = err2
 	}
 	return err
+}
+
+// ReadWithin starts the reading task again when it fails, as Marathon would: it
+// may come while the cluster is still electing its next master.
+func (s *Stand) ReadWithin(ctx context.Context, app App, reader *nodes.Node, limit time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %v", limit))
+	defer cancel()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		err := s.Read(ctx, app, reader)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		case <-tick.C:
+			s.log.Info("the task failed and is started again", "err", err)
+		}
+	}
 }
 
 // client is an HTTP client inside the cluster's network.

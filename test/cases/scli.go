@@ -4,30 +4,98 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/creack/pty"
 
 	"scaleio-framework/test/nodes"
 )
 
-// scli runs the stand-in's command line tool on the node whose MDM is master,
-// which needs no login to look.
+// scli runs the stand-in's command line tool on the node whose MDM is master.
 func (s *Stand) scli(ctx context.Context, args ...string) (string, error) {
-	status, err := s.Status(ctx)
+	leader, err := s.Master(ctx)
 	if err != nil {
 		return "", err
 	}
-	var leader *nodes.Node
-	for _, node := range status.Nodes {
-		if node.Name == status.Leader {
-			leader = s.Node(node.Hostname)
+	argv := scliLine(args...)
+	result, err := leader.Run(ctx, argv...)
+	if err == nil && strings.Contains(result.Stderr, "Invalid session") {
+		if err := s.login(ctx, leader); err != nil {
+			return "", err
 		}
 	}
-	if leader == nil {
-		return "", fmt.Errorf("running scli: no node is the leader (%q)", status.Leader)
+	return leader.Output(ctx, argv...)
+}
+
+// masterAt finds the master's address in what --query_cluster prints.
+var masterAt = regexp.MustCompile(`(?s)Master MDM:.*?IP Addresses: ([0-9.]+)`)
+
+// Master is the node whose MDM is master, as the MDMs say.
+func (s *Stand) Master(ctx context.Context) (*nodes.Node, error) {
+	var errs []error
+	for _, node := range s.Nodes() {
+		text, err := node.Output(ctx, scliLine("--query_cluster")...)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		at := masterAt.FindStringSubmatch(text)
+		for _, master := range s.Nodes() {
+			if at != nil && master.Address == at[1] {
+				return master, nil
+			}
+		}
+		errs = append(errs, fmt.Errorf("%s names no master:\n%s", node.Name, text))
 	}
-	return leader.Output(ctx, append([]string{"scli"}, args...)...)
+	return nil, fmt.Errorf("looking for the master MDM: %w", errors.Join(errs...))
+}
+
+// scliLine gives scli a home of its own: the session there is not the product's.
+func scliLine(args ...string) []string {
+	return append([]string{"env", "HOME=/root", "scli", "--approve_certificate"}, args...)
+}
+
+// login answers scli's prompt at a terminal: it reads passwords nowhere else.
+func (s *Stand) login(ctx context.Context, node *nodes.Node) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	password, err := os.ReadFile(s.secret("admin-password"))
+	if err != nil {
+		return fmt.Errorf("reading the admin's password: %w", err)
+	}
+	line, err := node.Shell(scliLine("--login", "--username", "admin")...)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	terminal, err := pty.Start(cmd)
+	if err != nil {
+		return fmt.Errorf("logging in on %s: %w", node.Name, err)
+	}
+	defer terminal.Close()
+	shown := make([]byte, 0, 4096)
+	for asked := false; ; {
+		n, err := terminal.Read(shown[len(shown):cap(shown)])
+		shown = shown[:len(shown)+n]
+		if err != nil || len(shown) == cap(shown) { // EIO: the other end was closed
+			break
+		}
+		if !asked && strings.Contains(strings.ToLower(string(shown)), "password") {
+			asked = true
+			if _, err := fmt.Fprintf(terminal, "%s\n", password); err != nil {
+				return fmt.Errorf("logging in on %s: %w", node.Name, err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("logging in on %s: %w: %s", node.Name, err, shown)
+	}
+	return nil
 }
 
 // Quorum fails unless the MDM itself says that it is a healthy cluster of three.
@@ -42,6 +110,23 @@ func (s *Stand) Quorum(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// WaitQuorum waits for Quorum.
+func (s *Stand) WaitQuorum(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		err := s.Quorum(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		case <-tick.C:
+		}
+	}
 }
 
 // devicesOf lists the paths of the devices that the node's SDS gave to the pool.

@@ -46,9 +46,11 @@ func rootCommand() *cobra.Command {
 	up.Flags().DurationVar(&config.within, "within", readyWithin, "how long the cluster may take to be Ready")
 	down := &cobra.Command{Use: "down", Short: "Take it down; nothing stays behind but caches", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return down(cmd.Context(), newLog()) }}
+	check := &cobra.Command{Use: "check", Short: "Hold the running cluster against what was promised", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return check(cmd.Context(), newLog()) }}
 	prepare := &cobra.Command{Use: "prepare", Short: "Install and build what up and the node tests need", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return prepare(cmd.Context(), newLog()) }}
-	root.AddCommand(up, down, prepare)
+	root.AddCommand(up, down, check, prepare)
 	root.AddCommand(nodeCommands()...)
 	return root
 }

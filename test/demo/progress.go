@@ -88,5 +88,5 @@ func nodeLine(node api.NodeStatus) string {
 			state = "waiting for its first report"
 		}
 	}
-	return fmt.Sprintf("%-4s %-11s %s", node.Hostname, role, state)
+	return fmt.Sprintf("%-4s %-11s %.150s", node.Hostname, role, state)
 }

@@ -19,8 +19,8 @@ func summary(ctx context.Context, stand *cases.Stand, took time.Duration) error 
 	fmt.Printf("\nReady: %d nodes in %v.\n\n", len(status.Nodes), took.Round(time.Second))
 	if view := status.Storage; view != nil && view.Pool != nil {
 		fmt.Printf("  cluster    %s, %s, %s, system id %s\n", status.Name, view.Mode, view.State, view.SystemID)
-		fmt.Printf("  capacity   %d GiB raw, %d %% spare, %d GiB free for volumes, each kept twice\n",
-			view.Pool.RawBytes/gib, view.Pool.SparePercent, view.Pool.FreeBytes/gib)
+		fmt.Printf("  capacity   %d GiB raw, %d %% of it spare; as every volume is kept twice, %d GiB for volumes\n",
+			view.Pool.RawBytes/gib, view.Pool.SparePercent, view.Pool.FreeBytes/gib/2)
 	}
 	fmt.Printf(`  scheduler  %s
   Mesos      %s

@@ -84,7 +84,8 @@ func judge(ctx context.Context, stand *cases.Stand, log *slog.Logger) error {
 		{"every empty disk is in the pool, and no other", stand.PooledDisks},
 		{"the first app: written on one node, on the disks of two, read on another while the first is off",
 			func(ctx context.Context) error { return stand.FirstApp(ctx, app) }},
-		{"every node is Ready again", func(ctx context.Context) error { return stand.WaitReady(ctx, nil) }},
+		{"with the node back, the MDM cluster is whole", stand.WaitQuorum},
+		{"every node is Ready", func(ctx context.Context) error { return stand.WaitReady(ctx, nil) }},
 		{"the disks that were not empty are unchanged", func(context.Context) error { return stand.UntouchedDisks() }},
 	} {
 		limited, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("not within 3 minutes"))
@@ -96,6 +97,14 @@ func judge(ctx context.Context, stand *cases.Stand, log *slog.Logger) error {
 		log.Info("checked: " + promise.what)
 	}
 	return nil
+}
+
+func check(ctx context.Context, log *slog.Logger) error {
+	stand, err := cases.Open(name, log)
+	if err != nil {
+		return fmt.Errorf("looking for the demo (make demo starts it): %w", err)
+	}
+	return judge(ctx, stand, log)
 }
 
 // failed gathers what is needed to find out why.

@@ -121,7 +121,7 @@ func buildSystem(t *testing.T, machines []*machine) {
 			last = r.Pass(t.Context(), lead.Plan(in), in.Spec.Gates, 1)
 			end := last.Conditions[len(last.Conditions)-1]
 			return last.Ready || last.First == leader.StepDevices && !strings.Contains(end.Message, "waits for SDS") && end.Reason == leader.ReasonWaitingForNode
-		}, 60*time.Second, 10*time.Millisecond) {
+		}, 2*time.Minute, 10*time.Millisecond) { // seconds on an idle machine
 			t.Fatalf("stuck at %s: %+v", last.First, last.Conditions)
 		}
 		for _, c := range last.Conditions {

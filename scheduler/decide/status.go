@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"scaleio-framework/scheduler/api"
@@ -38,6 +39,9 @@ func Status(s *State, waiting string) api.ClusterStatus {
 	return status
 }
 
+// maxSkew of a node's clock against ours that isn't worth a word.
+const maxSkew = 30 * time.Second
+
 func nodeStatus(s *State, n *Node) api.NodeStatus {
 	line := api.NodeStatus{
 		Node: n.ID, Name: n.Name, Hostname: n.Hostname, Role: s.Role(n), FaultDomain: n.Domain, Ready: Ready(s, n),
@@ -58,6 +62,12 @@ func nodeStatus(s *State, n *Node) api.NodeStatus {
 	}
 	if view := Storage(s, n); view != nil {
 		line.SDS = view.SDS
+	}
+	if n.Skew.Abs() > maxSkew {
+		line.Conditions = append(slices.Clone(line.Conditions), api.Condition{
+			Type: api.ConditionClockSkew, Status: api.True, Reason: api.ConditionClockSkew,
+			Message: fmt.Sprintf("its clock is %s off ours; certificates and logs suffer, leases don't", n.Skew), Generation: n.Generation,
+		})
 	}
 	override(s, n, &line)
 	return line

@@ -157,7 +157,7 @@ func releaseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), "released:", what, node)
+			fmt.Fprintf(cmd.OutOrStdout(), "released: %s of %s\n", what, cmp.Or(node, "the cluster"))
 			return nil
 		})
 	cmd.Flags().StringVar(&what, "what", "hold", "hold, disruption, formation or identity")

@@ -1,0 +1,103 @@
+package decide_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+)
+
+func TestLeader(t *testing.T) {
+	b := formed("a", "b", "c")
+	b.Leases = decide.Leases{}
+	n1, n2 := b.Nodes["id1"], b.Nodes["id2"]
+	assert.Empty(t, decide.Leader(&b.State, n2).Leader, "its MDM isn't master")
+	b.Leases = decide.Leader(&b.State, n1)
+	assert.Equal(t, "id1", b.Leases.Leader)
+	assert.True(t, b.Leads(n1))
+
+	b.with(2, mdm(master))
+	b.Now = now.Add(14 * time.Second)
+	assert.Equal(t, "id1", decide.Leader(&b.State, n2).Leader, "the old one may still act")
+	b.Now = now.Add(15 * time.Second)
+	assert.False(t, b.Leads(n1))
+	assert.Equal(t, "id2", decide.Leader(&b.State, n2).Leader)
+	b.with(2, mdm(foreign))
+	assert.Equal(t, "id1", decide.Leader(&b.State, n2).Leader, "master of another system")
+	b.with(1, mdm(slave))
+	b.Now = now.Add(5 * time.Second)
+	assert.False(t, b.Leads(n1), "not master any more")
+}
+
+func TestDisruption(t *testing.T) {
+	b := formed("a", "b", "c").view().decided()
+	b.with(2, wants(api.LeaseDisruption)).with(3, wants(api.LeaseDisruption))
+	n2, n3 := b.Nodes["id2"], b.Nodes["id3"]
+	l, why := decide.Disruption(&b.State, n2)
+	require.Empty(t, why)
+	b.Leases = l
+	l, why = decide.Disruption(&b.State, n3)
+	assert.Equal(t, "id2", l.Disruption)
+	assert.Contains(t, why, "n2")
+
+	b.Now = now.Add(24 * time.Hour)
+	b.with(2, func(n *decide.Node) { n.SeenAt = b.Now })
+	l, _ = decide.Disruption(&b.State, n2)
+	assert.Equal(t, "id2", l.Disruption, "no timeout")
+	b.with(2, func(n *decide.Node) { n.Report.Wants = nil })
+	l, _ = decide.Disruption(&b.State, n2)
+	assert.Equal(t, "id2", l.Disruption, "wants it no more, but isn't Ready")
+	b.with(2, ready)
+	l, _ = decide.Disruption(&b.State, n2)
+	assert.Empty(t, l.Disruption)
+}
+
+func TestDisruption_needsHealthyStorage(t *testing.T) {
+	sds := func(name string, gb int64) api.SDSView {
+		return api.SDSView{Name: name, Connection: "Connected", Devices: []api.DeviceView{{SizeBytes: gb << 30}}}
+	}
+	full := func(v *api.ClusterView) {
+		v.SDSs = []api.SDSView{sds("n1", 100), sds("n2", 100), sds("n3", 100)}
+		v.Pool = &api.PoolView{RawBytes: 300 << 30, SparePercent: 34}
+	}
+	rows := []struct {
+		name   string
+		change func(*api.ClusterView)
+		want   string
+	}{
+		{"healthy", full, ""},
+		{"degraded cluster", func(v *api.ClusterView) { v.State = "Degraded" }, "Degraded"},
+		{"degraded capacity", func(v *api.ClusterView) { full(v); v.Pool.DegradedBytes = 1 }, "degraded"},
+		{"failed capacity", func(v *api.ClusterView) { full(v); v.Pool.FailedBytes = 1 }, "failed"},
+		{"unreachable capacity", func(v *api.ClusterView) { full(v); v.Pool.UnreachedBytes = 1 }, "unreachable"},
+		{"rebuild", func(v *api.ClusterView) { full(v); v.Pool.RebuildBytes = 1 }, "rebuilt"},
+		{"SDS away", func(v *api.ClusterView) { full(v); v.SDSs[1].Connection = "Disconnected" }, "n2"},
+		{"SDS in maintenance", func(v *api.ClusterView) { full(v); v.SDSs[2].InMaint = true }, "maintenance"},
+		{"spare too small", func(v *api.ClusterView) { full(v); v.Pool.SparePercent = 10 }, "spare"},
+		{"uneven: spare too small", func(v *api.ClusterView) { full(v); v.SDSs[0] = sds("n1", 300) }, "spare"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			b := formed("a", "b", "c").view().decided().view(row.change).with(2, wants(api.LeaseDisruption))
+			l, why := decide.Disruption(&b.State, b.Nodes["id2"])
+			if row.want == "" {
+				assert.Equal(t, "id2", l.Disruption)
+				assert.Empty(t, why)
+				return
+			}
+			assert.Empty(t, l.Disruption)
+			assert.Contains(t, why, row.want)
+		})
+	}
+	b := formed("a", "b", "c").view().decided().with(2, wants(api.LeaseDisruption))
+	b.Now = now.Add(11 * time.Second)
+	_, why := decide.Disruption(&b.State, b.Nodes["id2"])
+	assert.Contains(t, why, "11s old")
+	b.View = nil
+	_, why = decide.Disruption(&b.State, b.Nodes["id2"])
+	assert.Contains(t, why, "isn't there")
+}

@@ -59,9 +59,7 @@ func (o *operator) must(cmd string, args, result any) {
 // soon waits for the first master again after a failover.
 func (o *operator) soon(what string, ok func() error) {
 	o.t.Helper()
-	var err error
-	require.Eventually(o.t, func() bool { err = ok(); return err == nil }, 10*time.Second, 10*time.Millisecond, what)
-	_ = err
+	require.Eventually(o.t, func() bool { return ok() == nil }, 30*time.Second, 10*time.Millisecond, what)
 }
 
 // at asks one member on its cluster port, as scli does where the management port is closed.

@@ -146,10 +146,13 @@ func (o *office) refill(ctx context.Context) error {
 		if !slices.ContainsFunc(v.Chunks, func(c Chunk) bool { _, _, ok := o.refillable(c); return ok }) {
 			continue
 		}
-		if err := o.refillVolume(ctx, v.ID); err != nil {
+		filled, err := o.refillVolume(ctx, v.ID)
+		if err != nil {
 			return err
 		}
-		o.sdss.wake() // there may be more
+		if filled {
+			o.sdss.wake() // there may be more
+		}
 	}
 	return nil
 }
@@ -163,7 +166,7 @@ func (o *office) refillable(c Chunk) (from, to Copy, ok bool) {
 	return c.Copies[source], c.Copies[target], true
 }
 
-func (o *office) refillVolume(ctx context.Context, id string) error {
+func (o *office) refillVolume(ctx context.Context, id string) (bool, error) {
 	o.fencing.Lock()
 	defer o.fencing.Unlock()
 	defer o.sdcs.thaw([]string{id})
@@ -175,13 +178,13 @@ func (o *office) refillVolume(ctx context.Context, id string) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	told := o.raiseGeneration(ctx, id)
 	s := o.state.Load()
 	v := find(s.Volumes, func(v *Volume) bool { return v.ID == id })
 	if v == nil {
-		return nil
+		return false, nil
 	}
 	filled := map[int64]Copy{}
 	begin := time.Now()
@@ -203,9 +206,9 @@ func (o *office) refillVolume(ctx context.Context, id string) error {
 		filled[c.Index] = to
 	}
 	if len(filled) == 0 {
-		return err
+		return false, err
 	}
-	return errors.Join(err, o.write(func(s *State) error { o.filled(s, id, filled); return nil }))
+	return true, errors.Join(err, o.write(func(s *State) error { o.filled(s, id, filled); return nil }))
 }
 
 // filled takes the new copies into use and leaves those on leaving devices, once two others are good.

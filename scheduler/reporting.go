@@ -21,8 +21,12 @@ type pending struct {
 	seen     string
 	until    time.Time
 	received time.Time
+	looked   bool // was compared once: next time with all others
 	reply    chan api.Answer
 }
+
+// minLook is the least time between two looks at all held reports. Looks take longer the more nodes there are; they get a tenth of the time.
+const minLook = 5 * time.Millisecond
 
 // leaderHold is how long the lease holder's reports are held at most: each renews the lease.
 const leaderHold = api.LeaderLeaseTTL / 3
@@ -140,6 +144,11 @@ func (b *brain) grant(batch []*event) {
 			b.log.Debug("disruption refused", "node", n.Name, "reason", why)
 		}
 	}
+	for _, p := range b.held { // a lease that came back, or a fresh view of the storage, goes to those who wait for it
+		if b.state.Leases.Disruption == "" && p.ctx.Err() == nil {
+			b.state.Leases, _ = decide.Disruption(&b.state, b.state.Nodes[p.node])
+		}
+	}
 	now := b.state.Leases
 	if now.Leader != before.Leader {
 		b.touched[keyLeases] = true
@@ -168,10 +177,17 @@ func (b *brain) hold(p *pending) {
 func (b *brain) answers() map[*pending]api.Answer {
 	due := map[*pending]api.Answer{}
 	var still []*pending
+	begun := b.Now()
+	all := !begun.Before(b.lookHeld)
 	for _, p := range b.held {
 		if p.ctx.Err() != nil {
 			continue
 		}
+		if !all && p.looked && b.state.Now.Before(p.until) {
+			still = append(still, p)
+			continue
+		}
+		p.looked = true
 		answer := b.answer(b.state.Nodes[p.node])
 		if answer.ETag == p.seen && b.state.Now.Before(p.until) && len(still) < api.MaxLongPolls {
 			still = append(still, p)
@@ -180,6 +196,9 @@ func (b *brain) answers() map[*pending]api.Answer {
 		due[p] = answer
 	}
 	b.held = still
+	if all {
+		b.lookHeld = begun.Add(max(minLook, 10*b.Now().Sub(begun)))
+	}
 	for p, answer := range due { // who is told to wait finds room when it comes back
 		b.pace(p, &answer, len(still)+len(due) <= api.MaxLongPolls)
 		due[p] = answer

@@ -52,6 +52,8 @@ type brain struct {
 	touched       map[string]bool
 	raw           map[string][]byte // reports to store, marshalled by who brought them
 	held          []*pending
+	owed          bool      // held reports wait for that look
+	lookHeld      time.Time // when held reports are compared with their answers again
 	again         time.Time // when time alone may change a decision
 	revive        time.Time // when Mesos has to offer us everything again
 	connection    error
@@ -212,6 +214,9 @@ func (b *brain) next() time.Duration {
 	for _, p := range b.held {
 		if p.until.Before(soonest) {
 			soonest = p.until
+		}
+		if b.owed && b.lookHeld.Before(soonest) {
+			soonest = b.lookHeld
 		}
 	}
 	return max(soonest.Sub(b.Now()), time.Millisecond)

@@ -179,12 +179,13 @@ func (b *brain) answers() map[*pending]api.Answer {
 	var still []*pending
 	begun := b.Now()
 	all := !begun.Before(b.lookHeld)
+	b.owed = false
 	for _, p := range b.held {
 		if p.ctx.Err() != nil {
 			continue
 		}
 		if !all && p.looked && b.state.Now.Before(p.until) {
-			still = append(still, p)
+			still, b.owed = append(still, p), true
 			continue
 		}
 		p.looked = true

@@ -13,33 +13,38 @@ import (
 	"scaleio-framework/scheduler/trust"
 )
 
-// Rates before anyone is authenticated: of one address, and of all. Ten thousand nodes may join within a minute.
+// Rates before anyone is authenticated: of failures of one address (many nodes may share one), and of attempts of all. Ten thousand nodes may
+// join within a minute.
 const (
-	callerRate, callerBurst = 2, 20
-	joinRate, joinBurst     = 500, 1000
-	maxCallers              = 20_000
+	failureRate, failureBurst = 1, 20
+	joinRate, joinBurst       = 500, 1000
+	maxCallers                = 20_000
 )
 
-// within says whether an unauthenticated caller keeps to the rate.
+// within says whether an unauthenticated caller may try.
 func (s *Server) within(req *http.Request) bool {
+	return s.failures(req).Tokens() >= 1 && s.attempts.Allow()
+}
+
+// failed counts against the caller's address.
+func (s *Server) failed(req *http.Request) { s.failures(req).Allow() }
+
+func (s *Server) failures(req *http.Request) *rate.Limiter {
 	host, _, err := net.SplitHostPort(req.RemoteAddr)
 	if err != nil {
 		host = req.RemoteAddr
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.joins == nil {
-		s.joins = rate.NewLimiter(joinRate, joinBurst)
-	}
 	if s.callers == nil || len(s.callers) >= maxCallers {
 		s.callers = map[string]*rate.Limiter{}
 	}
 	l := s.callers[host]
 	if l == nil {
-		l = rate.NewLimiter(callerRate, callerBurst)
+		l = rate.NewLimiter(failureRate, failureBurst)
 		s.callers[host] = l
 	}
-	return l.Allow() && s.joins.Allow()
+	return l
 }
 
 func (s *Server) join(w http.ResponseWriter, r *request) error {

@@ -29,6 +29,9 @@ func (s *Server) page(w http.ResponseWriter, r *request) error {
 		if !s.within(r.Request) {
 			return api.Errorf(api.CodeTooMany, "too many attempts; try again in a minute")
 		}
+		if s.People.Bearer(token) < trust.Reader {
+			s.failed(r.Request)
+		}
 		return s.letIn(w, r, token)
 	}
 	if r.access < trust.Reader {

@@ -69,6 +69,9 @@ func (s *Server) Handler() http.Handler {
 			if err := s.admit(r, recorder, req); err != nil {
 				s.fail(recorder, req, err)
 			}
+			if r.limited && recorder.status >= http.StatusBadRequest {
+				s.failed(req)
+			}
 			if s.Counted != nil {
 				s.Counted(r.path, recorder.status)
 			}

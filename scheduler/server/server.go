@@ -51,10 +51,11 @@ type Server struct {
 	Counted   func(route string, status int) // nil = not counted
 	Log       *slog.Logger
 
+	attempts *rate.Limiter // of callers that aren't authenticated
+
 	mu      sync.Mutex
 	cert    *tls.Certificate
-	callers map[string]*rate.Limiter
-	joins   *rate.Limiter
+	callers map[string]*rate.Limiter // by address, of failures
 }
 
 // Deadlines and limits of every connection.
@@ -76,6 +77,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if _, err := s.certificate(nil); err != nil {
 		return err
 	}
+	s.attempts = rate.NewLimiter(joinRate, joinBurst)
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	server := &http.Server{

@@ -1,0 +1,114 @@
+package scheduler_test
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"scaleio-framework/scheduler"
+)
+
+// mesos is a fake master with an agent per node. Its tasks outlive schedulers.
+type mesos struct {
+	mu       sync.Mutex
+	nodes    []*node
+	attrs    []map[string]string
+	id       string
+	tasks    map[string]scheduler.TaskRef // running, by Mesos agent
+	launches int
+	doubled  []string
+	launched []scheduler.Launch
+	failing  chan string // Mesos agents whose task is to fail
+	frames   []scheduler.KnownFramework
+	fatal    chan error
+}
+
+func newMesos(nodes []*node, attrs []map[string]string) *mesos {
+	return &mesos{nodes: nodes, attrs: attrs, tasks: map[string]scheduler.TaskRef{}, failing: make(chan string), fatal: make(chan error, 1)}
+}
+
+func (m *mesos) Frameworks(context.Context, string, string) ([]scheduler.KnownFramework, error) {
+	return m.frames, nil
+}
+
+func (m *mesos) Kill(context.Context, string, string) error { return nil }
+
+func (m *mesos) Run(ctx context.Context, f scheduler.Framework, h scheduler.MesosHandler) error {
+	if f.ID == "" {
+		m.mu.Lock()
+		m.launches = 0
+		if m.id == "" {
+			m.id = "framework-1"
+		}
+		f.ID = m.id
+		m.mu.Unlock()
+	}
+	if err := h.Subscribed(ctx, f.ID, "master"); err != nil {
+		return err
+	}
+	m.reconcile(ctx, h)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if err := m.offer(ctx, h); err != nil {
+			return nil // the stream ends with the scheduler
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-m.fatal:
+			return err
+		case agent := <-m.failing:
+			m.mu.Lock()
+			task := m.tasks[agent]
+			delete(m.tasks, agent)
+			m.mu.Unlock()
+			_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: task.TaskID, AgentID: agent, State: "TASK_FAILED", Reason: "REASON_COMMAND_EXECUTOR_FAILED"})
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *mesos) reconcile(ctx context.Context, h scheduler.MesosHandler) {
+	for _, ref := range h.Tasks() {
+		state := scheduler.TaskUnknown
+		m.mu.Lock()
+		if m.tasks[ref.AgentID] == ref {
+			state = scheduler.TaskRunning
+		}
+		m.mu.Unlock()
+		_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: ref.TaskID, AgentID: ref.AgentID, State: state, Reconciliation: true})
+	}
+}
+
+// offer every agent; what happens between the intent and the launch is what the store's write points are about.
+func (m *mesos) offer(ctx context.Context, h scheduler.MesosHandler) error {
+	var offers []scheduler.Offer
+	m.mu.Lock()
+	for i, n := range m.nodes {
+		agent := "agent-" + n.id
+		offers = append(offers, scheduler.Offer{
+			ID: "o-" + n.id, AgentID: agent, Hostname: n.host, IP: "10.0.0.1", Attributes: m.attrs[i], CPUs: 8, MemMB: 8192,
+		})
+	}
+	m.mu.Unlock()
+	for i, answer := range h.Offered(ctx, offers) {
+		if answer.Launch == nil {
+			continue
+		}
+		l := *answer.Launch
+		m.mu.Lock()
+		m.launches++
+		m.launched = append(m.launched, l)
+		if _, ok := m.tasks[l.AgentID]; ok {
+			m.doubled = append(m.doubled, l.AgentID)
+		}
+		m.tasks[l.AgentID] = scheduler.TaskRef{TaskID: l.TaskID, AgentID: l.AgentID}
+		m.mu.Unlock()
+		m.nodes[i].place(l.Env)
+		if err := h.Updated(ctx, scheduler.TaskUpdate{TaskID: l.TaskID, AgentID: l.AgentID, State: scheduler.TaskRunning}); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}

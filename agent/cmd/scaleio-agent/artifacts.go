@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"sync"
-	"syscall"
 
 	"scaleio-framework/agent"
 	"scaleio-framework/scheduler/client"
@@ -52,8 +51,4 @@ func (a *artifactClient) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("not joined yet: packages of the scheduler can't be fetched")
 	}
 	return now.HTTP().Transport.RoundTrip(r)
-}
-
-func kill9() {
-	_ = syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
 }

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -68,9 +66,8 @@ func build(log *slog.Logger) (*agent.Agent, error) {
 		return nil, &codedError{exitUsage, err}
 	}
 	artifacts := &artifactClient{}
-	reached := crashPoint(files)
 	options := agent.Options{
-		Version: version, Identity: identity, Config: config, Facts: agent.Facts{BootID: facts.BootID}, Files: files, Log: log, Reached: reached,
+		Version: version, Identity: identity, Config: config, Facts: agent.Facts{BootID: facts.BootID}, Files: files, Log: log, Reached: dieAt(os.Getenv(envDieAt)),
 		Listen: fmt.Sprintf(":%d", api.NodePort), Socket: agent.Socket, Notify: notify,
 		Steps: installer.New(system(facts, log), installer.Options{Log: log, ArtifactClient: artifacts.client(), Servers: func() []string { return config.Servers },
 			CLI: scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})}),
@@ -111,24 +108,4 @@ func join(ctx context.Context, files installer.Files, cluster string, servers []
 // notify tells systemd; outside systemd it does nothing.
 func notify(state string) {
 	_, _ = daemon.SdNotify(false, state)
-}
-
-// crashPoint ends the process as kill -9 would, once, at the point named by SCALEIO_AGENT_CRASH_AT: tests prove with it that every point may be cut. The marker file makes it once.
-func crashPoint(files *platform.Files) func(string) {
-	at := os.Getenv("SCALEIO_AGENT_CRASH_AT")
-	if at == "" {
-		return nil
-	}
-	marker := path.Join(agent.StateDir, "crashed-"+path.Base(at))
-	return func(point string) {
-		if point != at {
-			return
-		}
-		if _, _, err := files.Stat(marker); err == nil {
-			return
-		}
-		if err := files.Write(marker, []byte(time.Now().String()), 0o600); err == nil {
-			kill9()
-		}
-	}
 }

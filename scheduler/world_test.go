@@ -252,7 +252,7 @@ func (n *node) report() api.Report {
 		} else if r.Step == "" {
 			r.Step = step
 		}
-		r.Conditions = append(r.Conditions, api.Condition{Type: step, Status: status})
+		r.Conditions = append(r.Conditions, api.Condition{Type: step, Status: status, Generation: spec.Version.Generation})
 	}
 	open := func(g api.Gate) bool { return slices.Contains(spec.Gates, g) }
 	if spec.Role.MDM() {

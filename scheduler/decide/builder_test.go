@@ -110,7 +110,7 @@ func gateway(n *decide.Node) {
 
 func holds(step string) change {
 	return func(n *decide.Node) {
-		n.Report.Conditions = append(n.Report.Conditions, api.Condition{Type: step, Status: api.True})
+		n.Report.Conditions = append(n.Report.Conditions, api.Condition{Type: step, Status: api.True, Generation: n.Report.Version.Generation})
 	}
 }
 

@@ -105,7 +105,7 @@ func (c *Cluster) open(s *State, out *Outcome, g api.Gate, now bool) {
 // every one of the members reports the step's fact as true, for its present spec. A node that failed or is silent satisfies nothing.
 func every(s *State, c *Cluster, members []api.MDM, step string) bool {
 	for _, m := range members {
-		if n := s.Nodes[m.Node]; !s.current(n) || !holds(n, step) {
+		if n := s.Nodes[m.Node]; !s.current(n) || !holdsNow(n, step) {
 			return false
 		}
 	}
@@ -115,7 +115,7 @@ func every(s *State, c *Cluster, members []api.MDM, step string) bool {
 func lacking(s *State, members []api.MDM, step string) []api.MDM {
 	return slices.DeleteFunc(slices.Clone(members), func(m api.MDM) bool {
 		n := s.Nodes[m.Node]
-		return s.current(n) && holds(n, step)
+		return s.current(n) && holdsNow(n, step)
 	})
 }
 

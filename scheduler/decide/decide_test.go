@@ -105,6 +105,7 @@ func TestDecide_formation(t *testing.T) {
 		{"all say no cluster", ready(), true, ""},
 		{"one hasn't installed", cluster().racks("a", "b", "c").decided().all(mdm(noCluster)).with(1, holds("run-mdm")).with(2, holds("run-mdm")), false, "an MDM on n3"},
 		{"one report is for an older spec", ready().with(2, stale), false, "an MDM on n2"},
+		{"one look is older than the spec", ready().with(2, func(n *decide.Node) { n.Report.Conditions[0].Generation-- }), false, "an MDM on n2"},
 		{"one is silent since the restart", ready().with(2, silent), false, "an MDM on n2"},
 		{"one is in a foreign cluster", ready().with(3, mdm(foreign)), false, "already belongs to ScaleIO system 00000000000000bb"},
 		{"one isn't understood", ready().with(3, mdm(api.MDMView{Installed: true, Unknown: "gibberish"})), false, "gibberish"},

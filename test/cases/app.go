@@ -74,12 +74,12 @@ func (s *Stand) sandbox() string { return s.Path("sandbox") }
 
 // StartScheduler starts the app's one instance with Marathon's environment, and
 // returns once it listens.
-func (s *Stand) StartScheduler(ctx context.Context) error {
+func (s *Stand) StartScheduler(ctx context.Context, args ...string) error {
 	env := []string{
 		"HOST=" + nodes.Gateway, "PORT=" + schedulerPort, "PORT0=" + schedulerPort, "PORTS=" + schedulerPort,
 		"MESOS_SANDBOX=" + s.sandbox(), "MARATHON_APP_ID=/scaleio",
 	}
-	scheduler, err := s.Spawn("scheduler", s.sandbox(), env, "./scaleio-scheduler", "run", "--config", "scheduler.yaml")
+	scheduler, err := s.Spawn("scheduler", s.sandbox(), env, append([]string{"./scaleio-scheduler", "run", "--config", "scheduler.yaml"}, args...)...)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,10 @@ type Config struct {
 	Build string // directory with what Build made
 	// Scheduler is laid over the scheduler's configuration.
 	Scheduler map[string]any
+	// Prepare changes a node before it boots for the first time.
+	Prepare func(*nodes.Node) error
+	// Arguments of the scheduler beside its configuration.
+	Arguments []string
 	Log       *slog.Logger
 }
 
@@ -65,7 +69,7 @@ func Up(ctx context.Context, config Config) (*Stand, error) {
 	if err := s.writeApp(config); err != nil {
 		return s, fmt.Errorf("preparing the scheduler: %w", err)
 	}
-	if err := s.StartScheduler(ctx); err != nil {
+	if err := s.StartScheduler(ctx, config.Arguments...); err != nil {
 		return s, fmt.Errorf("starting the scheduler: %w", err)
 	}
 	return s, nil
@@ -81,13 +85,13 @@ func (s *Stand) bootNodes(ctx context.Context, config Config) error {
 		if err != nil {
 			return err
 		}
-		wait.Go(func() { errs[i] = s.bootNode(ctx, node, i, config.Build) })
+		wait.Go(func() { errs[i] = s.bootNode(ctx, node, i, config) })
 	}
 	wait.Wait()
 	return errors.Join(errs...)
 }
 
-func (s *Stand) bootNode(ctx context.Context, node *nodes.Node, index int, build string) error {
+func (s *Stand) bootNode(ctx context.Context, node *nodes.Node, index int, config Config) error {
 	for _, content := range Disks {
 		if _, err := node.AddDisk(ctx, content); err != nil {
 			return err
@@ -96,8 +100,13 @@ func (s *Stand) bootNode(ctx context.Context, node *nodes.Node, index int, build
 	if err := s.recordSums(node); err != nil {
 		return err
 	}
-	if err := installMesosAgent(node, index, build); err != nil {
+	if err := installMesosAgent(node, index, config.Build); err != nil {
 		return err
+	}
+	if config.Prepare != nil {
+		if err := config.Prepare(node); err != nil {
+			return err
+		}
 	}
 	return node.Start(ctx)
 }

@@ -133,6 +133,7 @@ func (b *brain) offered(o Offer) OfferAnswer {
 	}
 	b.keep(next)
 	b.touched[kindAgent+o.AgentID] = true
+	b.log.Info("launching", "task", next.TaskID, "agent_id", o.AgentID, "host", o.Hostname, "attempt", next.Failures+1)
 	return OfferAnswer{Launch: b.launch(next, need, token)}
 }
 

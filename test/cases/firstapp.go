@@ -3,7 +3,6 @@ package cases
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -72,15 +71,9 @@ func (s *Stand) Others(node *nodes.Node) []*nodes.Node {
 	return slices.DeleteFunc(slices.Clone(s.Nodes()), func(n *nodes.Node) bool { return n == node })
 }
 
-// FirstApp runs the first app: written on one node, on the disks of two, and
-// read on another while the writer's node is off. The node is on again after.
-func (s *Stand) FirstApp(ctx context.Context, app App) error {
-	if err := s.Write(ctx, app); err != nil {
-		return err
-	}
-	if err := s.TwoCopies(app); err != nil {
-		return err
-	}
+// ReadElsewhere reads what the app wrote on another node while the writer's is
+// off. The writer's node is on again after.
+func (s *Stand) ReadElsewhere(ctx context.Context, app App) error {
 	s.log.Info("stopping the node on which the app ran", "node", app.Writer.Name)
 	if err := app.Writer.Stop(ctx); err != nil {
 		return err
@@ -99,20 +92,26 @@ func (s *Stand) FirstApp(ctx context.Context, app App) error {
 func (s *Stand) ReadWithin(ctx context.Context, app App, reader *nodes.Node, limit time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %v", limit))
 	defer cancel()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
+	return Eventually(ctx, func(ctx context.Context) error {
 		err := s.Read(ctx, app, reader)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
-		case <-tick.C:
+		if err != nil {
 			s.log.Info("the task failed and is started again", "err", err)
 		}
-	}
+		return err
+	})
+}
+
+// WriteWithin starts the writing task again when it fails.
+func (s *Stand) WriteWithin(ctx context.Context, app App, limit time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %v", limit))
+	defer cancel()
+	return Eventually(ctx, func(ctx context.Context) error {
+		err := s.Write(ctx, app)
+		if err != nil {
+			s.log.Info("the task failed and is started again", "err", err)
+		}
+		return err
+	})
 }
 
 // client is an HTTP client inside the cluster's network.

@@ -113,21 +113,7 @@ func (s *Stand) Quorum(ctx context.Context) error {
 }
 
 // WaitQuorum waits for Quorum.
-func (s *Stand) WaitQuorum(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		err := s.Quorum(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
-		case <-tick.C:
-		}
-	}
-}
+func (s *Stand) WaitQuorum(ctx context.Context) error { return Eventually(ctx, s.Quorum) }
 
 // devicesOf lists the paths of the devices that the node's SDS gave to the pool.
 func (s *Stand) devicesOf(ctx context.Context, node *nodes.Node) ([]string, error) {

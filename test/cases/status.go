@@ -3,9 +3,12 @@ package cases
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"time"
 
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/test/nodes"
 )
 
 // WaitReady follows the cluster until every node is Ready, and hands each new
@@ -23,7 +26,10 @@ func (s *Stand) WaitReady(ctx context.Context, show func(api.ClusterStatus)) err
 				show(status)
 			}
 			if ready(status, len(s.Nodes())) {
-				return nil
+				// The scheduler tells what the nodes last reported; they know better.
+				if err = s.readyThemselves(ctx); err == nil {
+					return nil
+				}
 			}
 		}
 		lastErr = err
@@ -36,6 +42,37 @@ func (s *Stand) WaitReady(ctx context.Context, show func(api.ClusterStatus)) err
 		case <-tick.C:
 		}
 	}
+}
+
+// readyThemselves asks every node's own health endpoint.
+func (s *Stand) readyThemselves(ctx context.Context) error {
+	for _, node := range s.Nodes() {
+		if err := s.NodeReady(ctx, node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// NodeReady fails with what the node lacks unless it calls itself Ready.
+func (s *Stand) NodeReady(ctx context.Context, node *nodes.Node) error {
+	url := fmt.Sprintf("http://%s:%d/readyz", node.Address, api.NodePort)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("asking %s: %w", node.Name, err)
+	}
+	client := s.client()
+	defer client.CloseIdleConnections()
+	answer, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking %s: %w", node.Name, err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<16))
+		return fmt.Errorf("%s is not ready: %s: %s", node.Name, answer.Status, text)
+	}
+	return nil
 }
 
 func ready(status api.ClusterStatus, nodes int) bool {

@@ -69,34 +69,7 @@ func show(ctx context.Context, stand *cases.Stand, config upConfig, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	return judge(ctx, stand, log)
-}
-
-// judge holds what stands against what was promised.
-func judge(ctx context.Context, stand *cases.Stand, log *slog.Logger) error {
-	app := cases.NewApp("first-app", stand.Nodes()[0])
-	for _, promise := range []struct {
-		what string
-		kept func(context.Context) error
-	}{
-		{"scli --query_cluster says 3_node, Normal", stand.Quorum},
-		{"each failure domain is a fault set", stand.FaultSets},
-		{"every empty disk is in the pool, and no other", stand.PooledDisks},
-		{"the first app: written on one node, on the disks of two, read on another while the first is off",
-			func(ctx context.Context) error { return stand.FirstApp(ctx, app) }},
-		{"with the node back, the MDM cluster is whole", stand.WaitQuorum},
-		{"every node is Ready", func(ctx context.Context) error { return stand.WaitReady(ctx, nil) }},
-		{"the disks that were not empty are unchanged", func(context.Context) error { return stand.UntouchedDisks() }},
-	} {
-		limited, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("not within 3 minutes"))
-		err := promise.kept(limited)
-		cancel()
-		if err != nil {
-			return fmt.Errorf("not so: %s: %w", promise.what, err)
-		}
-		log.Info("checked: " + promise.what)
-	}
-	return nil
+	return stand.Keep(ctx)
 }
 
 func check(ctx context.Context, log *slog.Logger) error {
@@ -104,7 +77,7 @@ func check(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("looking for the demo (make demo starts it): %w", err)
 	}
-	return judge(ctx, stand, log)
+	return stand.Keep(ctx)
 }
 
 // failed gathers what is needed to find out why.

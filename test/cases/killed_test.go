@@ -40,15 +40,23 @@ func TestKilledAtEveryPoint(t *testing.T) {
 	schedulerFile := filepath.Join(t.TempDir(), "die-at")
 	require.NoError(t, os.WriteFile(schedulerFile, []byte(ofScheduler), 0o600))
 	s := up(t, "killed", cases.Config{
-		Arguments: []string{"--die-at", schedulerFile},
+		NoScheduler: true,
 		Prepare: func(node *nodes.Node) error {
 			return errors.Join(node.WriteFile(pointsFile, []byte(ofAgent), 0o600),
 				node.WriteFile("/etc/systemd/system/scaleio-agent.service.d/die.conf", []byte(agentDropIn), 0o644))
 		},
 	})
 	stop := keepScheduler(t, s, schedulerFile)
-	require.NoError(t, s.WaitReady(within(t, 8*time.Minute), nil))
+	err := cases.Eventually(within(t, 8*time.Minute), func(ctx context.Context) error {
+		status, err := s.Status(ctx)
+		if err == nil && !status.Ready {
+			err = fmt.Errorf("not Ready: %+v", status.Nodes)
+		}
+		return err
+	})
 	stop()
+	require.NoError(t, err)
+	require.NoError(t, s.WaitReady(within(t, 2*time.Minute), nil))
 
 	deaths := 0
 	for _, node := range s.Nodes() {

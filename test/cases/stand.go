@@ -21,9 +21,9 @@ type Config struct {
 	Scheduler map[string]any
 	// Prepare changes a node before it boots for the first time.
 	Prepare func(*nodes.Node) error
-	// Arguments of the scheduler beside its configuration.
-	Arguments []string
-	Log       *slog.Logger
+	// NoScheduler leaves it to the caller to start it.
+	NoScheduler bool
+	Log         *slog.Logger
 }
 
 // Disks of every node: two to give, three to keep hands off.
@@ -69,7 +69,10 @@ func Up(ctx context.Context, config Config) (*Stand, error) {
 	if err := s.writeApp(config); err != nil {
 		return s, fmt.Errorf("preparing the scheduler: %w", err)
 	}
-	if err := s.StartScheduler(ctx, config.Arguments...); err != nil {
+	if config.NoScheduler {
+		return s, nil
+	}
+	if err := s.StartScheduler(ctx); err != nil {
 		return s, fmt.Errorf("starting the scheduler: %w", err)
 	}
 	return s, nil

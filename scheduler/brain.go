@@ -42,9 +42,10 @@ type brain struct {
 	mu            sync.RWMutex // the loop writes; status and the like read
 	state         decide.State
 	framework     frameworkRecord
-	agents        map[string]*placement // by Mesos agent
-	tickets       map[string]string     // token digest -> Mesos agent
-	tooSmall      map[string]string     // Mesos agents that were refused, and why
+	agents        map[string]*placement   // by Mesos agent
+	owners        map[string]*decide.Node // by Mesos agent: the node that its task placed
+	tickets       map[string]string       // token digest -> Mesos agent
+	tooSmall      map[string]string       // Mesos agents that were refused, and why
 	events        []api.Event
 	waiting       string
 	master        string // "" while not subscribed
@@ -75,8 +76,8 @@ func newBrain(o Options) *brain {
 	return &brain{
 		Options: o, log: o.Log, records: records{store: o.Store, saved: map[string]saved{}}, metrics: newMetrics(),
 		inbox: make(chan *event), ended: make(chan struct{}),
-		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}},
-		agents: map[string]*placement{}, tickets: map[string]string{}, tooSmall: map[string]string{},
+		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}},
+		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, tooSmall: map[string]string{},
 		touched: map[string]bool{}, raw: map[string][]byte{}, reports: map[string]*api.Report{},
 		connection: errors.New("not subscribed yet"),
 	}
@@ -181,10 +182,6 @@ func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, e
 // think lets package decide look at the snapshot.
 func (b *brain) think() {
 	b.state.Nonce = uuid.NewString()
-	b.state.Expected = nil
-	if len(b.state.Cluster.MDMs) == 0 {
-		b.state.Expected = b.expected()
-	}
 	cluster, out := decide.Decide(&b.state)
 	if !reflect.DeepEqual(cluster, b.state.Cluster) {
 		b.state.Cluster = cluster

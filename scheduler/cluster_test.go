@@ -362,3 +362,19 @@ func line(s api.ClusterStatus, name string) api.NodeStatus {
 }
 
 func nameOf(n *node) string { return n.host[:2] }
+
+// A Mesos agent that lost its id comes back as another one; the daemon on its node doesn't join again.
+func TestCluster_taskComesBackUnderANewMesosAgent(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.until("ready", ready)
+	b.mesos.rename <- "machine-4"
+	s := b.until("reunited", func(s api.ClusterStatus) bool {
+		return line(s, "n4").Task == "TASK_RUNNING" && ready(s) && b.mesos.count() == 6
+	})
+	assert.Equal(t, wanted, b.end(s))
+	assert.Len(t, s.Nodes, 5)
+	require.NoError(t, b.halt())
+	b.start()
+	b.until("ready after a restart", ready)
+}

@@ -83,7 +83,8 @@ func (b *brain) admit(id api.Identity, key string) (*decide.Node, error) {
 // changed isn't followed, since an SDS can't change its fault set.
 func (b *brain) settle(n *decide.Node, p *placement) {
 	first := n.AgentID == ""
-	n.AgentID, n.Pin, n.TooSmall = p.AgentID, p.Pin, p.TooSmall
+	b.own(n, p.AgentID)
+	n.Pin, n.TooSmall = p.Pin, p.TooSmall
 	switch {
 	case first || !b.state.Cluster.Spread:
 		n.Domain, n.Moved = p.Domain, ""

@@ -18,13 +18,15 @@ type mesos struct {
 	launches int
 	doubled  []string
 	launched []scheduler.Launch
+	rename   chan string // node whose Mesos agent loses its id
+	agentIDs map[string]string
 	failing  chan string // Mesos agents whose task is to fail
 	frames   []scheduler.KnownFramework
 	fatal    chan error
 }
 
 func newMesos(nodes []*node, attrs []map[string]string) *mesos {
-	return &mesos{nodes: nodes, attrs: attrs, tasks: map[string]scheduler.TaskRef{}, failing: make(chan string), fatal: make(chan error, 1)}
+	return &mesos{nodes: nodes, attrs: attrs, tasks: map[string]scheduler.TaskRef{}, failing: make(chan string), rename: make(chan string), agentIDs: map[string]string{}, fatal: make(chan error, 1)}
 }
 
 func (m *mesos) Frameworks(context.Context, string, string) ([]scheduler.KnownFramework, error) {
@@ -64,6 +66,14 @@ func (m *mesos) Run(ctx context.Context, f scheduler.Framework, h scheduler.Meso
 			delete(m.tasks, agent)
 			m.mu.Unlock()
 			_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: task.TaskID, AgentID: agent, State: "TASK_FAILED", Reason: "REASON_COMMAND_EXECUTOR_FAILED"})
+		case id := <-m.rename:
+			m.mu.Lock()
+			old := "agent-" + id
+			task := m.tasks[old]
+			delete(m.tasks, old)
+			m.agentIDs[id] = "agent-new-" + id
+			m.mu.Unlock()
+			_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: task.TaskID, AgentID: old, State: "TASK_GONE", Reason: "REASON_SLAVE_REMOVED"})
 		case <-tick.C:
 		}
 	}
@@ -87,6 +97,9 @@ func (m *mesos) offer(ctx context.Context, h scheduler.MesosHandler) error {
 	m.mu.Lock()
 	for i, n := range m.nodes {
 		agent := "agent-" + n.id
+		if renamed := m.agentIDs[n.id]; renamed != "" {
+			agent = renamed
+		}
 		offers = append(offers, scheduler.Offer{
 			ID: "o-" + n.id, AgentID: agent, Hostname: n.host, IP: "10.0.0.1", Attributes: m.attrs[i], CPUs: 8, MemMB: 8192,
 		})
@@ -111,4 +124,10 @@ func (m *mesos) offer(ctx context.Context, h scheduler.MesosHandler) error {
 		}
 	}
 	return ctx.Err()
+}
+
+func (m *mesos) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.launches
 }

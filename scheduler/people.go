@@ -16,7 +16,6 @@ func (b *brain) Status() api.ClusterStatus {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	s := b.snapshot()
-	s.Expected = b.expected()
 	status := decide.Status(&s, b.waiting)
 	status.Framework = b.framework.ID
 	status.Events = slices.Clone(b.events)
@@ -43,9 +42,8 @@ func (b *brain) snapshot() decide.State {
 // unjoined lists Mesos agents that aren't nodes yet: the task is on its way, or they were refused.
 func (b *brain) unjoined() []api.NodeStatus {
 	var all []api.NodeStatus
-	joined := b.joined()
 	for id, p := range b.agents {
-		if joined[id] {
+		if b.owners[id] != nil {
 			continue
 		}
 		all = append(all, api.NodeStatus{

@@ -144,6 +144,7 @@ func (b *brain) keep(p *placement) {
 	}
 	b.agents[p.AgentID] = p
 	b.tickets[p.Ticket.Digest] = p.AgentID
+	b.expect(p)
 }
 
 func (b *brain) matches(o Offer) bool {
@@ -224,6 +225,8 @@ func (b *brain) Updated(ctx context.Context, u TaskUpdate) error {
 		if u.State.Ended() && !before.Ended() {
 			b.backOff(i)
 		}
+		b.reunite(i)
+		b.expect(i)
 		return nil
 	})
 }
@@ -237,13 +240,7 @@ func (b *brain) backOff(p *placement) {
 	p.Failures++
 	p.NotBefore = b.state.Now.Add(wait).UTC()
 	b.revive = sooner(b.revive, p.NotBefore)
-	var owner *decide.Node
-	for _, n := range b.state.Nodes {
-		if n.AgentID == p.AgentID {
-			owner = n
-		}
-	}
-	b.event(owner, "TaskEnded", "%s on %s: %s %s %s; again in %s", p.TaskID, p.Hostname, p.State, p.Reason, p.Message, wait)
+	b.event(b.owners[p.AgentID], "TaskEnded", "%s on %s: %s %s %s; again in %s", p.TaskID, p.Hostname, p.State, p.Reason, p.Message, wait)
 }
 
 // reviveOffers has Mesos forget our filters: without it an agent that we declined for an hour wouldn't be offered when its task ends.
@@ -299,25 +296,43 @@ func (b *brain) Tasks() []TaskRef {
 	return all
 }
 
-// joined says which Mesos agents have become nodes.
-func (b *brain) joined() map[string]bool {
-	all := map[string]bool{}
-	for _, n := range b.state.Nodes {
-		all[n.AgentID] = true
+// expect keeps the list of nodes whose task is on its way.
+func (b *brain) expect(p *placement) {
+	if b.owners[p.AgentID] != nil || p.State.Ended() {
+		delete(b.state.Expected, p.AgentID)
+		return
 	}
-	return all
+	b.state.Expected[p.AgentID] = decide.Expected{Hostname: p.Hostname, Domain: p.Domain, Pin: p.Pin}
 }
 
-// expected are the nodes whose task is on its way.
-func (b *brain) expected() []decide.Expected {
-	joined := b.joined()
-	var all []decide.Expected
-	for id, p := range b.agents {
-		if !joined[id] && !p.State.Ended() {
-			all = append(all, decide.Expected{Hostname: p.Hostname, Domain: p.Domain, Pin: p.Pin})
+// own notes which node a Mesos agent's task placed.
+func (b *brain) own(n *decide.Node, agentID string) {
+	if b.owners[n.AgentID] == n {
+		delete(b.owners, n.AgentID)
+	}
+	n.AgentID = agentID
+	b.owners[agentID] = n
+	if p := b.agents[agentID]; p != nil {
+		b.expect(p)
+	}
+}
+
+// reunite a task with the node whose daemon it adopted. A Mesos agent that lost its own id comes back with a new one, and the daemon that is
+// there doesn't join again; so a node of that host whose former task ended is taken to be the one. Only where its task is shown rests on it.
+func (b *brain) reunite(p *placement) {
+	if b.owners[p.AgentID] != nil || p.State != TaskRunning {
+		return
+	}
+	for _, n := range b.state.Nodes {
+		former := b.agents[n.AgentID]
+		if (n.Hostname == p.Hostname || n.Report != nil && slices.Contains(n.Report.Addresses, p.IP)) && (former == nil || former.State.Ended()) {
+			delete(b.agents, n.AgentID)
+			b.touched[kindAgent+n.AgentID] = true
+			b.settle(n, p)
+			b.touchNode(n)
+			return
 		}
 	}
-	return all
 }
 
 // sooner of two times; a zero one is none.

@@ -119,6 +119,9 @@ func (b *brain) load(ctx context.Context) (found bool, err error) {
 		}
 	}
 	b.reports = nil
+	for _, n := range b.state.Nodes {
+		b.own(n, n.AgentID)
+	}
 	b.authority, err = authority.Open()
 	return true, err
 }

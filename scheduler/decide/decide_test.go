@@ -63,7 +63,7 @@ func TestDecide_roles(t *testing.T) {
 }
 
 func expecting(b *builder, pin string) *builder {
-	b.Expected = append(b.Expected, decide.Expected{Pin: pin})
+	b.Expected = map[string]decide.Expected{"agent-9": {Pin: pin}}
 	return b
 }
 

@@ -89,7 +89,7 @@ type State struct {
 	Cluster  Cluster
 	Nodes    map[string]*Node
 	Leases   Leases
-	Expected []Expected
+	Expected map[string]Expected // by Mesos agent
 	View     *View
 	Settling time.Time // since when three nodes would do
 	Nonce    string    // fresh, for a grant that may be made now

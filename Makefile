@@ -10,7 +10,7 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-nodes test-all demo demo-down bench lint fmt clean gcc
+.PHONY: help build test test-nodes test-all demo demo-down bench lint fmt readme clean gcc
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ lint: ## gofmt, go vet, staticcheck
 
 fmt: ## Format the code
 	gofmt -w agent installer platform scheduler systemd test
+
+readme: ## Write the README's configuration reference anew
+	$(GO) test ./test -run TestReadme_configuration -update
 
 clean: ## Remove build/
 	rm -rf $(BUILD)

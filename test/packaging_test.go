@@ -4,11 +4,16 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/config"
 )
 
 // schemas of others lie beside the repository where it is developed and in CI; they aren't copied into it.
@@ -61,6 +66,26 @@ func TestMarathonApp_carriesNoSecret(t *testing.T) {
 			assert.NotContains(t, name+"="+text, "PASSWORD=", "a secret by value")
 		}
 	}
+}
+
+// Names and values are those of the real configuration; a misspelt name would be passed over in silence.
+func TestMarathonApp_isAConfigurationThatTheSchedulerTakes(t *testing.T) {
+	env := map[string]string{"HOST": "storage-scheduler.example.com", "PORT0": "31000"}
+	for name, value := range marathonApp(t)["env"].(map[string]any) {
+		if strings.HasPrefix(name, config.EnvPrefix) {
+			assert.Contains(t, config.Reference(), "`"+name+"`", "no such key")
+		}
+		text, ok := value.(string)
+		if !ok {
+			text = "what the secret's reference stands for"
+		}
+		env[name] = text
+	}
+	c, err := config.Load("", pflag.NewFlagSet("run", pflag.ContinueOnError), func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	require.NoError(t, err)
+	assert.Equal(t, ":31000", c.Listen)
+	assert.False(t, c.AcceptLicence, "the licence is the operator's to accept")
+	assert.Equal(t, api.DiskUseApprove, c.DisksUse)
 }
 
 func marathonApp(t *testing.T) map[string]any {

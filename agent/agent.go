@@ -27,6 +27,7 @@ type Scheduler interface {
 type Steps interface {
 	Plan(in installer.Input) (step.Plan, error)
 	Observe(ctx context.Context, in installer.Input) installer.Observation
+	Glance(ctx context.Context, in installer.Input) string
 }
 
 // Options of an agent; every field but Reached is required.
@@ -64,6 +65,7 @@ type Agent struct {
 
 	wake     chan struct{} // orders changed: pass now
 	leadWake chan struct{} // duties changed: lead now
+	look     chan struct{} // a long pass goes on: observe meanwhile
 	tell     chan struct{} // something to report changed: report now
 	pulse    pulse
 	mu       sync.Mutex
@@ -103,14 +105,14 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), tell: make(chan struct{}, 1), kept: kept}
+	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), kept: kept}
 	a.Identity.AgentUUID = kept.AgentUUID
 	a.keys = &Keys{files: o.Files}
 	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now}
 	a.node = &step.Reconciler{Log: o.Log, Held: a.brake.Held, Reached: o.Reached, Changed: a.progress}
 	a.lead = &step.Reconciler{Log: o.Log.With("duty", "leader"), Held: a.brake.Held, Reached: o.Reached}
 	if a.PassEvery == 0 {
-		a.PassEvery = 20 * time.Second
+		a.PassEvery = time.Minute
 	}
 	return a, nil
 }
@@ -121,6 +123,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { return a.serve(ctx) })
 	group.Go(func() error { return a.serveSocket(ctx) })
 	group.Go(func() error { return a.passes(ctx) })
+	group.Go(func() error { return a.glances(ctx) })
+	group.Go(func() error { return a.observes(ctx) })
 	group.Go(func() error { return a.leads(ctx) })
 	group.Go(func() error { return a.link(ctx) })
 	group.Go(func() error { return a.watchdog(ctx) })

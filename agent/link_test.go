@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,7 +59,10 @@ func (f *fakeScheduler) last() api.Report {
 	return f.reports[len(f.reports)-1]
 }
 
-type fakeSteps struct{ plan step.Plan }
+type fakeSteps struct {
+	plan   step.Plan
+	glance func() string
+}
 
 func (f fakeSteps) Plan(in installer.Input) (step.Plan, error) {
 	if !in.Spec.Role.Known() {
@@ -66,6 +70,7 @@ func (f fakeSteps) Plan(in installer.Input) (step.Plan, error) {
 	}
 	return f.plan, nil
 }
+func (f fakeSteps) Glance(context.Context, installer.Input) string { return f.glance() }
 func (f fakeSteps) Observe(context.Context, installer.Input) installer.Observation {
 	return installer.Observation{}
 }
@@ -185,4 +190,31 @@ func kinds(conditions []api.Condition) (all []string) {
 		all = append(all, c.Type)
 	}
 	return all
+}
+
+// A gateway that goes, or an MDM that becomes master, is noticed long before the next pass at rest.
+func TestGlances_wakeThePass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := testAgent(t)
+		var glance atomic.Value
+		glance.Store("gateway=true")
+		a.Steps = fakeSteps{glance: func() string { return glance.Load().(string) }}
+		_, err := a.take(answerOf(1), time.Now())
+		require.NoError(t, err)
+		a.note(func(s *seen) { s.result.Ready = true })
+		drain(a.wake)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = a.glances(ctx) }()
+		time.Sleep(time.Minute)
+		select {
+		case <-a.wake:
+			t.Fatal("woken though nothing changed")
+		default:
+		}
+		glance.Store("gateway=false")
+		begun := time.Now()
+		<-a.wake
+		assert.LessOrEqual(t, time.Since(begun), glanceEvery)
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"scaleio-framework/installer"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -40,6 +41,32 @@ func (a *Agent) passes(ctx context.Context) error {
 	}
 }
 
+// glanceEvery is how soon a Ready node notices that its gateway is gone or its MDM became master.
+const glanceEvery = 5 * time.Second
+
+// glances wakes the main loop when something that others wait for looks different; at rest a whole pass comes only once a minute.
+func (a *Agent) glances(ctx context.Context) error {
+	tick := time.NewTicker(glanceEvery)
+	defer tick.Stop()
+	last := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		in, ok := a.input()
+		if !ok || !a.readiness().Ready {
+			continue // passes follow each other closely as it is
+		}
+		seen := a.Steps.Glance(ctx, in)
+		if last != "" && seen != last {
+			signal(a.wake)
+		}
+		last = seen
+	}
+}
+
 // pass walks the plan once and says when to look again.
 func (a *Agent) pass(ctx context.Context) time.Duration {
 	in, ok := a.input()
@@ -65,10 +92,7 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 		return unreadyEvery
 	}
 	in, _ = a.input()
-	observed := a.Steps.Observe(ctx, in)
-	if mdm := observed.MDM; mdm != nil && mdm.Master && (in.Spec.SystemID == "" || in.Spec.SystemID == mdm.SystemID) {
-		a.leases.Want(api.LeaseLeader)
-	}
+	observed := a.observe(ctx, in)
 	a.note(func(s *seen) { s.result, s.observed, s.unsupp, s.passes = result, observed, "", s.passes+1 })
 	switch {
 	case result.Acted:
@@ -81,8 +105,32 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 	return jitter(a.PassEvery)
 }
 
+func (a *Agent) observe(ctx context.Context, in installer.Input) installer.Observation {
+	observed := a.Steps.Observe(ctx, in)
+	if mdm := observed.MDM; mdm != nil && mdm.Master && (in.Spec.SystemID == "" || in.Spec.SystemID == mdm.SystemID) {
+		a.leases.Want(api.LeaseLeader)
+	}
+	return observed
+}
+
+// observes while a pass is busy: others wait for what an early step of it made true (an MDM that runs) and not for its last install.
+func (a *Agent) observes(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.look:
+		}
+		if in, ok := a.input(); ok {
+			observed := a.observe(ctx, in)
+			a.note(func(s *seen) { s.observed = observed })
+		}
+	}
+}
+
 // progress lets people and scheduler see a long act while it runs.
 func (a *Agent) progress(conditions []api.Condition) {
+	signal(a.look)
 	a.note(func(s *seen) {
 		s.result.Conditions, s.result.Ready = conditions, false
 		for _, c := range conditions {

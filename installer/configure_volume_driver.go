@@ -113,6 +113,7 @@ func (s volumeDriverConfigured) choose(ctx context.Context, present string) (cho
 		}
 		_, err := s.opts.Ask(ctx, Question{URL: "https://" + g.Address + "/api/version", Roots: roots})
 		if err == nil {
+			s.gatewayInUse.Store(g.Address)
 			return g.Address, nil
 		}
 		failed = append(failed, fmt.Sprintf("%s: %v", g.Address, err))

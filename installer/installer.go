@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"scaleio-framework/installer/scaleio"
@@ -60,6 +61,8 @@ type Installer struct {
 	digests digests
 	survey  survey
 	own     gatewayIdentity
+	// gatewayInUse is the address (string) that the volume driver was led to last.
+	gatewayInUse atomic.Value
 }
 
 // New makes an Installer; it starts nothing.

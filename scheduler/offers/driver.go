@@ -49,7 +49,10 @@ type Driver struct {
 	stream    string
 }
 
-var _ scheduler.Mesos = (*Driver)(nil)
+var (
+	_ scheduler.Mesos   = (*Driver)(nil)
+	_ scheduler.Reviver = (*Driver)(nil)
+)
 
 // New makes a driver; it calls nobody yet.
 func New(c Config) *Driver {
@@ -183,13 +186,22 @@ func (d *Driver) read(ctx context.Context, sub *subscription, cancel context.Can
 
 // Kill asks for the end of a task over the present subscription.
 func (d *Driver) Kill(ctx context.Context, taskID, agentID string) error {
+	return d.say(ctx, calls.Kill(taskID, agentID))
+}
+
+// Revive takes back all filters: what was declined is offered again.
+func (d *Driver) Revive(ctx context.Context) error {
+	return d.say(ctx, calls.Revive())
+}
+
+// say one call of the present subscription from outside its loop.
+func (d *Driver) say(ctx context.Context, call *mesos.Call) error {
 	d.mu.Lock()
 	framework, stream := d.framework, d.stream
 	d.mu.Unlock()
 	if stream == "" {
-		return errors.New("killing a task: not subscribed")
+		return fmt.Errorf("calling %s: not subscribed", call.GetType())
 	}
-	call := calls.Kill(taskID, agentID)
 	call.FrameworkID = &mesosgo.FrameworkID{Value: framework}
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()

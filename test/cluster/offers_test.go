@@ -323,3 +323,18 @@ func TestDriver_reportsALostAgentAndItsReturn(t *testing.T) {
 	m.ReturnAgent(id)
 	r.until(t, "running again", func() bool { return r.updates[len(r.updates)-1].State == scheduler.TaskRunning })
 }
+
+// An agent that was declined for an hour is offered again at once after a revival.
+func TestDriver_revives(t *testing.T) {
+	m := serveMaster(t, mesos.Config{})
+	m.AddAgent(mesos.AgentSpec{Hostname: "n0"})
+	r := newRecorder()
+	d := offers.New(offers.Config{Masters: []string{m.server.URL}, Principal: "scaleio", Log: slog.New(slog.DiscardHandler)})
+	require.ErrorContains(t, d.Revive(t.Context()), "not subscribed")
+	go func() { _ = d.Run(t.Context(), framework(), r) }()
+	r.until(t, "running", func() bool { return r.running("place-n0") })
+	assert.Eventually(t, func() bool { return m.Counts().Offers == 0 }, soon, 5*time.Millisecond)
+	made := m.Counts().OffersMade
+	require.NoError(t, d.Revive(t.Context()))
+	assert.Eventually(t, func() bool { return m.Counts().OffersMade > made }, soon, 5*time.Millisecond, "what was declined isn't offered again")
+}

@@ -95,7 +95,6 @@ type received struct {
 	at        time.Time
 	away      error // why the scheduler can't be reached now
 	awaySince time.Time
-	skew      time.Duration
 	conflict  string
 }
 

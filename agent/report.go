@@ -9,9 +9,6 @@ import (
 // awayAfter is how long the scheduler may be out of reach before people are told.
 const awayAfter = 2 * time.Minute
 
-// skewLimit between our wall clock and the scheduler's (certificates and people use it, nothing else).
-const skewLimit = 30 * time.Second
-
 // report says everything that was seen last.
 func (a *Agent) report() api.Report {
 	a.mu.Lock()
@@ -54,9 +51,6 @@ func (a *Agent) conditionsLocked() []api.Condition {
 	}
 	if a.answer.away != nil && time.Since(a.answer.awaySince) > awayAfter {
 		add(api.ConditionSchedulerAway, "Unreachable", a.answer.away.Error()+"; this node goes on without it")
-	}
-	if a.answer.skew.Abs() > skewLimit {
-		add(api.ConditionClockSkew, "ClockSkew", "the wall clock differs from the scheduler's by "+a.answer.skew.Round(time.Second).String()+": certificates may fail; check time synchronisation")
 	}
 	return all
 }

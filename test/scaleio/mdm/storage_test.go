@@ -25,7 +25,6 @@ type client struct {
 	conn   net.Conn
 	reader *bufio.Reader
 	seq    int64
-	last   wire.SDCAnswer
 }
 
 func newClient(t *testing.T, ip, guid string) *client {

@@ -15,7 +15,6 @@ const globals = "mdm_ip approve_certificate? i_am_sure? use_nonsecure_communicat
 type arguments struct {
 	command command
 	values  map[string]string
-	flags   []string // in the order given, for device and pool lists
 }
 
 // errUsage makes the caller print how the command is used.

@@ -48,9 +48,12 @@ func (a *Agent) leadOnce(ctx context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, leadLimit)
 	defer cancel()
 	view, err := a.Leader.View(ctx, in)
-	if err == nil {
+	switch {
+	case err == nil:
 		a.note(func(s *seen) { s.view, s.viewAt = view, time.Now() })
-	} else {
+	case errors.Is(err, leader.ErrNotLeading):
+		a.note(func(s *seen) { s.view = nil })
+	default:
 		a.Log.Debug("the leader can't see the cluster yet", "err", err)
 	}
 	guarded := ctx

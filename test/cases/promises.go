@@ -48,14 +48,18 @@ func (s *Stand) Keep(ctx context.Context) error {
 func Eventually(ctx context.Context, ask func(context.Context) error) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	var last error
 	for {
 		err := ask(ctx)
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil { // what was cut short says less than what was there before
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
+			return errors.Join(context.Cause(ctx), last)
 		case <-tick.C:
 		}
 	}

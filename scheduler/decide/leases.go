@@ -19,8 +19,9 @@ func Leader(s *State, n *Node) Leases {
 	return l
 }
 
+// mayLead: a node that we chose as manager says that its MDM is master. What a node says of itself is not enough: the lease brings the admin password.
 func mayLead(s *State, n *Node) bool {
-	if s.Cluster.SystemID == "" || n.Report == nil || n.Report.MDM == nil || n.Revoked || n.Conflict != "" {
+	if s.Cluster.SystemID == "" || n.Report == nil || n.Report.MDM == nil || n.Revoked || n.Conflict != "" || s.Role(n) != api.RoleManager {
 		return false
 	}
 	m := n.Report.MDM

@@ -161,9 +161,9 @@ func Storage(s *State, n *Node) *api.StorageView {
 type Needs struct{ Admin, GatewayAdmin, VolumeUser bool }
 
 // SecretsFor a node: the admin password for whoever forms or leads, the gateway's for a manager while it installs it or makes it trust MDMs, the volume user's for
-// every node that mounts (it lies there in a 0600 file, and is compared with it).
+// every node that mounts (it lies there in a 0600 file, and is compared with it). A node without a role gets none: joining alone yields no secret.
 func SecretsFor(s *State, n *Node) Needs {
-	if n.Revoked || n.Conflict != "" {
+	if n.Revoked || n.Conflict != "" || s.Role(n) == api.RoleUndecided {
 		return Needs{}
 	}
 	acts := s.forms(n) || s.Leads(n)

@@ -78,6 +78,7 @@ type Agent struct {
 type seen struct {
 	result   step.Result
 	observed installer.Observation
+	looked   time.Time // when the observation began: ages in it count from then
 	passes   int
 	unsupp   string // why the spec can't be followed
 	view     *api.ClusterView

@@ -50,7 +50,7 @@ func (a *Agent) leadOnce(ctx context.Context) time.Duration {
 	view, err := a.Leader.View(ctx, in)
 	switch {
 	case err == nil:
-		a.note(func(s *seen) { s.view, s.viewAt = view, time.Now() })
+		a.note(func(s *seen) { s.show(view) })
 	case errors.Is(err, leader.ErrNotLeading):
 		a.note(func(s *seen) { s.view = nil })
 	default:
@@ -71,13 +71,18 @@ func (a *Agent) leadOnce(ctx context.Context) time.Duration {
 	a.note(func(s *seen) {
 		s.leading = result.Conditions
 		if view != nil {
-			s.view, s.viewAt = view, time.Now()
+			s.show(view)
 		}
 	})
 	if result.Ready && err == nil {
 		return leadResting
 	}
 	return leadWorking
+}
+
+// show a view; its age counts from when the leader asked for the sample, however long the answer took.
+func (s *seen) show(view *api.ClusterView) {
+	s.view, s.viewAt = view, time.Now().Add(-time.Duration(view.AgeMS)*time.Millisecond)
 }
 
 // errLeaseEnds says that a mutating call must not begin.

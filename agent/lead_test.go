@@ -21,6 +21,7 @@ type fakeLeader struct {
 	applied int
 	guard   func(context.Context, time.Duration) error
 	viewErr error
+	viewAge time.Duration
 }
 
 func (f *fakeLeader) Name() string { return "add-storage-pool" }
@@ -42,7 +43,7 @@ func (f *fakeLeader) Plan(in leader.Input) step.Plan {
 	return step.Plan{{Step: f}}
 }
 func (f *fakeLeader) View(context.Context, leader.Input) (*api.ClusterView, error) {
-	return &api.ClusterView{SystemID: "7366e3583838ca64", State: "Normal"}, f.viewErr
+	return &api.ClusterView{SystemID: "7366e3583838ca64", State: "Normal", AgeMS: f.viewAge.Milliseconds()}, f.viewErr
 }
 
 // leading makes an agent that holds the lease for so long.

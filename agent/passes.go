@@ -92,8 +92,12 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 		return unreadyEvery
 	}
 	in, _ = a.input()
+	begun := time.Now()
 	observed := a.observe(ctx, in)
-	a.note(func(s *seen) { s.result, s.observed, s.unsupp, s.passes = result, observed, "", s.passes+1 })
+	a.note(func(s *seen) {
+		s.observe(observed, begun)
+		s.result, s.unsupp, s.passes = result, "", s.passes+1
+	})
 	switch {
 	case result.Acted:
 		return 0
@@ -122,8 +126,9 @@ func (a *Agent) observes(ctx context.Context) error {
 		case <-a.look:
 		}
 		if in, ok := a.input(); ok {
+			begun := time.Now()
 			observed := a.observe(ctx, in)
-			a.note(func(s *seen) { s.observed = observed })
+			a.note(func(s *seen) { s.observe(observed, begun) })
 		}
 	}
 }
@@ -151,6 +156,13 @@ func (a *Agent) note(change func(*seen)) {
 	a.mu.Unlock()
 	if before != after {
 		signal(a.tell)
+	}
+}
+
+// observe takes what was seen, unless a look that began later was quicker.
+func (s *seen) observe(o installer.Observation, begun time.Time) {
+	if !begun.Before(s.looked) {
+		s.observed, s.looked = o, begun
 	}
 }
 

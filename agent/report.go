@@ -16,7 +16,7 @@ func (a *Agent) report() api.Report {
 	s := a.seen
 	r := api.Report{
 		Node: a.Identity, Agent: a.Version, Time: time.Now().UTC(), BootID: a.Facts.BootID, Platform: s.observed.Platform,
-		Addresses: s.observed.Addresses, Ready: a.readyLocked(), Step: s.result.First, Conditions: a.conditionsLocked(), Disks: s.observed.Disks,
+		Addresses: s.observed.Addresses, Ready: a.readyLocked(), Step: s.result.First, Conditions: a.conditionsLocked(), Disks: s.disks(time.Now()),
 		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Wants: a.leases.wants(), Seen: a.answer.etag,
 	}
 	if a.kept.Spec != nil {
@@ -25,12 +25,26 @@ func (a *Agent) report() api.Report {
 	if s.view != nil {
 		if _, leading := a.leases.Left(api.LeaseLeader); leading {
 			view := *s.view
-			view.AgeMS = time.Since(s.viewAt).Milliseconds()
+			view.AgeMS = time.Since(s.viewAt).Milliseconds() // viewAt is when the sample was taken, not when it was there
 			view.Conditions = append(append([]api.Condition(nil), view.Conditions...), s.leading...)
 			r.Cluster = &view
 		}
 	}
 	return r
+}
+
+// disks as they are now: the age of a verification goes on while nobody looks, and ends it.
+func (s seen) disks(now time.Time) []api.Disk {
+	aged := append([]api.Disk(nil), s.observed.Disks...)
+	for i := range aged {
+		if d := &aged[i]; d.State == api.DiskPrepared {
+			d.PreparedAgeMS += now.Sub(s.looked).Milliseconds()
+			if d.PreparedAgeMS >= api.PreparedTTL.Milliseconds() {
+				d.State, d.PreparedAgeMS, d.Message = api.DiskClaimed, 0, "claimed by the leader; its verification is too old by now"
+			}
+		}
+	}
+	return aged
 }
 
 func (a *Agent) readyLocked() bool {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -58,6 +59,8 @@ type brain struct {
 	again         time.Time // when time alone may change a decision
 	revive        time.Time // when Mesos has to offer us everything again
 	connection    error
+	lookTokens    time.Time            // when dead join tokens are looked for again
+	asked         map[string]time.Time // tasks whose end was asked for, and when
 
 	reports map[string]*api.Report // while loading
 }
@@ -78,6 +81,7 @@ func newBrain(o Options) *brain {
 		inbox: make(chan *event), ended: make(chan struct{}),
 		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}},
 		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, tooSmall: map[string]string{},
+		asked:   map[string]time.Time{},
 		touched: map[string]bool{}, raw: map[string][]byte{}, reports: map[string]*api.Report{},
 		connection: errors.New("not subscribed yet"),
 	}
@@ -163,6 +167,7 @@ func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, e
 	if revive {
 		b.revive = time.Time{}
 	}
+	stale := b.stale()
 	b.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -176,6 +181,7 @@ func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, e
 	if revive {
 		b.reviveOffers(ctx)
 	}
+	b.restart(ctx, stale)
 	return next, nil
 }
 
@@ -268,10 +274,7 @@ func (b *brain) record(key string) any {
 
 // tell people of an event.
 func (b *brain) tell(e api.Event) {
-	if len(e.Message) > maxMessage {
-		e.Message = e.Message[:maxMessage] + "..."
-	}
-	e.Message = strings.ToValidUTF8(e.Message, "?")
+	e.Message = fit(e.Message, maxMessage) // what others said is in it
 	b.log.Info("event", "kind", e.Kind, "node", e.Node, "message", e.Message)
 	b.events = append(b.events, e)
 	if len(b.events) > maxEvents {
@@ -287,6 +290,20 @@ func (b *brain) event(node *decide.Node, kind, format string, a ...any) {
 		name = node.Name
 	}
 	b.tell(api.Event{Time: b.state.Now.UTC(), Node: name, Kind: kind, Message: fmt.Sprintf(format, a...)})
+}
+
+// once tells of something that goes on: not again while the last event of its kind says the same.
+func (b *brain) once(node *decide.Node, kind, format string, a ...any) {
+	text := fit(fmt.Sprintf(format, a...), maxMessage)
+	for _, e := range slices.Backward(b.events) {
+		if e.Kind == kind && e.Node == node.Name {
+			if e.Message == text {
+				return
+			}
+			break
+		}
+	}
+	b.event(node, kind, "%s", text)
 }
 
 func (b *brain) touchNode(n *decide.Node) { b.touched[kindNode+n.ID] = true }

@@ -17,11 +17,11 @@ var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
 
 // Join gives a node its first certificate for the token of its task. Joining alone yields no secret.
 func (b *brain) Join(ctx context.Context, r api.JoinRequest, csr *x509.CertificateRequest) (api.JoinAnswer, error) {
-	switch {
-	case !idPattern.MatchString(r.Node.ID):
+	if !idPattern.MatchString(r.Node.ID) {
 		return api.JoinAnswer{}, api.Errorf(api.CodeInvalid, "%.200q is no identity of a node", r.Node.ID)
-	case len(r.Node.Hostname) > 255 || len(r.Node.AgentUUID) > 64:
-		return api.JoinAnswer{}, api.Errorf(api.CodeInvalid, "host name or agent UUID is too long")
+	}
+	if err := checkIdentity(r.Node); err != nil {
+		return api.JoinAnswer{}, err
 	}
 	key := trust.Fingerprint(csr.RawSubjectPublicKeyInfo)
 	err := b.do(ctx, func() error { return b.join(r, key) })
@@ -38,8 +38,15 @@ func (b *brain) join(r api.JoinRequest, key string) error {
 		return api.Errorf(api.CodeUnauthorized, "join token isn't known: its task has ended; the next one brings a new token")
 	}
 	ticket, err := p.Ticket.Use(key, b.state.Now)
-	if errors.Is(err, trust.ErrReused) {
+	switch {
+	case errors.Is(err, trust.ErrReused):
 		b.revoke(p)
+	case errors.Is(err, trust.ErrLate):
+		b.event(b.owners[p.AgentID], "JoinTokenMisused", "the join token of task %s was shown after its time, with another key: somebody reads Mesos' state", p.TaskID)
+	case err == nil && b.anothers(p, r.Node.ID):
+		ticket = p.Ticket
+		ticket.Revoked, err = true, errOtherNode
+		b.event(b.state.Nodes[p.Node], "JoinTokenMisused", "the join token of task %s was used to join as %s: refused", p.TaskID, r.Node.ID)
 	}
 	p.Ticket = ticket
 	b.touched[kindAgent+p.AgentID] = true
@@ -50,9 +57,19 @@ func (b *brain) join(r api.JoinRequest, key string) error {
 	if err != nil {
 		return err
 	}
+	p.Node = n.ID
 	b.settle(n, p)
 	b.touchNode(n)
 	return nil
+}
+
+var errOtherNode = api.Errorf(api.CodeUnauthorized, "another node joined from this Mesos agent: if its machine was installed anew, release the identity of the former node")
+
+// anothers says whether a placement's token is for another node than this: one Mesos agent is one machine. Else one stolen token would make any
+// number of nodes, and of these the MDMs.
+func (b *brain) anothers(p *placement, id string) bool {
+	n := b.state.Nodes[p.Node]
+	return n != nil && n.ID != id && n.Key != "" && !n.Revoked
 }
 
 // admit finds the node or makes it. The same id with another key is a conflict that only a person can solve.
@@ -70,9 +87,12 @@ func (b *brain) admit(id api.Identity, key string) (*decide.Node, error) {
 	case n.Revoked:
 		return nil, api.Errorf(api.CodeForbidden, "the key of node %s was revoked; an operator has to release its identity", n.Name)
 	case n.Key != key:
+		before := n.Conflict
 		n.Conflict = "another machine (host " + id.Hostname + ", agent " + id.AgentUUID + ") claims the same identity with another key; " +
 			"if the machine was installed anew, release its identity"
-		b.event(n, api.ConditionIdentityConflict, "%s", n.Conflict)
+		if n.Conflict != before { // it goes on trying
+			b.event(n, api.ConditionIdentityConflict, "%s", n.Conflict)
+		}
 		b.touchNode(n)
 		return nil, api.Errorf(api.CodeConflict, "node identity %s is known with another key", id.ID)
 	}

@@ -21,19 +21,23 @@ type mesos struct {
 	rename   chan string // node whose Mesos agent loses its id
 	agentIDs map[string]string
 	failing  chan string // Mesos agents whose task is to fail
+	kills    chan scheduler.TaskRef
 	frames   []scheduler.KnownFramework
 	fatal    chan error
 }
 
 func newMesos(nodes []*node, attrs []map[string]string) *mesos {
-	return &mesos{nodes: nodes, attrs: attrs, tasks: map[string]scheduler.TaskRef{}, failing: make(chan string), rename: make(chan string), agentIDs: map[string]string{}, fatal: make(chan error, 1)}
+	return &mesos{nodes: nodes, attrs: attrs, tasks: map[string]scheduler.TaskRef{}, failing: make(chan string), kills: make(chan scheduler.TaskRef, 64), rename: make(chan string), agentIDs: map[string]string{}, fatal: make(chan error, 1)}
 }
 
 func (m *mesos) Frameworks(context.Context, string, string) ([]scheduler.KnownFramework, error) {
 	return m.frames, nil
 }
 
-func (m *mesos) Kill(context.Context, string, string) error { return nil }
+func (m *mesos) Kill(_ context.Context, task, agent string) error {
+	m.kills <- scheduler.TaskRef{TaskID: task, AgentID: agent}
+	return nil
+}
 
 func (m *mesos) Run(ctx context.Context, f scheduler.Framework, h scheduler.MesosHandler) error {
 	if f.ID == "" {
@@ -66,6 +70,11 @@ func (m *mesos) Run(ctx context.Context, f scheduler.Framework, h scheduler.Meso
 			delete(m.tasks, agent)
 			m.mu.Unlock()
 			_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: task.TaskID, AgentID: agent, State: "TASK_FAILED", Reason: "REASON_COMMAND_EXECUTOR_FAILED"})
+		case ref := <-m.kills:
+			m.mu.Lock()
+			delete(m.tasks, ref.AgentID)
+			m.mu.Unlock()
+			_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: ref.TaskID, AgentID: ref.AgentID, State: "TASK_KILLED"})
 		case id := <-m.rename:
 			m.mu.Lock()
 			old := "agent-" + id

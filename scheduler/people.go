@@ -128,6 +128,9 @@ func (b *brain) Approve(ctx context.Context, r api.ApproveRequest) error {
 		if err != nil {
 			return api.Errorf(api.CodeNotFound, "%v", err)
 		}
+		if len(approved) > maxDisks {
+			return api.Errorf(api.CodeInvalid, "more than %d disks of %s would be approved", maxDisks, n.Name)
+		}
 		n.Approved = approved
 		b.touchNode(n)
 		b.event(n, "DiskApproved", "%s", r.Disk)
@@ -170,17 +173,19 @@ func (b *brain) Release(ctx context.Context, r api.ReleaseRequest) error {
 	})
 }
 
-// find a node by name or identity.
+// find a node by name or identity. Where one node's name is another's identity nobody is found: an order must not reach the wrong one.
 func (b *brain) find(name string) *decide.Node {
-	if n := b.state.Nodes[name]; n != nil {
-		return n
-	}
+	found := b.state.Nodes[name]
 	for _, n := range b.state.Nodes {
-		if n.Name == name {
-			return n
+		if n.Name != name || n == found {
+			continue
 		}
+		if found != nil {
+			return nil
+		}
+		found = n
 	}
-	return nil
+	return found
 }
 
 func join(parts ...string) string {

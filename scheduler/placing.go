@@ -47,6 +47,7 @@ type placement struct {
 	Failures  int          `json:"failures,omitempty"`
 	NotBefore time.Time    `json:"notBefore,omitzero"`
 	Ticket    trust.Ticket `json:"ticket"`
+	Node      string       `json:"node,omitempty"` // that joined by this Mesos agent's tasks
 }
 
 func (p *placement) describe() string {
@@ -129,7 +130,7 @@ func (b *brain) offered(o Offer) OfferAnswer {
 		Ticket: trust.Ticket{Digest: digest, Expires: b.state.Now.Add(trust.TokenLife).UTC()},
 	}
 	if p != nil {
-		next.Failures = p.Failures
+		next.Failures, next.Node = p.Failures, p.Node
 	}
 	b.keep(next)
 	b.touched[kindAgent+o.AgentID] = true

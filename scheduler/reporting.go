@@ -33,6 +33,9 @@ const leaderHold = api.LeaderLeaseTTL / 3
 
 // Report takes a node's word and answers what it should be.
 func (b *brain) Report(ctx context.Context, c server.Caller, r api.Report) (api.Answer, error) {
+	if err := checkReport(&r); err != nil {
+		return api.Answer{}, err
+	}
 	raw, view, err := trim(&r)
 	if err != nil {
 		return api.Answer{}, err
@@ -87,7 +90,7 @@ func (b *brain) heard(id string, r *api.Report, view *api.ClusterView, raw []byt
 		return api.Errorf(api.CodeUnauthorized, "node %s isn't known", id)
 	}
 	if r.Version.Cluster != "" && r.Version.Cluster != b.state.Cluster.ID {
-		b.event(n, "ForeignCluster", "it belongs to cluster %s, so it isn't taken", r.Version.Cluster)
+		b.once(n, "ForeignCluster", "it belongs to cluster %s, so it isn't taken", r.Version.Cluster)
 		return api.Errorf(api.CodeForbidden, "node %s belongs to cluster %s, not to this one", n.Name, r.Version.Cluster)
 	}
 	before := n.Report

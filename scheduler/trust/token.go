@@ -46,14 +46,19 @@ var (
 	ErrExpired = errors.New("join token has expired: the task's next start brings a new one")
 	ErrRevoked = errors.New("join token was revoked")
 	ErrReused  = errors.New("join token was used with another key before: it and that key are revoked now; whoever reads Mesos' state may have stolen it")
+	ErrLate    = errors.New("join token has expired, and was another's: it is revoked; whoever reads Mesos' state may have stolen it")
 )
 
 // Use honours the ticket for a key: the first one that comes, and the same one again (its answer may have been lost). ErrReused comes with a
-// ticket that is revoked: the caller stores it and revokes the first key too.
+// ticket that is revoked: the caller stores it and revokes the first key too. Not so with ErrLate: a task shows its token in Mesos' state for as
+// long as it runs, and who reads that must not be able to put out every node that ever joined.
 func (t Ticket) Use(key string, now time.Time) (Ticket, error) {
 	switch {
 	case t.Revoked:
 		return t, ErrRevoked
+	case t.Key != "" && t.Key != key && now.After(t.Expires):
+		t.Revoked = true
+		return t, ErrLate
 	case t.Key != "" && t.Key != key:
 		t.Revoked = true
 		return t, ErrReused

@@ -110,8 +110,10 @@ func TestTicket(t *testing.T) {
 	require.ErrorIs(t, err, trust.ErrReused)
 	_, err = stolen.Use("key1", now)
 	require.ErrorIs(t, err, trust.ErrRevoked, "both are out")
-	_, err = used.Use("key2", now.Add(time.Hour))
-	require.ErrorIs(t, err, trust.ErrReused, "theft is noticed after expiry too")
+	late, err := used.Use("key2", now.Add(time.Hour))
+	require.ErrorIs(t, err, trust.ErrLate, "noticed after expiry too, but the first key stays good")
+	_, err = late.Use("key3", now.Add(time.Hour))
+	require.ErrorIs(t, err, trust.ErrRevoked, "noticed once")
 }
 
 func TestPeople(t *testing.T) {

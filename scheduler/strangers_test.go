@@ -1,0 +1,125 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/client"
+)
+
+// joined is a placed bench whose first node has joined; the test speaks for it.
+func joined(t *testing.T) (*bench, *node, *client.Agent) {
+	t.Helper()
+	b := placed(t)
+	n := b.nodes[0]
+	c, err := b.joinAs(n, n, n.key)
+	require.NoError(t, err)
+	return b, n, c
+}
+
+func events(s api.ClusterStatus, kind string) (count int) {
+	for _, e := range s.Events {
+		if e.Kind == kind {
+			count++
+		}
+	}
+	return count
+}
+
+func TestJoin_tokenMakesOneNode(t *testing.T) {
+	b, n, mine := joined(t)
+	ghost := newNode(7, b.scaleio)
+	_, err := b.joinAs(n, ghost, n.key)
+	assert.Equal(t, api.CodeUnauthorized, code(t, err), "the same key under another identity")
+	_, err = b.joinAs(n, ghost, n.key)
+	assert.Equal(t, api.CodeUnauthorized, code(t, err))
+	_, err = mine.Report(t.Context(), n.report())
+	require.NoError(t, err, "the node that joined first isn't harmed")
+	s := b.until("noticed", func(s api.ClusterStatus) bool { return hasEvent(s, "JoinTokenMisused") })
+	assert.Equal(t, 1, events(s, "JoinTokenMisused"))
+	assert.Len(t, s.Nodes, 5)
+}
+
+// A task that was started anew carries a token that its node, which joined long ago, doesn't use.
+func TestJoin_unusedTokenOfAKnownNodeMakesNoOther(t *testing.T) {
+	b, n, mine := joined(t)
+	old := n.env[api.EnvToken]
+	b.mesos.failing <- "agent-" + n.id
+	b.until("failed", func(s api.ClusterStatus) bool { return hasEvent(s, "TaskEnded") })
+	b.ahead.Add(int64(3 * time.Second))
+	b.until("again", func(s api.ClusterStatus) bool { return line(s, "n1").Task == "TASK_RUNNING" })
+	require.NotEqual(t, old, n.env[api.EnvToken])
+	ghost := newNode(7, b.scaleio)
+	_, err := b.joinAs(n, ghost, ghost.key)
+	assert.Equal(t, api.CodeUnauthorized, code(t, err))
+	_, err = mine.Report(t.Context(), n.report())
+	require.NoError(t, err)
+}
+
+// Tokens stay in Mesos' state as long as their tasks: whoever reads them there later must not be able to put nodes out.
+func TestJoin_deadTokenRevokesNobody(t *testing.T) {
+	b, n, mine := joined(t)
+	b.ahead.Add(int64(time.Hour))
+	for range 2 {
+		_, err := b.joinAs(n, n, newKey(t))
+		assert.Equal(t, api.CodeUnauthorized, code(t, err))
+	}
+	_, err := mine.Report(t.Context(), n.report())
+	require.NoError(t, err)
+	s := b.until("noticed", func(s api.ClusterStatus) bool { return hasEvent(s, "JoinTokenMisused") })
+	assert.Equal(t, 1, events(s, "JoinTokenMisused"))
+}
+
+// A node that couldn't join in time gets another task, and so another token; one that joined keeps its task.
+func TestJoin_taskWithADeadTokenIsStartedAnew(t *testing.T) {
+	b, n, mine := joined(t)
+	late := b.nodes[1]
+	mineBefore, lateBefore := n.env[api.EnvToken], late.env[api.EnvToken]
+	b.ahead.Add(int64(11 * time.Minute))
+	_, err := mine.Report(t.Context(), n.report()) // a turn of the loop
+	require.NoError(t, err)
+	b.until("ended", func(s api.ClusterStatus) bool { return hasEvent(s, "TaskEnded") })
+	b.ahead.Add(int64(5 * time.Second)) // the back-off
+	b.until("again", func(s api.ClusterStatus) bool { return line(s, late.host).Task == "TASK_RUNNING" })
+	assert.NotEqual(t, lateBefore, late.env[api.EnvToken])
+	assert.Equal(t, mineBefore, n.env[api.EnvToken])
+	_, err = b.joinAs(late, late, late.key)
+	require.NoError(t, err)
+}
+
+func TestReport_ofARogueNodeHarmsNobody(t *testing.T) {
+	b, n, c := joined(t)
+	long := strings.Repeat("<", 20_000)
+	for name, change := range map[string]func(*api.Report){
+		"host name":           func(r *api.Report) { r.Node.Hostname = long },
+		"cluster":             func(r *api.Report) { r.Version.Cluster = long },
+		"no address":          func(r *api.Report) { r.Addresses = []string{"--force"} },
+		"address with a zone": func(r *api.Report) { r.Addresses = []string{"fe80::1%x --force"} },
+		"disk":                func(r *api.Report) { r.Disks = []api.Disk{{ID: long}} },
+		"certificate":         func(r *api.Report) { r.MDM = &api.MDMView{CertificatePEM: long} },
+		"gateway":             func(r *api.Report) { r.Gateway = &api.Gateway{Address: long} },
+	} {
+		r := n.report()
+		change(&r)
+		_, err := c.Report(t.Context(), r)
+		assert.Equal(t, api.CodeInvalid, code(t, err), name)
+	}
+	for i := range 150 { // it would push out all other events, and outgrow their record
+		r := n.report()
+		r.Version.Cluster = "foreign"
+		if i%10 == 0 {
+			r.Version.Cluster = fmt.Sprintf("%s%d", strings.Repeat("<", 8), i)
+		}
+		_, err := c.Report(t.Context(), r)
+		assert.Equal(t, api.CodeForbidden, code(t, err))
+	}
+	s := b.until("noticed", func(s api.ClusterStatus) bool { return hasEvent(s, "ForeignCluster") })
+	assert.LessOrEqual(t, events(s, "ForeignCluster"), 31)
+	assert.True(t, hasEvent(s, "NodeJoined"))
+}

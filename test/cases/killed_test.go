@@ -75,7 +75,7 @@ func TestKilledAtEveryPoint(t *testing.T) {
 	t.Logf("killed %d times in all", deaths+died)
 
 	require.NoError(t, s.NothingTwice(t.Context()))
-	require.NoError(t, s.Keep(t.Context()))
+	require.NoError(t, s.Keep(t.Context(), top))
 }
 
 func count(text string) int { return len(strings.Fields(text)) }

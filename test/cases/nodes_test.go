@@ -25,8 +25,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// build is where `build/demo prepare` puts what the nodes run.
-const build = "../../build"
+// top is the repository; build is where `build/demo prepare` puts what the nodes run.
+const (
+	top   = "../.."
+	build = top + "/build"
+)
 
 // up brings a cluster up for one test. Of a failed one the logs are kept.
 func up(t *testing.T, name string, config cases.Config) *cases.Stand {
@@ -76,7 +79,7 @@ func TestCluster(t *testing.T) {
 			t.Run(name, func(t *testing.T) { f(t, s) })
 		}
 	}
-	step("keeps the demo's promises", func(t *testing.T, s *cases.Stand) { require.NoError(t, s.Keep(t.Context())) })
+	step("keeps the demo's promises", func(t *testing.T, s *cases.Stand) { require.NoError(t, s.Keep(t.Context(), top)) })
 	step("puts drift right", drift)
 	step("nodes reboot", reboots)
 	step("the master MDM's node stops", masterStops)

@@ -13,11 +13,13 @@ type Promise struct {
 	Kept func(context.Context) error
 }
 
-// Promises are what the demo shows and the node tests start with, in order.
-func (s *Stand) Promises() []Promise {
+// Promises are what the demo shows and the node tests start with, in
+// order; top is the repository.
+func (s *Stand) Promises(top string) []Promise {
 	app := NewApp("first-app", s.Nodes()[0])
 	return []Promise{
 		{"scli --query_cluster says 3_node, Normal", s.Quorum},
+		{"the dev scli prints what is documented", func(ctx context.Context) error { return s.DocumentedOutputs(ctx, top) }},
 		{"each failure domain is a fault set", s.FaultSets},
 		{"every empty disk is in the pool, and no other", s.PooledDisks},
 		{"one task, one SDS and no device twice", s.NothingTwice},
@@ -31,8 +33,8 @@ func (s *Stand) Promises() []Promise {
 }
 
 // Keep holds a cluster against the promises, each within 3 minutes.
-func (s *Stand) Keep(ctx context.Context) error {
-	for _, promise := range s.Promises() {
+func (s *Stand) Keep(ctx context.Context, top string) error {
+	for _, promise := range s.Promises(top) {
 		limited, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("not within 3 minutes"))
 		err := promise.Kept(limited)
 		cancel()

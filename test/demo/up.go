@@ -69,7 +69,7 @@ func show(ctx context.Context, stand *cases.Stand, config upConfig, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	return stand.Keep(ctx)
+	return stand.Keep(ctx, ".")
 }
 
 func check(ctx context.Context, log *slog.Logger) error {
@@ -77,7 +77,7 @@ func check(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("looking for the demo (make demo starts it): %w", err)
 	}
-	return stand.Keep(ctx)
+	return stand.Keep(ctx, ".")
 }
 
 // failed gathers what is needed to find out why.

@@ -1,5 +1,6 @@
 "use strict";
 // Draws /v1/status. Everything that comes from nodes goes in as text, never as markup.
+const most = 200; // rows of a table; what needs a person comes first, so what is left out is well
 const $ = (id) => document.getElementById(id);
 const el = (tag, cls, ...kids) => {
   const e = document.createElement(tag);
@@ -7,27 +8,59 @@ const el = (tag, cls, ...kids) => {
   e.append(...kids.filter((k) => k !== null && k !== undefined && k !== ""));
   return e;
 };
+// A narrow screen shows rows as cards, with each cell's head before it.
+const cell = (head, cls, ...kids) => {
+  const td = el("td", cls, ...kids);
+  td.dataset.head = head;
+  return td;
+};
+const pill = (kind, text) => el("span", "pill " + kind, text);
 const size = (b) => {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let i = 0;
   while (b >= 1024 && i < units.length - 1) { b /= 1024; i++; }
-  return (b >= 100 || i === 0 ? b.toFixed(0) : b.toFixed(1)) + " " + units[i];
+  return (b >= 100 || i === 0 || b % 1 === 0 ? b.toFixed(0) : b.toFixed(1)) + " " + units[i];
 };
 const ago = (t) => {
   const s = Math.max(0, Math.round((Date.now() - new Date(t)) / 1000));
-  if (s < 90) return s + " s";
-  if (s < 5400) return Math.round(s / 60) + " min";
-  return Math.round(s / 3600) + " h";
+  if (s < 90) return s + " s ago";
+  if (s < 5400) return Math.round(s / 60) + " min ago";
+  if (s < 129600) return Math.round(s / 3600) + " h ago";
+  return Math.round(s / 86400) + " d ago";
 };
+const moment = (t) => {
+  const d = new Date(t);
+  const today = d.toDateString() === new Date().toDateString();
+  return today ? d.toLocaleTimeString() : d.toLocaleString();
+};
+const rest = (all, what) => all.length > most ? "… and " + (all.length - most) + " more " + what + "; scaleio-scheduler status --json has all." : "";
+
+function verdict(s) {
+  const nodes = s.nodes || [];
+  const ready = nodes.filter((n) => n.ready).length;
+  $("verdict").className = "verdict " + (s.ready ? "good" : "work");
+  $("verdict").replaceChildren(el("strong", "", s.ready ? "Ready" : "Not ready"),
+    ready + " of " + nodes.length + " nodes are Ready" + (s.waiting ? "; waits for " + s.waiting : ""));
+  const lines = [];
+  if (s.readOnly) lines.push("Read-only: " + s.readOnly);
+  if (s.hold) {
+    lines.push("Held by " + s.hold.author + ": " + (s.hold.reason || "no reason given") + (s.hold.until ? " (until " + moment(s.hold.until) + ")" : ""));
+  }
+  $("banner").replaceChildren(...lines.map((l) => el("span", "", l)));
+  $("banner").hidden = lines.length === 0;
+}
 
 function facts(s) {
+  const v = s.storage;
   const rows = [
-    ["Cluster", s.cluster], ["Framework", s.framework || "not subscribed"], ["Leader", s.leader || "none"],
+    ["Leader", s.leader || "none"],
+    ["MDM cluster", v ? v.mode + ", " + v.state : "not seen"],
+    ["MDMs", v && v.members ? v.members.map((mdm) => mdm.name + " " + mdm.role).join(", ") : "none"],
     ["System", s.systemId || "not formed"],
-    ["MDM cluster", s.storage ? s.storage.mode + ", " + s.storage.state : "not seen"],
-    ["Gates", s.gates.join(" · ") || "none open"],
+    ["Gates", s.gates && s.gates.length ? s.gates.join(", ") : "none open"],
+    ["Cluster", s.cluster, "id"], ["Framework", s.framework || "not subscribed", "id"],
   ];
-  $("facts").replaceChildren(...rows.map(([k, v]) => el("div", "", el("span", "dim", k), el("strong", "", v))));
+  $("facts").replaceChildren(...rows.map(([k, v, cls]) => el("div", "", el("span", "dim", k), el("strong", cls, v))));
 }
 
 function capacity(s) {
@@ -36,7 +69,7 @@ function capacity(s) {
   if ($("storage").hidden) return;
   const bad = p.degradedBytes + p.failedBytes + p.unreachableBytes;
   const parts = [
-    ["used", Math.max(0, p.inUseBytes - bad)], ["bad", bad], ["spare", p.spareBytes],
+    ["used", Math.max(0, p.inUseBytes - bad)], ["unprotected", bad], ["spare", p.spareBytes],
     ["free", Math.max(0, p.rawBytes - p.inUseBytes - p.spareBytes)],
   ];
   $("bar").replaceChildren(...parts.filter(([, b]) => b > 0).map(([name, b]) => {
@@ -46,59 +79,74 @@ function capacity(s) {
     return part;
   }));
   $("bar").setAttribute("aria-label", parts.map(([n, b]) => n + " " + size(b)).join(", "));
-  $("legend").replaceChildren(...parts.map(([name, b]) => el("span", "", el("i", name), name + " " + size(b))),
-    el("span", "dim", "raw " + size(p.rawBytes) + ", two copies, " + p.volumes + " volumes, " + p.sparePercent + " % spare"));
+  $("legend").replaceChildren(...parts.filter(([name, b]) => b > 0 || name === "used").map(([name, b]) => el("span", "", el("i", name), name + " " + size(b))),
+    el("span", "dim", size(p.rawBytes) + " raw, everything kept twice; " + p.volumes + (p.volumes === 1 ? " volume" : " volumes")
+      + (p.rebuildBytes ? "; " + size(p.rebuildBytes) + " to rebuild" : "")));
 }
 
-function disks(n) {
-  const box = el("div", "disks");
-  for (const d of n.disks || []) {
-    const chip = el("span", "disk " + d.state, d.path.replace("/dev/", ""));
-    chip.title = [d.id, size(d.sizeBytes), d.state, d.reason, d.message].filter(Boolean).join("\n");
-    box.append(chip);
-  }
-  return box;
+// What a disk's state is to a person, and in which order it wants to be read.
+const rank = (d) => d.reason === "WaitingForApproval" ? 0 : ["offered", "claimed", "prepared"].includes(d.state) ? 1 : d.state === "refused" ? 2 : 3;
+const called = ["to approve", "coming", "refused", "in the pool"];
+const kind = ["work", "work", "plain", "good"];
+
+function counts(n) {
+  const sum = [0, 0, 0, 0];
+  for (const d of n.disks || []) sum[rank(d)]++;
+  return [3, 1, 0, 2].filter((i) => sum[i] > 0).map((i) => sum[i] + " " + called[i]).join(", ") || "none";
 }
 
-function line(n) {
-  const what = n.ready ? "" : [n.step, n.reason].filter(Boolean).join(": ");
-  const cell = el("td", "what", el("div", "", what), el("div", "dim", n.ready ? "" : n.message));
-  return el("tr", n.ready ? "" : "open",
-    el("td", "", el("strong", "", n.name), el("div", "dim", n.address || n.hostname)),
-    el("td", "", n.role || "undecided"), el("td", "", n.faultDomain || "–"),
-    el("td", "", el("span", "pill " + (n.ready ? "good" : "work"), n.ready ? "Ready" : "Working")),
-    cell, el("td", "", disks(n)), el("td", "dim", (n.task || "–").replace("TASK_", "").toLowerCase()),
-    el("td", "dim", n.lastSeen ? ago(n.lastSeen) : "–"));
+function nodes(s) {
+  const all = (s.nodes || []).slice().sort((a, b) => a.ready - b.ready || a.name.localeCompare(b.name, undefined, { numeric: true }));
+  $("nodes").replaceChildren(...all.slice(0, most).map((n) => {
+    const what = [n.step, n.reason].filter(Boolean).join(": ") || "waits for its first report";
+    return el("tr", n.ready ? "" : "open",
+      cell("Node", "", el("div", "", el("strong", "", n.name), el("div", "dim", n.address || n.hostname))),
+      cell("Role", "tight", n.role || "undecided"), cell("Domain", "", n.faultDomain || "–"),
+      cell("State", "", n.ready ? pill("good", "✓ Ready") : pill("work", "Not ready")),
+      n.ready ? cell("Step", "what none", el("span", "dim", "–")) : cell("Step", "what", el("div", "", el("div", "", what), el("div", "dim", n.message))),
+      cell("Disks", "", counts(n)), cell("Task", "dim", (n.task || "–").replace("TASK_", "").toLowerCase()),
+      cell("Seen", "dim tight", n.lastSeen ? ago(n.lastSeen) : "never"));
+  }));
+  $("more-nodes").textContent = all.length ? rest(all, "nodes") : "No node has joined yet.";
+}
+
+function disks(s) {
+  const all = (s.nodes || []).flatMap((n) => (n.disks || []).map((d) => [rank(d), n, d]));
+  all.sort(([a, m, d], [b, n, e]) => a - b || m.name.localeCompare(n.name, undefined, { numeric: true }) || d.path.localeCompare(e.path, undefined, { numeric: true }));
+  $("disk-section").hidden = all.length === 0;
+  $("disks").replaceChildren(...all.slice(0, most).map(([r, n, d]) => el("tr", "",
+    cell("Node", "", n.name), cell("Disk", "what", el("div", "", el("strong", "", d.path), el("div", "dim", d.id))),
+    cell("Size", "tight", size(d.sizeBytes)), cell("State", "", pill(kind[r], called[r])),
+    cell("Why", "what", el("div", "", el("div", "", d.reason || (r === 1 ? d.state : "")), el("div", "dim", d.message))))));
+  $("more-disks").textContent = rest(all, "disks");
+}
+
+function events(s) {
+  $("event-section").hidden = !s.events || s.events.length === 0;
+  $("events").replaceChildren(...(s.events || []).slice(-50).reverse().map((e) => el("li", "",
+    el("time", "dim", moment(e.time)), el("strong", "", e.kind), el("span", "", e.node), el("span", "dim", e.message))));
 }
 
 function draw(s) {
-  const v = $("verdict");
-  v.textContent = s.ready ? "Ready" : "Working";
-  v.className = "pill " + (s.ready ? "good" : "work");
-  const text = s.readOnly ? "Read-only: " + s.readOnly : s.hold ? "Held by " + s.hold.author + ": " + (s.hold.reason || "no reason given")
-    : s.waiting ? "Waits for " + s.waiting : "";
-  $("banner").textContent = text;
-  $("banner").hidden = !text;
-  $("banner").className = "banner" + (s.readOnly ? " bad" : "");
-  facts(s);
-  capacity(s);
-  const open = (s.nodes || []).slice().sort((a, b) => a.ready - b.ready || a.name.localeCompare(b.name));
-  $("nodes").replaceChildren(...open.map(line));
-  $("events").replaceChildren(...(s.events || []).slice(-50).reverse().map((e) => el("li", "",
-    el("time", "dim", new Date(e.time).toLocaleTimeString()), el("strong", "", e.kind), el("span", "", e.node || ""), el("span", "dim", e.message))));
+  for (const part of [verdict, facts, capacity, nodes, disks, events]) part(s);
 }
 
 async function refresh() {
+  let pause = 2000;
   try {
     const r = await fetch("/v1/status", { cache: "no-store" });
     if (r.status === 401) { location.reload(); return; }
-    draw(await r.json());
+    if (!r.ok) throw new Error("the scheduler answers " + r.status);
+    const s = await r.json();
+    draw(s);
+    if ((s.nodes || []).length > most) pause = 15000;
     $("fresh").textContent = "As of " + new Date().toLocaleTimeString() + ".";
     document.body.classList.remove("stale");
   } catch {
-    $("fresh").textContent = "The scheduler can't be reached; storage goes on without it.";
     document.body.classList.add("stale");
+    $("verdict").className = "verdict bad";
+    $("verdict").replaceChildren(el("strong", "", "Unknown"), "the scheduler can't be reached; storage goes on without it. What is below is old.");
   }
-  setTimeout(refresh, document.hidden ? 15000 : 2000);
+  setTimeout(refresh, document.hidden ? 15000 : pause);
 }
 refresh();

@@ -155,7 +155,12 @@ func (b *brain) Release(ctx context.Context, r api.ReleaseRequest) error {
 			if err != nil {
 				return api.Errorf(api.CodeInvalid, "%v", err)
 			}
+			holder := b.state.Nodes[b.state.Cluster.Formation.Node]
 			b.state.Cluster = c
+			if holder != nil { // nobody else gets the grant before it has answered orders without
+				holder.SpecHash = ""
+				b.stamp(holder)
+			}
 			b.touched[keyCluster] = true
 			b.event(nil, "FormationReleased", "by an operator")
 		case api.ReleaseIdentity:

@@ -258,6 +258,9 @@ func (n *node) report() api.Report {
 	if spec.Role.MDM() {
 		is("run-mdm", open(api.GateRolesDecided))
 		r.MDM = n.scaleio.mdm(n.id, spec.Role)
+		if spec.Formation != nil {
+			is("form-cluster", r.MDM.InCluster)
+		}
 	}
 	is("run-sds", spec.Role != api.RoleUndecided)
 	if spec.Role == api.RoleManager {

@@ -77,7 +77,7 @@ func formed(racks ...string) *builder {
 	b := cluster().racks(racks...)
 	b.Settling = now.Add(-time.Hour)
 	b.decided().all(mdm(noCluster), holds("run-mdm")).decided()
-	b.with(1, mdm(master)).decided()
+	b.with(1, mdm(master), holds("form-cluster")).decided()
 	b.Leases = decide.Leases{Leader: "id1", LeaderUntil: now.Add(api.LeaderLeaseTTL)}
 	return b
 }

@@ -3,6 +3,7 @@ package decide
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"scaleio-framework/scheduler/api"
 )
@@ -27,7 +28,7 @@ func wantedSDSs(s *State) []api.WantedSDS {
 }
 
 func gives(s *State, n *Node) bool {
-	if !s.live(n) || n.Conflict != "" || n.Revoked || !holds(n, stepRunSDS) {
+	if !s.live(n) || n.Conflict != "" || n.Revoked || !holds(n, stepRunSDS) || s.Held(n) != nil || holds(n, api.ConditionHeld) {
 		return false
 	}
 	return slices.ContainsFunc(n.Report.Disks, func(d api.Disk) bool { return d.State != api.DiskRefused })
@@ -84,6 +85,23 @@ func owners(s *State) map[string][]string {
 	return seen
 }
 
+// duplicates are the disks of a node that other nodes show too, each with why it is given to nobody.
+func duplicates(s *State, n *Node) map[string]string {
+	seen := owners(s)
+	why := map[string]string{}
+	for _, d := range reported(n) {
+		if all := seen[d.ID]; d.ID != "" && len(all) > 1 {
+			names := make([]string, len(all))
+			for i, id := range all {
+				names[i] = nameOf(s, id)
+			}
+			slices.Sort(names)
+			why[d.ID] = fmt.Sprintf("%s all show a disk of this identity: it is shared, or the identity isn't unique", strings.Join(names, ", "))
+		}
+	}
+	return why
+}
+
 func (n *Node) claim(disk string) *api.DiskClaim {
 	for i := range n.Claims {
 		if n.Claims[i].Disk == disk {
@@ -128,7 +146,13 @@ func Settled(s *State, n *Node) []api.DiskClaim {
 	var left []api.DiskClaim
 	for _, c := range n.Claims {
 		i := slices.IndexFunc(n.Report.Disks, func(d api.Disk) bool { return d.ID == c.Disk })
-		if i >= 0 && n.Report.Disks[i].State != api.DiskAdopted && n.Report.Disks[i].State != api.DiskRefused {
+		if i < 0 {
+			continue
+		}
+		switch d := n.Report.Disks[i]; {
+		case d.State == api.DiskAdopted, d.State == api.DiskRefused:
+		case d.State == api.DiskOffered && d.SizeBytes != c.SizeBytes: // it grew: to its node it isn't the disk that was claimed
+		default:
 			left = append(left, c)
 		}
 	}

@@ -15,13 +15,16 @@ const minFaultSets = 3
 // MinSpare is the product's default spare percentage.
 const MinSpare = 10
 
-// domains that nodes have, sorted; nodes without the attribute aside.
+// domains that nodes have, sorted; nodes without the attribute aside, and those that will never carry data.
 func domains(s *State) []string {
 	var all []string
 	if s.Settings.DomainAttribute == "" {
 		return nil
 	}
 	for _, n := range s.Nodes {
+		if n.Conflict != "" || n.Revoked || n.Report == nil || !n.Report.Platform.Supported {
+			continue
+		}
 		if n.Domain != "" && !slices.Contains(all, n.Domain) {
 			all = append(all, n.Domain)
 		}
@@ -72,8 +75,17 @@ func (c *Cluster) faultSetNames() []string {
 	return names
 }
 
-// units sums what each fault unit gives or may give soon, by the nodes' reports.
+// units sums what each fault unit gives or may give soon: by the nodes' reports, and not less than what the pool holds of it already. An agent
+// that was just started hasn't seen its disks, or doesn't know yet which of them the pool has; the spare mustn't follow that.
 func units(s *State) map[string]int64 {
+	pooled := map[string]int64{}
+	if s.View != nil {
+		for _, sds := range s.View.SDSs {
+			for _, d := range sds.Devices {
+				pooled[sds.Name] += d.SizeBytes
+			}
+		}
+	}
 	sums := map[string]int64{}
 	for _, n := range s.Nodes {
 		if n.Report == nil {
@@ -83,11 +95,13 @@ func units(s *State) map[string]int64 {
 		if unit == "" {
 			unit = n.Name
 		}
+		var gives int64
 		for _, d := range n.Report.Disks {
 			if d.State != api.DiskRefused {
-				sums[unit] += d.SizeBytes
+				gives += d.SizeBytes
 			}
 		}
+		sums[unit] += max(gives, pooled[n.Name])
 	}
 	for unit, sum := range sums {
 		if sum == 0 {

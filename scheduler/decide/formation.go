@@ -11,6 +11,9 @@ import (
 func grantFormation(s *State, c *Cluster) (waiting string) {
 	for _, m := range c.MDMs {
 		n := s.Nodes[m.Node]
+		if s.current(n) && condition(n, stepFormCluster) != nil { // its pass began under an earlier grant: it may be forming one
+			return fmt.Sprintf("%s to hear that it is to form no cluster any more", m.Name)
+		}
 		if !s.current(n) || n.Report.MDM == nil {
 			return fmt.Sprintf("%s to say whether its MDM belongs to a cluster", m.Name)
 		}
@@ -39,10 +42,11 @@ func grantFormation(s *State, c *Cluster) (waiting string) {
 	return ""
 }
 
-// pinSystem stores which ScaleIO system is ours: the one that the holder of the grant says it is in.
+// pinSystem stores which ScaleIO system is ours: the one that the holder of the grant says it is in, and that came of the grant. One that
+// somebody else made there is for a person.
 func pinSystem(s *State, c *Cluster) {
 	n := s.Nodes[c.Formation.Node]
-	if s.current(n) && n.Report.MDM != nil && n.Report.MDM.InCluster && n.Report.MDM.Unknown == "" {
+	if s.current(n) && holdsNow(n, stepFormCluster) && n.Report.MDM != nil && n.Report.MDM.InCluster && n.Report.MDM.Unknown == "" {
 		c.SystemID = n.Report.MDM.SystemID
 	}
 }

@@ -62,7 +62,25 @@ func notSafe(s *State) string {
 	if s.View == nil || s.View.From != s.Leases.Leader {
 		return "the leader's view of the storage isn't there"
 	}
+	if s.View.Pool == nil && s.Cluster.Open(api.GatePoolReady) { // its gateway is away: it sees the MDMs alone
+		return "the leader's sample shows no pool"
+	}
 	return StorageGate(s.View.ClusterView, s.Now.Sub(s.View.At))
+}
+
+// IntentRestartMesos is what a node reports from before it restarts its Mesos agent until all is as it was.
+const IntentRestartMesos = "restart-mesos-agent"
+
+// MayInterrupt says whether the holder of the disruption lease may use it now. The lease was given on a sample of then and never times out, so
+// until its holder has begun the storage is judged anew with every answer; what has begun goes on to its end.
+func MayInterrupt(s *State, n *Node) bool {
+	if s.Leases.Disruption != n.ID {
+		return false
+	}
+	if n.Report != nil && slices.ContainsFunc(n.Report.Intents, func(i api.Intent) bool { return i.Kind == IntentRestartMesos }) {
+		return true
+	}
+	return s.Held(n) == nil && notSafe(s) == ""
 }
 
 // SampleLife is how old a sample may be that an interruption rests on.

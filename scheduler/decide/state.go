@@ -188,6 +188,7 @@ func passed(r *api.Report) bool {
 // The steps of a node's plan that decisions rest on.
 const (
 	stepRunMDM         = "run-mdm"
+	stepFormCluster    = "form-cluster"
 	stepRunSDS         = "run-sds"
 	stepTrustMDMs      = "trust-mdms"
 	stepInstallGateway = "install-gateway"

@@ -50,7 +50,7 @@ func nodeStatus(s *State, n *Node) api.NodeStatus {
 		line.LastSeen = n.SeenAt.UTC().Truncate(time.Second)
 	}
 	if r := n.Report; r != nil {
-		line.Step, line.Conditions, line.Disks = r.Step, r.Conditions, r.Disks
+		line.Step, line.Conditions, line.Disks = r.Step, r.Conditions, showDisks(s, n)
 		if len(r.Addresses) > 0 {
 			line.Address = r.Addresses[0]
 		}
@@ -71,6 +71,21 @@ func nodeStatus(s *State, n *Node) api.NodeStatus {
 	}
 	override(s, n, &line)
 	return line
+}
+
+// showDisks as the node reports them, and what only the cluster as a whole can see against one.
+func showDisks(s *State, n *Node) []api.Disk {
+	why := duplicates(s, n)
+	if len(why) == 0 {
+		return n.Report.Disks
+	}
+	all := slices.Clone(n.Report.Disks)
+	for i := range all {
+		if text := why[all[i].ID]; text != "" && open(all[i]) {
+			all[i].State, all[i].Reason, all[i].Message = api.DiskRefused, "DuplicateIdentity", text
+		}
+	}
+	return all
 }
 
 // override puts what only the scheduler knows before what the node says.

@@ -72,6 +72,7 @@ func watchStatus(ctx context.Context, p *client.People, out io.Writer, asJSON bo
 }
 
 func show(out io.Writer, s api.ClusterStatus, asJSON bool) {
+	out = plain{out}
 	if asJSON {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
@@ -81,7 +82,7 @@ func show(out io.Writer, s api.ClusterStatus, asJSON bool) {
 	fmt.Fprintf(out, "%s  %s  %s\n", s.Name, verdict(s.Ready), s.Cluster)
 	line := func(what, value string) {
 		if value != "" {
-			fmt.Fprintf(out, "%-10s %s\n", what, value)
+			fmt.Fprintf(out, "%-10s %s\n", what, strings.Join(strings.Fields(value), " "))
 		}
 	}
 	line("framework", s.Framework)
@@ -101,6 +102,7 @@ func show(out io.Writer, s api.ClusterStatus, asJSON bool) {
 	line("waits for", s.Waiting)
 	fmt.Fprintln(out)
 	table(out, s.Nodes)
+	outside(out, s.Nodes)
 }
 
 func table(out io.Writer, nodes []api.NodeStatus) {
@@ -111,16 +113,6 @@ func table(out io.Writer, nodes []api.NodeStatus) {
 			cmp.Or(n.Step, "-"), cmp.Or(n.Reason, "-"), disks(n.Disks), oneLine(n.Message))
 	}
 	_ = w.Flush() // standard output
-}
-
-// disks in short: how many are in the pool, on their way, refused.
-func disks(all []api.Disk) string {
-	count := map[api.DiskState]int{}
-	for _, d := range all {
-		count[d.State]++
-	}
-	in := count[api.DiskAdopted] + count[api.DiskAdded]
-	return fmt.Sprintf("%d in, %d coming, %d refused", in, len(all)-in-count[api.DiskRefused], count[api.DiskRefused])
 }
 
 func oneLine(s string) string {
@@ -153,7 +145,7 @@ func planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := cmd.OutOrStdout()
+			out := plain{cmd.OutOrStdout()}
 			if asJSON {
 				enc := json.NewEncoder(out)
 				enc.SetIndent("", "  ")

@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"time"
@@ -30,10 +29,7 @@ func (s *Server) within(req *http.Request) bool {
 func (s *Server) failed(req *http.Request) { s.failures(req).Allow() }
 
 func (s *Server) failures(req *http.Request) *rate.Limiter {
-	host, _, err := net.SplitHostPort(req.RemoteAddr)
-	if err != nil {
-		host = req.RemoteAddr
-	}
+	host := addressOf(req.RemoteAddr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.callers == nil || len(s.callers) >= maxCallers {

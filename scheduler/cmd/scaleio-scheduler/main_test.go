@@ -76,6 +76,25 @@ func TestToken_isMadeOnceAndKept(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestPeople_refusesTokensThatCouldBeGuessedOrAreTheSame(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	short, long := write("short", "secret\n"), write("long", "0123456789abcdef\n")
+	var usage *usageError
+	_, err := people(config.Config{StateDir: dir, ReadTokenFile: short})
+	require.ErrorAs(t, err, &usage)
+	assert.NotContains(t, err.Error(), "secret\n")
+	_, err = people(config.Config{StateDir: dir, ReadTokenFile: long, OperatorTokenFile: long})
+	require.ErrorAs(t, err, &usage)
+	assert.NotContains(t, err.Error(), "0123")
+	_, err = people(config.Config{StateDir: dir, ReadTokenFile: long})
+	require.NoError(t, err)
+}
+
 func TestShow_nodesDontSteerTheTerminal(t *testing.T) {
 	const evil = "\x1b]0;owned\a\x1b[2J\u009b31m\r"
 	s := api.ClusterStatus{Name: "c", Waiting: evil + "\nready yes", Nodes: []api.NodeStatus{{Name: "n1", Step: evil, Reason: evil, Message: evil + "ünïcode"}}}
@@ -88,6 +107,28 @@ func TestShow_nodesDontSteerTheTerminal(t *testing.T) {
 	var out bytes.Buffer
 	show(&out, s, false)
 	assert.NotContains(t, out.String(), "\nready yes")
+}
+
+func TestShow(t *testing.T) {
+	s := api.ClusterStatus{Name: "c", Waiting: "a node", Nodes: []api.NodeStatus{
+		{Name: "n1", Role: api.RoleManager, FaultDomain: "r1", Step: "run-mdm", Reason: "Needed", Message: strings.Repeat("long\n", 60),
+			LastSeen: time.Now(), Disks: []api.Disk{
+				{State: api.DiskAdopted, ID: "wwn-in", Path: "/dev/sdb"}, {State: api.DiskOffered, ID: "wwn-coming", Path: "/dev/sdc"},
+				{State: api.DiskRefused, ID: "wwn-refused", Path: "/dev/sdd", Reason: "Mounted"},
+				{State: api.DiskRefused, ID: "wwn-approve", Path: "/dev/sde", Reason: "WaitingForApproval", SizeBytes: 200 << 30}}},
+		{Name: "n2", Ready: true},
+	}}
+	var out bytes.Buffer
+	show(&out, s, false)
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	assert.Contains(t, lines[1], "a node")
+	assert.Regexp(t, `^n1 +manager +r1 +no +run-mdm +Needed +1 in, 1 coming, 1 refused, 1 to approve +long`, lines[4])
+	assert.Regexp(t, `^n2 +- +- +yes`, lines[5])
+	assert.Regexp(t, `^n1 +/dev/sde +wwn-approve +200 GB +WaitingForApproval`, lines[8], "what a person has to do comes first, with the identity that approve takes")
+	assert.NotContains(t, out.String(), "wwn-in")
+	out.Reset()
+	show(&out, s, true)
+	assert.Contains(t, out.String(), `"ready": true`)
 }
 
 func TestDieAt_takesThePointFromTheListFirst(t *testing.T) {

@@ -152,12 +152,22 @@ func people(c config.Config) (*trust.People, error) {
 	if err != nil {
 		return nil, err
 	}
+	if trust.Same(read.Reveal(), operator.Reveal()) {
+		return nil, &usageError{errors.New("the read token is the operator token: whoever may look could act")}
+	}
 	return trust.NewPeople(read.Reveal(), operator.Reveal()), nil
 }
 
+// minToken: wrong tokens aren't slowed down, or anybody could keep an operator from his brake. So none may be short enough to be guessed.
+const minToken = 16
+
 func token(named, made string) (api.Secret, error) {
 	if named != "" {
-		return secret(named, api.Secret{})
+		s, err := secret(named, api.Secret{})
+		if err == nil && len(s.Reveal()) < minToken {
+			err = &usageError{fmt.Errorf("reading a token: %s holds fewer than %d characters, which could be guessed", named, minToken)}
+		}
+		return s, err
 	}
 	if err := os.MkdirAll(filepath.Dir(made), 0o700); err != nil {
 		return api.Secret{}, fmt.Errorf("making a token: %w", err)

@@ -33,7 +33,7 @@ func TestReadManifest(t *testing.T) {
 		strings.Replace(good, "sds.deb", "gone.deb", 1):                         "opening the package",
 		strings.Replace(good, `"sds"`, `"sdz"`, 1):                              `component "sdz"`,
 		strings.Replace(good, `"file":"sds.deb"`, `"file":"a","url":"b"`, 1):    "either url or file",
-		strings.Replace(good, `"file":"sds.deb"`, `"url":"ftp://mirror/x"`, 1):  "is none",
+		strings.Replace(good, `"file":"sds.deb"`, `"url":"ftp://mirror/x"`, 1):  "url is none",
 		strings.Replace(good, `"deb"`, `"snap"`, 1) + "," + `{"component":"x"}`: `component "x"`,
 		"": "names no packages",
 	}

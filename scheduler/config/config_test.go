@@ -109,6 +109,22 @@ func TestLoad_values(t *testing.T) {
 	}
 }
 
+// What a person typed wrong is shown to him, and to whoever reads the log: no password may be in it.
+func TestLoad_faultsShowNoPassword(t *testing.T) {
+	for _, key := range []string{"mesos-masters", "public-urls", "agent-url"} {
+		for _, url := range []string{"https://user:hunter2@m1:5050", "https://m1,https://user:hunter2@m2", "ftp://user:hunter2@m1", "https://user:hunter2@m1:%zz"} {
+			_, err := load(t, good, nil, "--"+key, url)
+			if key == "agent-url" && strings.Contains(url, ",") {
+				continue
+			}
+			require.Error(t, err, "%s %s", key, url)
+			assert.NotContains(t, err.Error(), "hunter2")
+		}
+	}
+	_, err := load(t, good, nil, "--agent-url", "hdfs://name/scaleio-agent")
+	require.NoError(t, err)
+}
+
 func TestReference_namesEveryFlag(t *testing.T) {
 	flags := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	config.RegisterFlags(flags)

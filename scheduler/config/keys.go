@@ -37,7 +37,7 @@ func keys(c *Config) []key {
 		{name: "admin-password-file", group: "Cluster", help: "File with the password that ScaleIO's admin gets. Needed, unless the environment brings it.", set: text(&c.AdminPasswordFile)},
 		{name: "admin-password", group: "Cluster", help: "The password itself, as Marathon gives it. A file wins.", set: secret(&c.AdminPassword), envOnly: true},
 		{name: "manifest", group: "Cluster", help: "JSON file that names the product's packages: URL or file, size, SHA-256. Needed.", set: text(&c.Manifest)},
-		{name: "agent-url", group: "Cluster", help: "Where Mesos agents fetch scaleio-agent. Needed.", set: text(&c.AgentURL)},
+		{name: "agent-url", group: "Cluster", help: "Where Mesos agents fetch scaleio-agent. Needed.", set: source(&c.AgentURL)},
 		{name: "agent-sha256", group: "Cluster", help: "SHA-256 of scaleio-agent: it doesn't run unless it has it. Needed.", set: digest(&c.AgentSHA256)},
 		{name: "fault-domain-attribute", group: "Cluster", help: "Attribute of Mesos agents that names their failure domain (rack, zone). Empty: each node is one, and there are no fault sets. Permanent once the cluster is formed.", set: text(&c.FaultDomainAttribute)},
 		{name: "settle", group: "Cluster", fallback: "60s", help: "How long to wait for better spread before the MDMs are chosen.", set: duration(&c.Settle)},

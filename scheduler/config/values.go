@@ -108,10 +108,24 @@ func urlsOf(p *[]string, schemes ...string) func(string) error {
 		*p = nil
 		for _, item := range list(s) {
 			u, err := url.Parse(item)
-			if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) || u.User != nil {
+			if strings.Contains(item, "@") {
+				return errors.New("a password doesn't belong in a URL: it would be seen in logs and in Mesos' state") // nor in this text
+			}
+			if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
 				return fmt.Errorf("%q is no URL of the kind %s://HOST:PORT", item, strings.Join(schemes, " or "))
 			}
 			*p = append(*p, strings.TrimRight(item, "/"))
+		}
+		return nil
+	}
+}
+
+// source of a file that Mesos fetches: everybody who reads Mesos' state sees it. Mesos knows more kinds than we do.
+func source(p *string) func(string) error {
+	return func(s string) error {
+		*p = s
+		if u, err := url.Parse(s); err != nil || u.User != nil {
+			return errors.New("it can't be parsed, or carries a password, which would be seen in Mesos' state")
 		}
 		return nil
 	}

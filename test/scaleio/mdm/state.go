@@ -95,17 +95,25 @@ func (s *State) domain(ref mgmt.Ref) (*mgmt.Domain, error) {
 	return d, nil
 }
 
+// domainOf is the id of the domain that a reference is limited to, or nothing.
+func (s *State) domainOf(ref mgmt.Ref) (string, error) {
+	if ref.Domain == nil || ref.Domain.Empty() {
+		return "", nil
+	}
+	d, err := s.domain(*ref.Domain)
+	if err != nil {
+		return "", err
+	}
+	return d.ID, nil
+}
+
 func (s *State) pool(ref mgmt.Ref) (*mgmt.Pool, error) {
-	domain := ""
-	if ref.Domain != nil && !ref.Domain.Empty() {
-		d, err := s.domain(*ref.Domain)
-		if err != nil {
-			return nil, err
-		}
-		domain = d.ID
+	in, err := s.domainOf(ref)
+	if err != nil {
+		return nil, err
 	}
 	p := find(s.Pools, func(p *mgmt.Pool) bool {
-		return matches(ref, p.ID, p.Name) && (domain == "" || p.Domain == domain)
+		return matches(ref, p.ID, p.Name) && (in == "" || p.Domain == in)
 	})
 	if p == nil {
 		return nil, mgmt.NoPool
@@ -114,16 +122,12 @@ func (s *State) pool(ref mgmt.Ref) (*mgmt.Pool, error) {
 }
 
 func (s *State) faultSet(ref mgmt.Ref) (*mgmt.FaultSet, error) {
-	domain := ""
-	if ref.Domain != nil && !ref.Domain.Empty() {
-		d, err := s.domain(*ref.Domain)
-		if err != nil {
-			return nil, err
-		}
-		domain = d.ID
+	in, err := s.domainOf(ref)
+	if err != nil {
+		return nil, err
 	}
 	f := find(s.FaultSets, func(f *mgmt.FaultSet) bool {
-		return matches(ref, f.ID, f.Name) && (domain == "" || f.Domain == domain)
+		return matches(ref, f.ID, f.Name) && (in == "" || f.Domain == in)
 	})
 	if f == nil {
 		return nil, mgmt.NoFaultSet

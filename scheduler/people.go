@@ -171,8 +171,15 @@ func (b *brain) Release(ctx context.Context, r api.ReleaseRequest) error {
 			n.Key, n.Conflict, n.Revoked = "", "", false
 			b.touchNode(n)
 			b.event(n, "IdentityReleased", "by an operator: the next key that joins as it is taken")
+		case api.ReleaseReadOnly:
+			if b.state.Cluster.ReadOnly == nil {
+				return api.Errorf(api.CodeNotFound, "the cluster isn't read-only")
+			}
+			b.state.Cluster.ReadOnly = nil
+			b.touched[keyCluster] = true
+			b.event(nil, "ReadOnlyReleased", "by an operator")
 		default:
-			return api.Errorf(api.CodeInvalid, "%q is none of %s, %s, %s", r.What, api.ReleaseDisruption, api.ReleaseFormation, api.ReleaseIdentity)
+			return api.Errorf(api.CodeInvalid, "%q is none of %s, %s, %s, %s", r.What, api.ReleaseDisruption, api.ReleaseFormation, api.ReleaseIdentity, api.ReleaseReadOnly)
 		}
 		return nil
 	})

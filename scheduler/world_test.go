@@ -102,7 +102,8 @@ type node struct {
 	scaleio  *scaleio
 	key      *ecdsa.PrivateKey
 	disks    []api.Disk
-	idle     bool // its daemon doesn't start: the test speaks for it
+	garbled  string // what its MDM says that nobody understands
+	idle     bool   // its daemon doesn't start: the test speaks for it
 
 	mu      sync.Mutex
 	env     map[string]string // of the task that placed it
@@ -258,6 +259,7 @@ func (n *node) report() api.Report {
 	if spec.Role.MDM() {
 		is("run-mdm", open(api.GateRolesDecided))
 		r.MDM = n.scaleio.mdm(n.id, spec.Role)
+		r.MDM.Unknown = n.garbled
 		if spec.Formation != nil {
 			is("form-cluster", r.MDM.InCluster)
 		}

@@ -79,6 +79,7 @@ const (
 	ReleaseDisruption = "disruption" // the disruption lease, from a holder that will not come back
 	ReleaseFormation  = "formation"  // the grant to form the cluster, after a person saw that its node formed none
 	ReleaseIdentity   = "identity"   // a node's key, so that the machine may join with a new one
+	ReleaseReadOnly   = "read-only"  // what made the cluster read-only, when its node is gone; one that still shows it makes it so again
 )
 
 // ReleaseRequest takes back what never times out. Only a person who looked may ask for it.

@@ -22,6 +22,10 @@ type Outcome struct {
 func Decide(s *State) (Cluster, Outcome) {
 	c := copyOf(s.Cluster)
 	out := Outcome{Settling: s.Settling}
+	readOnly(s, &c, &out)
+	now := *s
+	now.Cluster.ReadOnly = c.ReadOnly
+	s = &now
 	if h := s.Held(nil); h != nil {
 		out.Waiting = fmt.Sprintf("the hold of %s to end (%s)", h.Author, h.Reason)
 		return c, out

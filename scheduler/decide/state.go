@@ -34,6 +34,7 @@ type Cluster struct {
 	SystemID  string            `json:"systemId,omitempty"`
 	Gateways  []api.Gateway     `json:"gateways,omitempty"` // certificates as read on the nodes
 	Hold      *api.Hold         `json:"hold,omitempty"`
+	ReadOnly  *ReadOnly         `json:"readOnly,omitempty"`
 }
 
 // Node is the stored record of one node.
@@ -113,10 +114,13 @@ func (s *State) current(n *Node) bool {
 	return n != nil && s.live(n) && n.Report.Version == s.Version(n)
 }
 
-// Held gives the hold that binds a node now, the cluster's before its own.
+// Held gives the hold that binds a node now, the cluster's before its own. A cluster that is read-only is held whole.
 func (s *State) Held(n *Node) *api.Hold {
 	if h := s.Cluster.Hold; active(h, s.Now) {
 		return h
+	}
+	if r := s.Cluster.ReadOnly; r != nil {
+		return r.hold(s)
 	}
 	if n != nil && active(n.Hold, s.Now) {
 		return n.Hold

@@ -18,13 +18,13 @@ func Status(s *State, waiting string) api.ClusterStatus {
 	if n := s.Nodes[s.Leases.Leader]; n != nil && s.Now.Before(s.Leases.LeaderUntil) {
 		status.Leader = n.Name
 	}
+	if r := c.ReadOnly; r != nil {
+		status.ReadOnly = fmt.Sprintf("an answer of the product on %s isn't understood: %s", nameOf(s, r.Node), r.Text)
+	}
 	status.Ready = c.Open(api.GatePoolReady) && len(s.Nodes) > 0 && len(s.Expected) == 0
 	for _, n := range byName(s.Nodes) {
 		line := nodeStatus(s, n)
 		status.Ready = status.Ready && line.Ready
-		if n.Report != nil && n.Report.MDM != nil && n.Report.MDM.Unknown != "" {
-			status.ReadOnly = fmt.Sprintf("what the MDM of %s says isn't understood: %.300s", n.Name, n.Report.MDM.Unknown)
-		}
 		status.Nodes = append(status.Nodes, line)
 	}
 	if s.View != nil {

@@ -142,7 +142,8 @@ func releaseCommand() *cobra.Command {
 		`Takes back the hold of the cluster or of NODE. With --what it takes back one of these instead, after you looked:
   disruption  the right to interrupt a node, from a holder that will not come back
   formation   the grant to form the cluster, when its node formed none: another manager gets it
-  identity    the key of NODE, so that the machine may join again with a new one`,
+  identity    the key of NODE, so that the machine may join again with a new one
+  read-only   what made the cluster read-only, when the node that showed it is gone`,
 		cobra.MaximumNArgs(1), func(ctx context.Context, p *client.People, cmd *cobra.Command, args []string) error {
 			node := ""
 			if len(args) == 1 {
@@ -160,7 +161,7 @@ func releaseCommand() *cobra.Command {
 			fmt.Fprintf(cmd.OutOrStdout(), "released: %s of %s\n", what, cmp.Or(node, "the cluster"))
 			return nil
 		})
-	cmd.Flags().StringVar(&what, "what", "hold", "hold, disruption, formation or identity")
+	cmd.Flags().StringVar(&what, "what", "hold", "hold, disruption, formation, identity or read-only")
 	return cmd
 }
 

@@ -22,11 +22,15 @@ const (
 type Reconciler struct {
 	Log     *slog.Logger
 	Held    func() (reason string, held bool) // the brake; nil = never
+	Guard   Guard                             // ends an act when the brake is put on in the middle of it; nil = nothing does
 	Reached func(point string)                // told before and after every act; fault injection listens here
 	Changed func([]api.Condition)             // told while a pass goes on, so that people see progress
 
 	memory map[string]*memory
 }
+
+// A Guard gives a context that ends with ErrHeld as its cause when the brake is put on. Acts alone run under it: looking goes on.
+type Guard func(ctx context.Context) (context.Context, context.CancelFunc)
 
 type memory struct {
 	satisfied bool        // was seen true by this process
@@ -92,8 +96,10 @@ func (r *Reconciler) remember(name string, generation int64) *memory {
 		r.memory[name] = m
 	}
 	if m.gen != generation { // new orders: what could not be mended may be now, and what they ask for is no repair
-		m.gen, m.permanent, m.failures, m.retryAt, m.lastErr = generation, nil, 0, time.Time{}, nil
-		m.satisfied = false
+		m.gen, m.failures, m.retryAt, m.satisfied = generation, 0, time.Time{}, false
+		if !r.held() { // under the brake nothing is tried, so nothing is known better
+			m.permanent, m.lastErr = nil, nil
+		}
 	}
 	return m
 }
@@ -140,23 +146,35 @@ func (r *Reconciler) act(ctx context.Context, item Item, open []api.Gate, before
 }
 
 func (r *Reconciler) apply(ctx context.Context, item Item) error {
+	if r.Guard != nil {
+		guarded, release := r.Guard(ctx)
+		defer release()
+		ctx = guarded
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout(item))
 	defer cancel()
-	return item.Step.Apply(ctx)
+	err := item.Step.Apply(ctx)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrHeld) && !errors.Is(err, ErrHeld) {
+		err = errors.Join(ErrHeld, err)
+	}
+	return err
 }
 
 func (r *Reconciler) forbidden(item Item, open []api.Gate, before Finding, m *memory, res *Result) *Finding {
 	stop := func(f Finding) *Finding { return &f }
+	if m.permanent != nil { // before the brake: what only a person can mend must not look like something that only waits
+		return stop(Block(m.permanent.reason, "%v", m.permanent.err))
+	}
 	if r.Held != nil {
 		if reason, held := r.Held(); held {
+			if errors.Is(m.lastErr, ErrHeld) { // cut in the middle: what goes on all the same, such as a package manager's work, has to be said
+				return stop(Wait(api.ReasonHeld, "held (%s); was cut off by that: %v; then: %s", reason, m.lastErr, before.Message))
+			}
 			return stop(Wait(api.ReasonHeld, "held (%s); then: %s", reason, before.Message))
 		}
 	}
 	if item.After != "" && !isOpen(open, item.After) {
 		return stop(Wait(api.ReasonWaitingForGate, "waits for the cluster: %s; then: %s", item.After, before.Message))
-	}
-	if m.permanent != nil {
-		return stop(Block(m.permanent.reason, "%v", m.permanent.err))
 	}
 	now := time.Now()
 	if wait := m.retryAt.Sub(now); wait > 0 {
@@ -171,6 +189,14 @@ func (r *Reconciler) forbidden(item Item, open []api.Gate, before Finding, m *me
 	return nil
 }
 
+func (r *Reconciler) held() bool {
+	if r.Held == nil {
+		return false
+	}
+	_, held := r.Held()
+	return held
+}
+
 func (r *Reconciler) failed(name string, op Op, err error, m *memory, res *Result) Finding {
 	m.lastErr = &Error{name, op, err}
 	var perm *permanentError
@@ -178,6 +204,10 @@ func (r *Reconciler) failed(name string, op Op, err error, m *memory, res *Resul
 		m.permanent = &permanentError{perm.reason, m.lastErr}
 		r.Log.Error("blocked", "step", name, "reason", perm.reason, "err", err)
 		return Block(perm.reason, "%v", m.lastErr)
+	}
+	if errors.Is(err, ErrHeld) { // the brake's doing, not the step's
+		r.Log.Info("cut off by the brake", "step", name, "err", err)
+		return Wait(api.ReasonHeld, "%v", m.lastErr)
 	}
 	m.failures++
 	wait := min(time.Second<<min(m.failures-1, 6), time.Minute)

@@ -3,6 +3,7 @@ package step_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -136,6 +137,70 @@ func TestPass_brakeStopsActsAndNotLooks(t *testing.T) {
 	assert.Zero(t, f.applied)
 	assert.Equal(t, api.ReasonHeld, condition(t, res, "f").Reason)
 	assert.Contains(t, condition(t, res, "f").Message, "maintenance by ops")
+}
+
+// The brake ends an act that is under way, also one that began after an earlier brake was taken off in the same pass; looking isn't ended.
+func TestPass_brakeEndsARunningActAlone(t *testing.T) {
+	held, release := "", func(context.CancelCauseFunc) {}
+	r := reconciler()
+	r.Held = func() (string, bool) { return held, held != "" }
+	r.Guard = func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		release(cancel)
+		return ctx, func() { cancel(nil) }
+	}
+	busy := &acts{apply: func(ctx context.Context) error {
+		held = "ops"
+		<-ctx.Done()
+		return fmt.Errorf("waiting for job install-sds.service, which goes on: %w", ctx.Err())
+	}}
+	release = func(cancel context.CancelCauseFunc) { cancel(step.ErrHeld) }
+	after := &fact{name: "after", true: true}
+	p := step.Plan{{Step: busy, Branch: "a"}, {Step: after, Branch: "b"}}
+	res := r.Pass(t.Context(), p, nil, 1)
+	c := condition(t, res, "busy")
+	assert.Equal(t, api.ReasonHeld, c.Reason)
+	assert.Contains(t, c.Message, "install-sds.service, which goes on")
+	assert.Equal(t, api.True, condition(t, res, "after").Status, "the pass goes on looking")
+	assert.Zero(t, res.RetryIn, "it didn't fail")
+
+	c = condition(t, r.Pass(t.Context(), p, nil, 1), "busy")
+	assert.Contains(t, c.Message, "install-sds.service, which goes on", "and says so for as long as it is held")
+	held = ""
+	busy.apply = func(context.Context) error { busy.done = true; return nil }
+	assert.True(t, r.Pass(t.Context(), p, nil, 1).Ready, "tried at once when the brake is off")
+}
+
+type acts struct {
+	done  bool
+	apply func(context.Context) error
+}
+
+func (*acts) Name() string { return "busy" }
+func (a *acts) Check(context.Context) (step.Finding, error) {
+	if a.done {
+		return step.OK("so"), nil
+	}
+	return step.Need("NotSo", "it isn't so"), nil
+}
+func (a *acts) Apply(ctx context.Context) error { return a.apply(ctx) }
+
+// What only a person can mend must not be hidden by the brake, nor be forgotten under it: an answer that wasn't understood holds the cluster, and
+// would end its own hold.
+func TestPass_blockedShowsUnderTheBrake(t *testing.T) {
+	f := &fact{name: "f", fail: step.Permanent("UnknownDialect", errors.New("Quantum state: 7"))}
+	held := false
+	r := reconciler()
+	r.Held = func() (string, bool) { return "read-only", held }
+	p := step.Plan{{Step: f}}
+	r.Pass(t.Context(), p, nil, 1)
+	held = true
+	for generation := range int64(3) {
+		assert.Equal(t, "UnknownDialect", condition(t, r.Pass(t.Context(), p, nil, generation+1), "f").Reason)
+	}
+	held = false
+	r.Pass(t.Context(), p, nil, 9)
+	assert.Equal(t, 2, f.applied, "new orders without the brake")
 }
 
 func TestPass_checkErrorIsUnknownAndNothingIsDone(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"scaleio-framework/test/scaleio/mgmt"
@@ -101,7 +102,18 @@ func openTTY() (Terminal, error) {
 	return tty{file}, nil
 }
 
+// ReadPassword turns the echo off before it asks, as getpass(3) does: what is typed right after the prompt doesn't show.
 func (t tty) ReadPassword(prompt string) (string, error) {
+	before, err := unix.IoctlGetTermios(int(t.file.Fd()), unix.TCGETS)
+	if err != nil {
+		return "", failuref("Could not read the terminal's settings: %v", err)
+	}
+	silent := *before
+	silent.Lflag &^= unix.ECHO
+	if err := unix.IoctlSetTermios(int(t.file.Fd()), unix.TCSETS, &silent); err != nil {
+		return "", failuref("Could not turn the terminal's echo off: %v", err)
+	}
+	defer func() { _ = unix.IoctlSetTermios(int(t.file.Fd()), unix.TCSETS, before) }()
 	if _, err := t.file.WriteString(prompt); err != nil {
 		return "", failuref("Could not ask for the password: %v", err)
 	}

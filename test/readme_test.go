@@ -46,6 +46,7 @@ func TestReadme_manifestIsOneThatTheSchedulerTakes(t *testing.T) {
 
 var (
 	command = regexp.MustCompile("(scaleio-scheduler|scaleio-agent) ([a-z][a-z-]+)")
+	place   = regexp.MustCompile("`((?:agent|installer|packaging|platform|scheduler|systemd|test)/[a-z0-9_/.-]+)`")
 	target  = regexp.MustCompile("(?m)(?:^    |`)make ([a-z-]+)")
 	use     = regexp.MustCompile(`(?:Use:\s+|asking\()"([a-z-]+)`)
 )
@@ -58,6 +59,10 @@ func TestDocuments_nameOnlyWhatExists(t *testing.T) {
 		text := read(t, name)
 		for _, m := range target.FindAllStringSubmatch(text, -1) {
 			assert.Regexp(t, `(?m)^`+m[1]+`:`, makefile, "%s says make %s", name, m[1])
+		}
+		for _, m := range place.FindAllStringSubmatch(text, -1) {
+			_, err := os.Stat(filepath.Join("..", m[1]))
+			assert.NoError(t, err, "%s names it", name)
 		}
 		code := strings.Join(regexp.MustCompile("`[^`\n]+`").FindAllString(text, -1), "\n")
 		for _, m := range command.FindAllStringSubmatch(code, -1) {

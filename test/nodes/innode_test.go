@@ -1,0 +1,55 @@
+//go:build nodes
+
+package nodes_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/test/nodes"
+)
+
+// inNode are the packages that have tests for a machine that may be thrown away: real systemd, apt, dpkg and disks.
+var inNode = []string{"systemd", "platform/pkgmgr", "platform/block"}
+
+// TestInNode runs them on a bare node of their own.
+func TestInNode(t *testing.T) {
+	c := cluster(t, "innode")
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	node, err := c.AddNode(ctx)
+	require.NoError(t, err)
+	var disks []string
+	for _, content := range []nodes.Content{nodes.Empty, nodes.FileSystem, nodes.Table, nodes.LateData} {
+		disk, err := node.AddDisk(ctx, content)
+		require.NoError(t, err)
+		disks = append(disks, string(content)+"="+disk.Device)
+	}
+	require.NoError(t, node.Start(ctx))
+	require.NoError(t, node.WaitBooted(ctx))
+	for _, pkg := range inNode {
+		t.Run(pkg, func(t *testing.T) {
+			binary := filepath.Join(t.TempDir(), "test")
+			build := exec.CommandContext(ctx, "go", "test", "-c", "-tags", "innode", "-o", binary, "scaleio-framework/"+pkg)
+			build.Env = append(os.Environ(), "CGO_ENABLED=0")
+			out, err := build.CombinedOutput()
+			require.NoError(t, err, string(out))
+			data, err := os.ReadFile(binary)
+			require.NoError(t, err)
+			place := "/root/" + strings.ReplaceAll(pkg, "/", "-") + ".test"
+			require.NoError(t, node.WriteFile(place, data, 0o755))
+			result, err := node.Run(ctx, "/usr/bin/env", "DISKS="+strings.Join(disks, " "), "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", place, "-test.v", "-test.run", "^TestInNode")
+			require.NoError(t, err)
+			t.Log(result.Stdout)
+			require.Zero(t, result.Code, result.Stderr)
+			require.NotContains(t, result.Stdout, "no tests to run")
+		})
+	}
+}

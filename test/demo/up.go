@@ -91,7 +91,8 @@ func failed(stand *cases.Stand, err error) error {
 	if err2 := stand.CollectLogs(ctx, dir); err2 != nil {
 		return errors.Join(err, err2)
 	}
-	return fmt.Errorf("%w\n\nThe nodes' journals and all logs are in %s. The cluster still runs, to be looked at; make demo-down ends it.", err, dir)
+	fmt.Printf("\nThe nodes' journals and all logs are in %s. The cluster still runs, to be looked at; make demo-down ends it.\n", dir)
+	return err
 }
 
 func down(ctx context.Context, log *slog.Logger) error {

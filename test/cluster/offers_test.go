@@ -338,3 +338,30 @@ func TestDriver_revives(t *testing.T) {
 	require.NoError(t, d.Revive(t.Context()))
 	assert.Eventually(t, func() bool { return m.Counts().OffersMade > made }, soon, 5*time.Millisecond, "what was declined isn't offered again")
 }
+
+// slowRecorder takes longer over an update than the master's heartbeats may be missing.
+type slowRecorder struct {
+	*recorder
+	takes time.Duration
+}
+
+func (r slowRecorder) Updated(ctx context.Context, u scheduler.TaskUpdate) error {
+	select {
+	case <-time.After(r.takes):
+	case <-ctx.Done():
+	}
+	return r.recorder.Updated(ctx, u)
+}
+
+// mesos-go handles events in the loop that reads them, so a slow store looks like a silent master.
+func TestDriver_aSlowHandlerIsNoSilentMaster(t *testing.T) {
+	m := serveMaster(t, mesos.Config{HeartbeatInterval: 50 * time.Millisecond})
+	m.AddAgent(mesos.AgentSpec{Hostname: "n0"})
+	r := newRecorder()
+	d := offers.New(offers.Config{Masters: []string{m.server.URL}, Principal: "scaleio", Backoff: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+	go func() { _ = d.Run(t.Context(), framework(), slowRecorder{r, 300 * time.Millisecond}) }()
+	r.until(t, "running", func() bool { return r.running("place-n0") })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	assert.Len(t, r.ids, 1, "the subscription was given up while the handler was busy")
+}

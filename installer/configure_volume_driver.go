@@ -33,6 +33,7 @@ func (s volumeDriverConfigured) Check(ctx context.Context) (step.Finding, error)
 	if err != nil || why != nil {
 		return orElse(why), err
 	}
+	lost := s.lost(gateway)
 	for _, f := range files {
 		ok, err := s.inPlace(f)
 		if err != nil {
@@ -43,12 +44,23 @@ func (s volumeDriverConfigured) Check(ctx context.Context) (step.Finding, error)
 		}
 		if busy, err := s.mounting(); err != nil {
 			return step.Finding{}, err
-		} else if busy {
+		} else if busy && !lost {
 			return step.Wait("MountInProgress", "%s is to be written for gateway %s; a dvdcli is at work, which a restart would cut off", f.path, gateway), nil
 		}
 		return step.Need("OtherConfiguration", "%s isn't as it should be for gateway %s", f.path, gateway), nil
 	}
 	return step.OK("REX-Ray uses gateway %s", gateway), nil
+}
+
+// lost tells that the driver is led to a gateway that answers no more: one that does is kept. A mount that is under way there only waits for its end, and those that
+// are tried again and again would keep the driver from ever being led elsewhere.
+func (s volumeDriverConfigured) lost(chosen string) bool {
+	have, err := s.sys.Files.Read(rexrayConfig)
+	if err != nil {
+		return false
+	}
+	present, _, err := parseREXRay(have)
+	return err == nil && present != "" && present != chosen
 }
 
 func orElse(f *step.Finding) step.Finding {

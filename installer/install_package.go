@@ -23,6 +23,7 @@ type installPackage struct {
 	files     Files
 	wanted    api.Package
 	listed    bool // the manifest has one for this OS
+	unnamed   bool // the spec names no package at all
 	os        string
 	env       map[string]string
 }
@@ -31,8 +32,15 @@ func newInstallPackage(o *orders, component string, env map[string]string) insta
 	s := installPackage{name: "install-" + component, component: component, packages: o.sys.Packages, files: o.sys.Files,
 		os: o.sys.Facts.OS, env: env}
 	s.wanted, s.listed = o.pick(component)
+	s.unnamed = len(o.Spec.Packages) == 0
 	return s
 }
+
+// A new node's first spec names no packages: which ones fit is known only from its first report.
+const (
+	reasonNoManifest = "WaitingForManifest"
+	noManifest       = "the scheduler names no packages for %s yet; should that stay so, its manifest has none"
+)
 
 func (s installPackage) Name() string { return s.name }
 
@@ -45,6 +53,8 @@ func (s installPackage) Check(ctx context.Context) (step.Finding, error) {
 	switch {
 	case present && state.Configured:
 		return s.compare(state.Version), nil
+	case !s.listed && s.unnamed:
+		return step.Wait(reasonNoManifest, noManifest, s.os), nil
 	case !s.listed:
 		return step.Block("NoPackage", "the manifest has no %s package for %s: add one with its URL and sha256", s.component, s.os), nil
 	case s.wanted.Format != formatDeb:

@@ -41,6 +41,8 @@ func (s volumeDriverInstalled) Check(context.Context) (step.Finding, error) {
 		switch {
 		case !listed && exists(s.sys.Files, binaryPath(component)): // an operator's own
 			continue
+		case !listed && len(s.Spec.Packages) == 0:
+			return step.Wait(reasonNoManifest, noManifest, s.sys.Facts.OS), nil
 		case !listed:
 			return step.Block("NoPackage", "the manifest has no %s for %s: add one with its URL and sha256", component, s.sys.Facts.OS), nil
 		case p.Format != formatBinary:

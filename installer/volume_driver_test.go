@@ -84,10 +84,19 @@ func TestVolumeDriver_followsAGatewayThatAnswers(t *testing.T) {
 func TestVolumeDriver_aMountInProgressIsNotCutOff(t *testing.T) {
 	nodes := driven(t)
 	n := nodes[2]
-	nodes[0].GatewayOut(true)
+	n.Secrets.VolumeUser = api.NewSecret("a new one")
 	n.Files.Set("/proc/4711/comm", "dvdcli\n", 0o444)
 	assert.Equal(t, "MountInProgress", check(t, n, "configure-volume-driver").Reason)
 	require.NoError(t, n.Files.Remove("/proc/4711/comm"))
+	assert.Equal(t, step.Needed, check(t, n, "configure-volume-driver").Verdict)
+}
+
+// A mount through a dead gateway hangs until its end, and whoever wants the volume tries again: waiting for that would be for ever.
+func TestVolumeDriver_leavesALostGatewayAlsoWhileAMountIsTried(t *testing.T) {
+	nodes := driven(t)
+	n := nodes[2]
+	n.Files.Set("/proc/4711/comm", "dvdcli\n", 0o444)
+	nodes[0].GatewayOut(true)
 	assert.Equal(t, step.Needed, check(t, n, "configure-volume-driver").Verdict)
 }
 

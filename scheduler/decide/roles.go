@@ -44,6 +44,8 @@ func candidates(s *State) (usable []*Node, refused []string) {
 			refused = append(refused, n.Name+" has an identity conflict")
 		case n.Report.Platform.OS == "" && !n.Report.Platform.Supported && n.Report.Platform.Reason == "":
 			refused = append(refused, n.Name+" is still looking at itself")
+		case n.Report.Platform == (api.Platform{}):
+			refused = append(refused, n.Name+" hasn't looked around yet")
 		case !n.Report.Platform.Supported:
 			refused = append(refused, fmt.Sprintf("%s isn't supported (%s)", n.Name, n.Report.Platform.Reason))
 		case n.Pin == string(api.RoleData):

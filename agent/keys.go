@@ -40,7 +40,10 @@ func (k *Keys) CA() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// Certificate for mTLS; platform.ErrNotFound while the node hasn't joined.
+// errExpired: the scheduler was away, or this node off, for longer than a certificate lives. The key is still good, so the node joins again with it.
+var errExpired = errors.New("the node's certificate has expired")
+
+// Certificate for mTLS; platform.ErrNotFound while the node hasn't joined, errExpired when it must again.
 func (k *Keys) Certificate() (tls.Certificate, error) {
 	cert, err := k.files.Read(certFile)
 	if err != nil {
@@ -50,7 +53,14 @@ func (k *Keys) Certificate() (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	return tls.X509KeyPair(cert, key)
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("reading %s and %s: %w", certFile, keyFile, err)
+	}
+	if time.Now().After(pair.Leaf.NotAfter) {
+		return tls.Certificate{}, fmt.Errorf("%w on %s", errExpired, pair.Leaf.NotAfter.Format(time.DateOnly))
+	}
+	return pair, nil
 }
 
 // request makes a certificate request for this node with its key, which is made on first use.
@@ -93,13 +103,17 @@ func (k *Keys) key() (*ecdsa.PrivateKey, error) {
 }
 
 func (k *Keys) keep(answer api.JoinAnswer) error {
-	if block, _ := pem.Decode([]byte(answer.Certificate)); block == nil {
-		return errors.New("the scheduler's answer carries no certificate")
+	key, err := k.files.Read(keyFile)
+	if err != nil {
+		return err
+	}
+	if _, err := tls.X509KeyPair([]byte(answer.Certificate), key); err != nil {
+		return fmt.Errorf("the scheduler's answer carries no certificate of this node's key: %w", err)
 	}
 	return k.files.Write(certFile, []byte(answer.Certificate), 0o600)
 }
 
-// joined gets the node its first certificate, trying until it has one or ctx ends. Without a token it waits: `place` restarts the unit when it brings one.
+// joined gets the node a certificate, trying until it has one or ctx ends. Without a token it waits: each task's `place` brings one.
 func (a *Agent) joined(ctx context.Context) error {
 	retry := firstRetry
 	for {
@@ -107,11 +121,12 @@ func (a *Agent) joined(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if errors.Is(err, platform.ErrNotFound) {
-			err = a.join(ctx)
-			if err == nil {
-				return nil
-			}
+		why := err
+		if err = a.join(ctx); err == nil {
+			return nil
+		}
+		if !errors.Is(why, platform.ErrNotFound) {
+			err = fmt.Errorf("%w: %w", why, err)
 		}
 		a.away(fmt.Errorf("joining: %w", err))
 		timer := time.NewTimer(jitter(retry))

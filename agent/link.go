@@ -17,16 +17,17 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
-// link joins once, then reports for as long as the agent runs. Only nodes that something waits for keep a request open.
+// link joins, then reports for as long as the agent runs. Only nodes that something waits for keep a request open. A node whose certificate isn't
+// good any more (expired, or an operator released its identity) joins again, with the same key.
 func (a *Agent) link(ctx context.Context) error {
-	if err := a.joined(ctx); err != nil {
-		return err
-	}
 	retry := firstRetry
 	var scheduler Scheduler
 	for ctx.Err() == nil {
 		var err error
 		if scheduler == nil {
+			if err := a.joined(ctx); err != nil {
+				return err
+			}
 			scheduler, err = a.Connect(a.servers(), a.keys)
 		}
 		next := retry
@@ -36,6 +37,15 @@ func (a *Agent) link(ctx context.Context) error {
 		if err == nil {
 			retry = firstRetry
 			err = a.renewIfDue(ctx, &scheduler)
+		}
+		var refused *api.Error
+		if errors.As(err, &refused) && refused.Code == api.CodeUnauthorized {
+			scheduler = nil
+			if again := a.join(ctx); again == nil {
+				continue
+			} else if ctx.Err() == nil {
+				err = fmt.Errorf("%w; joining again: %w", err, again)
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			a.away(err)

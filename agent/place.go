@@ -171,10 +171,9 @@ func (p *Placer) configure(want Placement, dir string) (changed bool, err error)
 		}
 		changed = true
 	}
-	if _, err := p.Files.Read(certFile); errors.Is(err, platform.ErrNotFound) { // not joined yet: a fresh token may be what it waits for
-		if err := p.Files.Write(TokenFile, []byte(want.Token.Reveal()+"\n"), 0o600); err != nil {
-			return false, err
-		}
+	// Also where it has joined: its certificate may have expired, or its identity been released. It uses the token only then, without a restart.
+	if err := p.Files.Write(TokenFile, []byte(want.Token.Reveal()+"\n"), 0o600); err != nil {
+		return false, err
 	}
 	link := path.Join(InstallDir, "current")
 	if have, err := p.Files.Readlink(link); err == nil && have == dir {

@@ -145,9 +145,12 @@ func (r recipe) build(ctx context.Context, root, apt string, log *slog.Logger) e
 	// The offered packages are installed and purged again: debootstrap fetches
 	// and verifies them with their dependencies, and leaves the files.
 	include := strings.Join(append(append([]string{}, r.Packages...), r.Offered...), ",")
-	archive := archiveOf(ctx, r.Suite)
-	log.Info("fetching Debian packages", "from", archive)
-	if _, err := output(ctx, "debootstrap", "--variant=minbase", "--include="+include, r.Suite, root, archive); err != nil {
+	log.Info("fetching Debian packages")
+	debootstrap := []string{"debootstrap", "--variant=minbase", "--include=" + include, r.Suite, root}
+	if archive := archiveOf(ctx, r.Suite); archive != "" {
+		debootstrap = append(debootstrap, archive)
+	}
+	if _, err := output(ctx, debootstrap...); err != nil {
 		return err
 	}
 	pool := filepath.Join(apt, "pool")
@@ -216,12 +219,11 @@ func (r recipe) writeFiles(root string) error {
 }
 
 // archiveOf is the Debian archive that the host itself uses, so that a local
-// mirror serves here too; on another distribution it is Debian's.
+// mirror serves here too; on another distribution it is debootstrap's default ("").
 func archiveOf(ctx context.Context, suite string) string {
-	const debian = "http://mirror.example/debian"
 	listed, err := output(ctx, "apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
 	if err != nil {
-		return debian
+		return ""
 	}
 	for _, line := range strings.Split(listed, "\n") {
 		fields := strings.Fields(line)
@@ -229,5 +231,5 @@ func archiveOf(ctx context.Context, suite string) string {
 			return strings.TrimSuffix(fields[2], "/")
 		}
 	}
-	return debian
+	return ""
 }

@@ -37,7 +37,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listening on %s for the health endpoint: %w", a.Listen, err)
 	}
-	return serveUntil(ctx, listener, mux)
+	return serveUntil(ctx, &crowd{Listener: listener, inside: map[bool]int{}}, mux)
 }
 
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {

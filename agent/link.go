@@ -35,8 +35,10 @@ func (a *Agent) link(ctx context.Context) error {
 			next, err = a.exchange(ctx, scheduler)
 		}
 		if err == nil {
-			retry = firstRetry
 			err = a.renewIfDue(ctx, &scheduler)
+		}
+		if err == nil {
+			retry = firstRetry
 		}
 		var refused *api.Error
 		if errors.As(err, &refused) && refused.Code == api.CodeUnauthorized {

@@ -65,6 +65,7 @@ func (d *Deb) run(ctx context.Context, job Job) error {
 	}
 	if errors.As(err, &ran) {
 		code, output := ran.Said()
+		output = strings.NewReplacer(d.secrets...).Replace(output)
 		return &Error{Kind: classify(output), Code: code, Detail: lastLines(output), Err: err}
 	}
 	return err

@@ -56,6 +56,7 @@ type Deb struct {
 	locks    locks
 	admin    []string   // further arguments of dpkg-query, for tests
 	one      sync.Mutex // one transaction at a time
+	secrets  []string   // in the environment of the present one's scripts, each followed by what is shown instead
 }
 
 // NewDeb gives the package tools of a Debian or Ubuntu machine.
@@ -97,6 +98,8 @@ func (d *Deb) Install(ctx context.Context, file string, env map[string]string) e
 		return err
 	}
 	defer remove()
+	d.secrets = secretsOf(env)
+	defer func() { d.secrets = nil }()
 
 	job := d.apt("install-"+name, installTimeout, "install", file)
 	job.EnvFile = envFile

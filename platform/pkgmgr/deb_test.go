@@ -180,6 +180,25 @@ func TestInstall(t *testing.T) {
 	assert.Empty(t, m.files.Tree(envDir), "deleted afterwards, and so is what was left")
 }
 
+// A package's script that runs under "set -x", or says what it was given.
+func TestInstall_errorsShowNoSecret(t *testing.T) {
+	m := newMachine()
+	failed := &ended{1, "+ PASSWORD=hunter2-gateway\nerror: can't set hunter2-gateway for 10.0.0.1\ndpkg: error processing package"}
+	m.answers["install-emc-scaleio-sdc"] = []error{failed, failed, failed}
+	err := m.deb.Install(t.Context(), "/p.deb", map[string]string{"GATEWAY_ADMIN_PASSWORD": "hunter2-gateway", "MDM_IP": "10.0.0.1", "EMPTY_TOKEN": ""})
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "hunter2")
+	assert.Contains(t, err.Error(), "can't set [redacted] for 10.0.0.1")
+}
+
+func TestClean_removesWhatAKilledRunLeft(t *testing.T) {
+	files := platformtest.NewFiles()
+	require.NoError(t, Clean(files))
+	files.Set(envDir+"/emc-scaleio-gateway.env", "SECRET=1", 0o600)
+	require.NoError(t, Clean(files))
+	assert.Empty(t, files.Tree(envDir))
+}
+
 func TestInstall_envFileIsPrivate(t *testing.T) {
 	m := newMachine()
 	var mode os.FileMode

@@ -10,14 +10,8 @@ import (
 // writeEnv puts the scripts' environment where only root reads it: D-Bus shows a unit's Environment to every local user. What a killed run left is removed
 // first. Without an environment there is no file.
 func (d *Deb) writeEnv(name string, env map[string]string) (file string, remove func(), err error) {
-	left, err := d.files.Glob(envDir + "/*.env")
-	if err != nil {
-		return "", nil, fmt.Errorf("removing old environment files: %w", err)
-	}
-	for _, file := range left {
-		if err := d.files.Remove(file); err != nil {
-			return "", nil, fmt.Errorf("removing an old environment file: %w", err)
-		}
+	if err := Clean(d.files); err != nil {
+		return "", nil, err
 	}
 	if len(env) == 0 {
 		return "", func() {}, nil
@@ -34,6 +28,33 @@ func (d *Deb) writeEnv(name string, env map[string]string) (file string, remove 
 		return "", nil, fmt.Errorf("installing %s: %w", name, err)
 	}
 	return file, func() { _ = d.files.Remove(file) }, nil // if it fails, the next installation removes it
+}
+
+// Clean removes environment files that a killed run left: they may hold a secret for as long as the machine runs. A job that runs has read its own.
+func Clean(files Files) error {
+	left, err := files.Glob(envDir + "/*.env")
+	if err != nil {
+		return fmt.Errorf("removing old environment files: %w", err)
+	}
+	for _, file := range left {
+		if err := files.Remove(file); err != nil {
+			return fmt.Errorf("removing an old environment file: %w", err)
+		}
+	}
+	return nil
+}
+
+// secretsOf an environment: what the scripts may print of it must not get into an error, which others read.
+func secretsOf(env map[string]string) (secrets []string) {
+	for name, value := range env {
+		for _, kind := range []string{"PASSWORD", "SECRET", "TOKEN"} {
+			if strings.Contains(strings.ToUpper(name), kind) && value != "" {
+				secrets = append(secrets, value, "[redacted]")
+				break
+			}
+		}
+	}
+	return secrets
 }
 
 // formatEnv writes systemd.exec(5)'s EnvironmentFile: double quotes, with a backslash before what has a meaning in them.

@@ -17,6 +17,7 @@ import (
 	"scaleio-framework/installer"
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/pkgmgr"
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/scheduler/client"
 )
@@ -64,6 +65,9 @@ func build(log *slog.Logger) (*agent.Agent, error) {
 	config, err := readConfig(files)
 	if err != nil {
 		return nil, &codedError{exitUsage, err}
+	}
+	if err := pkgmgr.Clean(files); err != nil {
+		return nil, err
 	}
 	artifacts := &artifactClient{}
 	options := agent.Options{

@@ -173,6 +173,9 @@ func (b *brain) hold(p *pending) {
 	if n := b.state.Nodes[p.node]; b.state.Leases.Leader == n.ID {
 		p.until = earlier(p.until, p.received.Add(leaderHold))
 	}
+	if until := b.state.Leases.LeaderUntil; decide.MayLeadSoon(&b.state, b.state.Nodes[p.node]) && b.state.Now.Before(until) {
+		p.until = earlier(p.until, until) // its next report takes the lease
+	}
 	b.held = append(b.held, p)
 }
 

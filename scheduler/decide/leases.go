@@ -33,6 +33,9 @@ func (s *State) Leads(n *Node) bool {
 	return s.Leases.Leader == n.ID && s.Now.Before(s.Leases.LeaderUntil) && mayLead(s, n)
 }
 
+// MayLeadSoon says that a node waits for the leader's lease: its MDM is master, and the lease of the former one has yet to run out.
+func MayLeadSoon(s *State, n *Node) bool { return mayLead(s, n) && !s.Leads(n) }
+
 // Disruption grants or takes back the one right to interrupt a node. There is no timeout: its holder may be rebooting. It comes back on
 // evidence, when the holder reports that it is Ready and wants it no more, or by an operator.
 func Disruption(s *State, n *Node) (l Leases, why string) {

@@ -166,13 +166,16 @@ func (s *seen) observe(o installer.Observation, begun time.Time) {
 	}
 }
 
-// digest of all that is worth a report of its own: not ages, not times.
+// digest of all that is worth a report of its own: not ages, not times. That a condition was looked at for a newer spec is: others wait for it.
 func (s seen) digest() uint64 {
-	type line struct{ Type, Status, Reason, Message string }
+	type line struct {
+		Type, Status, Reason string
+		Generation           int64
+	}
 	var lines []line
 	for _, set := range [][]api.Condition{s.result.Conditions, s.leading} {
 		for _, c := range set {
-			lines = append(lines, line{c.Type, string(c.Status), c.Reason, ""})
+			lines = append(lines, line{c.Type, string(c.Status), c.Reason, c.Generation})
 		}
 	}
 	disks := append([]api.Disk(nil), s.observed.Disks...)

@@ -179,7 +179,7 @@ func Awaited(s *State, n *Node) bool {
 	switch {
 	case s.Leads(n), MayLeadSoon(s, n), s.forms(n), s.Leases.Disruption == n.ID, len(n.Claims) > 0:
 		return true
-	case n.Report == nil, !s.current(n), !n.Report.Ready:
+	case n.Report == nil, !s.current(n), !n.Report.Ready, !passed(n.Report):
 		return true
 	}
 	return s.Role(n).MDM() && !s.Cluster.Open(api.GatePoolReady)

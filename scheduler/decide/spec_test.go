@@ -160,6 +160,8 @@ func TestAwaited(t *testing.T) {
 	assert.True(t, decide.Awaited(&b.State, b.Nodes["id1"]), "leads")
 	assert.True(t, decide.Awaited(&b.State, b.Nodes["id2"]), "a claim stands")
 	assert.False(t, decide.Awaited(&b.State, b.Nodes["id4"]), "at rest")
+	b.Nodes["id4"].Report.Conditions[0].Generation--
+	assert.True(t, decide.Awaited(&b.State, b.Nodes["id4"]), "it took the new orders, and has yet to look what they change")
 	b.with(4, stale)
 	assert.True(t, decide.Awaited(&b.State, b.Nodes["id4"]), "new orders")
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -19,10 +20,27 @@ const (
 	mesosURL     = "http://127.0.0.1:5050"
 )
 
+// doors are the ports of this machine's loopback that lead into the cluster.
+var doors = []string{"9443", "5050"}
+
+// doorsFree says before anything is built or booted that somebody else has a port.
+func doorsFree() error {
+	for _, port := range doors {
+		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			return fmt.Errorf("the demo needs port %s of this machine's loopback (`ss -ltnp` shows who has it): %w", port, err)
+		}
+		if err := listener.Close(); err != nil {
+			return fmt.Errorf("trying port %s: %w", port, err)
+		}
+	}
+	return nil
+}
+
 // openDoors lets this machine's loopback lead into the cluster, and writes the
 // settings that `build/scaleio-scheduler status` needs.
 func openDoors(stand *cases.Stand) error {
-	for _, port := range []string{"9443", "5050"} {
+	for _, port := range doors {
 		if _, err := stand.Forward("127.0.0.1:"+port, nodes.Gateway+":"+port); err != nil {
 			return err
 		}

@@ -40,10 +40,18 @@ func up(ctx context.Context, config upConfig) error {
 	if config.nodes < 3 {
 		return fmt.Errorf("--nodes is %d: three managers and tie-breakers need three nodes", config.nodes)
 	}
+	if _, err := cases.Open(name, log); errors.Is(err, fs.ErrNotExist) { // else the ports may be our own demo's
+		if err := doorsFree(); err != nil {
+			return err
+		}
+	}
 	if err := prepare(ctx, log); err != nil {
 		return err
 	}
 	if err := down(ctx, log); err != nil {
+		return err
+	}
+	if err := doorsFree(); err != nil {
 		return err
 	}
 	stand, err := cases.Up(ctx, cases.Config{Name: name, Nodes: config.nodes, Build: buildDir, Log: log})

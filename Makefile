@@ -24,7 +24,7 @@ test: gcc ## Quick tests with the race detector: no root, Go modules only
 
 test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's assertions, kills, reboots, losses
 	$(BUILD)/demo prepare
-	$(GO) test -tags nodes -count=1 -timeout 60m -v ./test/nodes ./test/cases
+	$(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v ./test/nodes ./test/cases
 
 test-all: test test-nodes ## Both
 

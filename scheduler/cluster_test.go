@@ -33,6 +33,7 @@ type bench struct {
 	mesos   *mesos
 	nodes   []*node
 	ahead   atomic.Int64 // how far the scheduler's clock was moved on
+	read    string       // the read token
 
 	mu   sync.Mutex
 	stop context.CancelFunc
@@ -41,7 +42,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, scaleio: newScaleIO(), address: "127.0.0.1:0"}
+	b := &bench{t: t, scaleio: newScaleIO(), address: "127.0.0.1:0", read: "read"}
 	var attrs []map[string]string
 	for i := 1; i <= 5; i++ {
 		b.nodes = append(b.nodes, newNode(i, b.scaleio))
@@ -130,7 +131,7 @@ func (b *bench) until(what string, is func(api.ClusterStatus) bool) api.ClusterS
 			return false
 		}
 		if p == nil {
-			if p, err = client.NewPeople("https://"+b.address, ca, api.NewSecret("read")); err != nil {
+			if p, err = client.NewPeople("https://"+b.address, ca, api.NewSecret(b.read)); err != nil {
 				return false
 			}
 		}

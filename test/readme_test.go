@@ -46,6 +46,7 @@ func TestReadme_manifestIsOneThatTheSchedulerTakes(t *testing.T) {
 
 var (
 	command = regexp.MustCompile("(scaleio-scheduler|scaleio-agent) ([a-z][a-z-]+)")
+	link    = regexp.MustCompile(`\]\(([^)#:]+)\)`)
 	place   = regexp.MustCompile("`((?:agent|installer|packaging|platform|scheduler|systemd|test)/[a-z0-9_/.-]+)`")
 	target  = regexp.MustCompile("(?m)(?:^    |`)make ([a-z-]+)")
 	use     = regexp.MustCompile(`(?:Use:\s+|asking\()"([a-z-]+)`)
@@ -57,6 +58,9 @@ func TestDocuments_nameOnlyWhatExists(t *testing.T) {
 	commands := map[string]string{"scaleio-scheduler": commandsOf(t, "../scheduler/cmd/scaleio-scheduler"), "scaleio-agent": commandsOf(t, "../agent/cmd/scaleio-agent")}
 	for _, name := range []string{"../README.md", "../ARCHITECTURE.md"} {
 		text := read(t, name)
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			assert.FileExists(t, filepath.Join("..", m[1]), "%s links to it", name)
+		}
 		for _, m := range target.FindAllStringSubmatch(text, -1) {
 			assert.Regexp(t, `(?m)^`+m[1]+`:`, makefile, "%s says make %s", name, m[1])
 		}

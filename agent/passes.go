@@ -60,7 +60,7 @@ func (a *Agent) glances(ctx context.Context) error {
 			continue // passes follow each other closely as it is
 		}
 		seen := a.Steps.Glance(ctx, in)
-		if last != "" && seen != last {
+		if seen != last { // the first one too: what it sees may have changed since the last pass
 			signal(a.wake)
 		}
 		last = seen
@@ -75,11 +75,6 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 	}
 	ctx, cancel := context.WithTimeout(ctx, passLimit)
 	defer cancel()
-	if _, held := a.brake.Held(); !held {
-		guarded, release := a.brake.guard(ctx)
-		defer release()
-		ctx = guarded
-	}
 	a.leases.forgetWants()
 	plan, err := a.Steps.Plan(in)
 	if err != nil {

@@ -22,6 +22,7 @@ type mesos struct {
 	agentIDs map[string]string
 	failing  chan string // Mesos agents whose task is to fail
 	kills    chan scheduler.TaskRef
+	refuses  error // nobody can be reached
 	frames   []scheduler.KnownFramework
 	fatal    chan error
 }
@@ -40,6 +41,11 @@ func (m *mesos) Kill(_ context.Context, task, agent string) error {
 }
 
 func (m *mesos) Run(ctx context.Context, f scheduler.Framework, h scheduler.MesosHandler) error {
+	if m.refuses != nil {
+		h.Disconnected(m.refuses)
+		<-ctx.Done()
+		return nil
+	}
 	if f.ID == "" {
 		m.mu.Lock()
 		m.launches = 0

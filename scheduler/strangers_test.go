@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -122,4 +123,18 @@ func TestReport_ofARogueNodeHarmsNobody(t *testing.T) {
 	s := b.until("noticed", func(s api.ClusterStatus) bool { return hasEvent(s, "ForeignCluster") })
 	assert.LessOrEqual(t, events(s, "ForeignCluster"), 31)
 	assert.True(t, hasEvent(s, "NodeJoined"))
+}
+
+func TestReadyz_tellsStrangersNoReason(t *testing.T) {
+	b := newBench(t)
+	b.mesos.refuses = errors.New("dial tcp: master-1.internal: connection refused")
+	b.start()
+	b.until("refused", func(s api.ClusterStatus) bool { return strings.Contains(s.Waiting, "master-1") })
+	c := b.browser()
+	status, body := b.get(c, api.PathReadyz, "")
+	assert.Equal(t, 503, status)
+	assert.NotContains(t, body, "master-1")
+	status, body = b.get(c, api.PathReadyz, "read")
+	assert.Equal(t, 503, status)
+	assert.Contains(t, body, "master-1")
 }

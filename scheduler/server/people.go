@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/trust"
 )
 
 func (s *Server) status(w http.ResponseWriter, _ *request) error {
@@ -54,9 +55,11 @@ func (s *Server) healthz(w http.ResponseWriter, _ *request) error {
 	return nil
 }
 
-// readyz: it can also do its work.
-func (s *Server) readyz(w http.ResponseWriter, _ *request) error {
-	if err := s.Cluster.Ready(); err != nil {
+// readyz: it can also do its work. Why not is for people who may look: the reason names the Mesos masters.
+func (s *Server) readyz(w http.ResponseWriter, r *request) error {
+	if err := s.Cluster.Ready(); err != nil && r.access < trust.Reader {
+		return api.Errorf(api.CodeUnavailable, "not ready; with the read token the reason is shown")
+	} else if err != nil {
 		return api.Errorf(api.CodeUnavailable, "%v", err)
 	}
 	_, _ = io.WriteString(w, "ready\n")

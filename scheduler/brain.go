@@ -209,7 +209,11 @@ func (b *brain) think() {
 // next says when to look again though nothing happened.
 func (b *brain) next() time.Duration {
 	soonest := b.state.Now.Add(time.Minute)
-	for _, t := range []time.Time{b.again, b.revive} {
+	lapse := b.state.Leases.LeaderUntil
+	if !b.state.Now.Before(lapse) {
+		lapse = time.Time{} // it has: everybody was told
+	}
+	for _, t := range []time.Time{b.again, b.revive, lapse} {
 		if !t.IsZero() && t.Before(soonest) {
 			soonest = t
 		}

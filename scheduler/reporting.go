@@ -218,6 +218,7 @@ func (b *brain) answer(n *decide.Node) api.Answer {
 	spec := b.stamp(n)
 	a := api.Answer{
 		Spec: spec, Storage: decide.Storage(&b.state, n), Hold: b.state.Held(n), Secrets: b.secretsFor(n), Servers: b.Servers,
+		NoLead: decide.NoLead(&b.state, n),
 	}
 	if b.state.Leads(n) {
 		a.Leases = append(a.Leases, api.Lease{Name: api.LeaseLeader, TTLMS: api.LeaderLeaseTTL.Milliseconds()})

@@ -111,6 +111,8 @@ type node struct {
 	last    api.Answer
 	leading bool
 	view    *api.ClusterView
+	mdm     *api.MDMView // as it was looked at last: at rest only when an answer says something new
+	look    bool
 	refused error
 	lower   []api.Version // specs that it had to refuse
 	link    *client.Agent
@@ -258,7 +260,10 @@ func (n *node) report() api.Report {
 	open := func(g api.Gate) bool { return slices.Contains(spec.Gates, g) }
 	if spec.Role.MDM() {
 		is("run-mdm", open(api.GateRolesDecided))
-		r.MDM = n.scaleio.mdm(n.id, spec.Role)
+		if n.look || n.mdm == nil {
+			n.mdm = n.scaleio.mdm(n.id, spec.Role)
+		}
+		r.MDM = n.mdm
 		r.MDM.Unknown = n.garbled
 		if spec.Formation != nil {
 			is("form-cluster", r.MDM.InCluster)
@@ -274,6 +279,7 @@ func (n *node) report() api.Report {
 	is("serve-storage", n.last.Storage != nil && n.last.Storage.SDS != nil && len(n.last.Storage.SDS.Devices) == 1)
 	is("run-volume-driver", spec.Volumes != nil && !n.last.Secrets.VolumeUser.Empty())
 	r.Ready = r.Step == ""
+	n.look = !r.Ready
 	return r
 }
 
@@ -285,6 +291,7 @@ func (n *node) obey(a api.Answer) {
 		n.lower = append(n.lower, a.Spec.Version)
 		return
 	}
+	n.look = n.look || a.ETag != n.last.ETag
 	n.last = a
 	n.refused = nil
 	if f := a.Spec.Formation; f != nil && a.Spec.Licence && !a.Secrets.Admin.Empty() && a.Hold == nil {

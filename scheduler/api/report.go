@@ -195,6 +195,7 @@ type Answer struct {
 	PollMS  int64        `json:"pollMs"`            // when to report next if nothing changes
 	Wait    bool         `json:"wait,omitempty"`    // something waits for this node: report with WaitMS
 	ETag    string       `json:"etag"`              // of all but ages and lease times
+	NoLead  bool         `json:"noLead,omitempty"`  // to managers: nobody leads, so look whether your MDM is master by now
 	Renew   bool         `json:"renew,omitempty"`   // renew the certificate now
 	Servers []string     `json:"servers,omitempty"` // where schedulers are found next time
 }

@@ -36,6 +36,11 @@ func (s *State) Leads(n *Node) bool {
 // MayLeadSoon says that a node waits for the leader's lease: its MDM is master, and the lease of the former one has yet to run out.
 func MayLeadSoon(s *State, n *Node) bool { return mayLead(s, n) && !s.Leads(n) }
 
+// NoLead says to a manager that nobody leads: the master may have died, and a node at rest would look at its own MDM only a minute later.
+func NoLead(s *State, n *Node) bool {
+	return s.Cluster.SystemID != "" && s.Role(n) == api.RoleManager && !(s.Leases.Leader != "" && s.Now.Before(s.Leases.LeaderUntil))
+}
+
 // Disruption grants or takes back the one right to interrupt a node. There is no timeout: its holder may be rebooting. It comes back on
 // evidence, when the holder reports that it is Ready and wants it no more, or by an operator.
 func Disruption(s *State, n *Node) (l Leases, why string) {

@@ -182,7 +182,8 @@ func Awaited(s *State, n *Node) bool {
 	case n.Report == nil, !s.current(n), !n.Report.Ready, !passed(n.Report):
 		return true
 	}
-	return s.Role(n).MDM() && !s.Cluster.Open(api.GatePoolReady)
+	// A manager may have to take over at any moment.
+	return s.Role(n) == api.RoleManager || s.Role(n).MDM() && !s.Cluster.Open(api.GatePoolReady)
 }
 
 // Ready says whether a node is what it should be, by a report that is neither old nor for an older spec.

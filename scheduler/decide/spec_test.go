@@ -160,6 +160,12 @@ func TestAwaited(t *testing.T) {
 	assert.True(t, decide.Awaited(&b.State, b.Nodes["id1"]), "leads")
 	assert.True(t, decide.Awaited(&b.State, b.Nodes["id2"]), "a claim stands")
 	assert.False(t, decide.Awaited(&b.State, b.Nodes["id4"]), "at rest")
+	b.Nodes["id2"].Claims = nil
+	assert.True(t, decide.Awaited(&b.State, b.Nodes["id2"]), "a manager may have to take over")
+	assert.False(t, decide.NoLead(&b.State, b.Nodes["id2"]))
+	b.Leases.LeaderUntil = b.Now
+	assert.True(t, decide.NoLead(&b.State, b.Nodes["id2"]), "the lease ran out: it looks whether its MDM is master")
+	assert.False(t, decide.NoLead(&b.State, b.Nodes["id4"]))
 	b.Nodes["id4"].Report.Conditions[0].Generation--
 	assert.True(t, decide.Awaited(&b.State, b.Nodes["id4"]), "it took the new orders, and has yet to look what they change")
 	b.with(4, stale)

@@ -85,6 +85,7 @@ func TestCluster(t *testing.T) {
 	step("the master MDM's node stops", masterStops)
 	step("a node is cut off", nodeCutOff)
 	step("the scheduler is away for a minute", schedulerAway)
+	step("no secret is where others could find it", noSecrets)
 	step("nothing is there twice and no refused disk changed", func(t *testing.T, s *cases.Stand) {
 		require.NoError(t, s.NothingTwice(t.Context()))
 		require.NoError(t, s.UntouchedDisks())

@@ -1,6 +1,10 @@
 package scheduler_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +16,7 @@ import (
 
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/scheduler/client"
+	"scaleio-framework/scheduler/trust"
 )
 
 // joined is a placed bench whose first node has joined; the test speaks for it.
@@ -137,4 +142,44 @@ func TestReadyz_tellsStrangersNoReason(t *testing.T) {
 	status, body = b.get(c, api.PathReadyz, "read")
 	assert.Equal(t, 503, status)
 	assert.Contains(t, body, "master-1")
+}
+
+// A certificate that names this very cluster and node, by another authority; and the right authority's for another use or time.
+func TestReport_certificatesOfOthers(t *testing.T) {
+	b, n, _ := joined(t)
+	block, _ := pem.Decode([]byte(n.csr()))
+	csr, err := x509.ParseCertificateRequest(block.Bytes)
+	require.NoError(t, err)
+	record, err := trust.NewRecord(n.env[api.EnvCluster], time.Now())
+	require.NoError(t, err)
+	other, err := record.Open()
+	require.NoError(t, err)
+	record = trust.Record{}
+	all, err := b.options.Store.List(t.Context(), "authority")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(all[0].Value, &record))
+	mine, err := record.Open()
+	require.NoError(t, err)
+	sign := func(a *trust.Authority, at time.Time) *tls.Certificate {
+		text, err := a.Node(n.id, csr, at)
+		require.NoError(t, err)
+		block, _ := pem.Decode([]byte(text))
+		return &tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: n.key}
+	}
+	server, err := mine.Server(nil, time.Now())
+	require.NoError(t, err)
+	for name, cert := range map[string]*tls.Certificate{
+		"another authority's": sign(other, time.Now()), "expired": sign(mine, time.Now().Add(-trust.CertificateLife-time.Hour)), "the scheduler's own": &server,
+	} {
+		c, err := (&node{env: n.env, cert: cert}).client()
+		require.NoError(t, err)
+		_, err = c.Report(t.Context(), n.report())
+		var answered *api.Error
+		require.Error(t, err, name)
+		assert.False(t, errors.As(err, &answered), "%s: the handshake fails: %v", name, err)
+	}
+	c, err := (&node{env: n.env, cert: sign(mine, time.Now())}).client()
+	require.NoError(t, err)
+	_, err = c.Report(t.Context(), n.report())
+	require.NoError(t, err, "the test can tell")
 }

@@ -90,25 +90,24 @@ func (s *Stand) ReadElsewhere(ctx context.Context, app App) error {
 // ReadWithin starts the reading task again when it fails, as Marathon would: it
 // may come while the cluster is still electing its next master.
 func (s *Stand) ReadWithin(ctx context.Context, app App, reader *nodes.Node, limit time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %v", limit))
-	defer cancel()
-	return Eventually(ctx, func(ctx context.Context) error {
-		err := s.Read(ctx, app, reader)
-		if err != nil {
-			s.log.Info("the task failed and is started again", "err", err)
-		}
-		return err
-	})
+	return s.retried(ctx, limit, func(ctx context.Context) error { return s.Read(ctx, app, reader) })
 }
 
 // WriteWithin starts the writing task again when it fails.
 func (s *Stand) WriteWithin(ctx context.Context, app App, limit time.Duration) error {
+	return s.retried(ctx, limit, func(ctx context.Context) error { return s.Write(ctx, app) })
+}
+
+// retried says once why a task failed, however often it fails for that.
+func (s *Stand) retried(ctx context.Context, limit time.Duration, run func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %v", limit))
 	defer cancel()
+	said := ""
 	return Eventually(ctx, func(ctx context.Context) error {
-		err := s.Write(ctx, app)
-		if err != nil {
-			s.log.Info("the task failed and is started again", "err", err)
+		err := run(ctx)
+		if err != nil && err.Error() != said {
+			said = err.Error()
+			s.log.Info("the task failed and is started again until it runs", "err", err)
 		}
 		return err
 	})

@@ -15,8 +15,8 @@ const (
 	maxWitness     = 64
 	maxAddresses   = 32
 	maxCertificate = 12 << 10 // of two gateways and three MDMs it goes into the cluster's record
-	maxDisks       = 400
-	maxDiskID      = 128
+	maxDiskID      = 512      // of at most 64 claims of a node
+	maxApproved    = 50_000   // of all that was ever approved of a node
 )
 
 func checkIdentity(id api.Identity) error {
@@ -30,8 +30,8 @@ func checkReport(r *api.Report) error {
 	if err := checkIdentity(r.Node); err != nil {
 		return err
 	}
-	if len(r.Addresses) > maxAddresses || len(r.Disks) > maxDisks || encoded(r.Version.Cluster) > maxWitness {
-		return api.Errorf(api.CodeInvalid, "too many addresses or disks, or no UUID of a cluster")
+	if len(r.Addresses) > maxAddresses || encoded(r.Version.Cluster) > maxWitness {
+		return api.Errorf(api.CodeInvalid, "too many addresses, or no UUID of a cluster")
 	}
 	for _, a := range r.Addresses {
 		if ip, err := netip.ParseAddr(a); err != nil || ip.Zone() != "" {

@@ -128,8 +128,8 @@ func (b *brain) Approve(ctx context.Context, r api.ApproveRequest) error {
 		if err != nil {
 			return api.Errorf(api.CodeNotFound, "%v", err)
 		}
-		if len(approved) > maxDisks {
-			return api.Errorf(api.CodeInvalid, "more than %d disks of %s would be approved", maxDisks, n.Name)
+		if encoded(strings.Join(approved, `","`)) > maxApproved {
+			return api.Errorf(api.CodeInvalid, "more disks of %s would be approved than can be remembered", n.Name)
 		}
 		n.Approved = approved
 		b.touchNode(n)

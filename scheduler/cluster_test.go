@@ -379,3 +379,28 @@ func TestCluster_taskComesBackUnderANewMesosAgent(t *testing.T) {
 	b.start()
 	b.until("ready after a restart", ready)
 }
+
+// A node whose first task failed is awaited: the others being Ready doesn't make the cluster so.
+func TestCluster_isntReadyWhileAFirstTaskIsToComeAgain(t *testing.T) {
+	b := newBench(t)
+	late := b.nodes[4]
+	late.idle = true
+	b.start()
+	b.until("the others are Ready", func(s api.ClusterStatus) bool {
+		count := 0
+		for _, n := range s.Nodes {
+			if n.Ready {
+				count++
+			}
+		}
+		return count == 4
+	})
+	b.mesos.failing <- "agent-" + late.id
+	s := b.until("it failed", func(s api.ClusterStatus) bool { return line(s, late.host).Task == "TASK_FAILED" })
+	assert.False(t, s.Ready)
+	late.mu.Lock()
+	late.idle = false
+	late.mu.Unlock()
+	b.ahead.Add(int64(3 * time.Second)) // the back-off
+	assert.Equal(t, wanted, b.end(b.until("ready", ready)))
+}

@@ -26,6 +26,11 @@ func (b *brain) Status() api.ClusterStatus {
 		}
 	}
 	status.Nodes = append(status.Nodes, b.unjoined()...)
+	for id, p := range b.agents { // whose first task failed and is started again is no node yet, but will be
+		if b.owners[id] == nil && p.State.Ended() && s.Now.Before(p.NotBefore.Add(calmAfter)) {
+			status.Ready = false
+		}
+	}
 	if b.connection != nil {
 		status.Waiting = join(fmt.Sprintf("Mesos (%v)", b.connection), status.Waiting)
 	}

@@ -74,14 +74,14 @@ func showDetected(w io.Writer, seen Detected) error {
 		verdict = "not supported: " + seen.Platform.Reason
 	}
 	fmt.Fprintf(w, "platform   %s, kernel %s, %s (%s)\n", seen.Platform.Pretty, seen.Platform.Kernel, seen.Platform.Arch, verdict)
-	fmt.Fprintf(w, "evidence   %s\n", seen.Evidence)
+	fmt.Fprintf(w, "evidence   %s\n", plain(seen.Evidence))
 	fmt.Fprintf(w, "machine    %s, addresses %v\n", seen.MachineID, seen.Addresses)
 	if seen.MDM != nil && seen.MDM.Installed {
 		fmt.Fprintf(w, "mdm        in a cluster: %t %s, master: %t\n", seen.MDM.InCluster, seen.MDM.SystemID, seen.MDM.Master)
 	}
 	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for _, d := range seen.Disks {
-		fmt.Fprintf(table, "%s\t%d GB\t%s\t%s\t%s\t%s\n", d.Path, d.SizeBytes/1e9, d.State, d.Reason, d.ID, d.Message)
+		fmt.Fprintf(table, "%s\t%d GB\t%s\t%s\t%s\t%s\n", d.Path, d.SizeBytes/1e9, d.State, d.Reason, plain(d.ID), plain(d.Message))
 	}
 	return table.Flush()
 }

@@ -69,19 +69,19 @@ func show(w io.Writer, local agent.Local, colour bool) error {
 	if role == "" {
 		role = "undecided"
 	}
-	fmt.Fprintf(w, "node %s (%s)  role %s  generation %d  leader %t  scheduler %s\n", local.Node.Hostname, local.Node.ID, role, local.Generation, local.Leader, local.Scheduler)
+	fmt.Fprintf(w, "node %s (%s)  role %s  generation %d  leader %t  scheduler %s\n", local.Node.Hostname, local.Node.ID, role, local.Generation, local.Leader, plain(local.Scheduler))
 	if local.Held != "" {
-		fmt.Fprintf(w, "HELD %s: nothing is changed\n", local.Held)
+		fmt.Fprintf(w, "HELD %s: nothing is changed\n", plain(local.Held))
 	}
 	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for _, c := range append(local.Conditions, local.Leading...) {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Type, c.Reason, paint(c.Status), c.Message)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Type, c.Reason, paint(c.Status), plain(c.Message))
 	}
 	for _, d := range local.Disks {
-		fmt.Fprintf(table, "disk %s\t%s\t%s\t%s %s\n", d.Path, d.State, d.Reason, d.ID, d.Message)
+		fmt.Fprintf(table, "disk %s\t%s\t%s\t%s %s\n", d.Path, d.State, d.Reason, plain(d.ID), plain(d.Message))
 	}
 	for _, i := range local.Intents {
-		fmt.Fprintf(table, "intent %s\t%s\t\tsince %s\n", i.Kind, i.Subject, i.Since.Format("2006-01-02 15:04:05"))
+		fmt.Fprintf(table, "intent %s\t%s\t\tsince %s\n", i.Kind, plain(i.Subject), i.Since.Format("2006-01-02 15:04:05"))
 	}
 	return table.Flush()
 }

@@ -108,9 +108,9 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), kept: kept}
 	a.Identity.AgentUUID = kept.AgentUUID
 	a.keys = &Keys{files: o.Files}
-	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now}
-	a.node = &step.Reconciler{Log: o.Log, Held: a.brake.Held, Reached: o.Reached, Changed: a.progress}
-	a.lead = &step.Reconciler{Log: o.Log.With("duty", "leader"), Held: a.brake.Held, Reached: o.Reached}
+	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now, shown: a.answered}
+	a.node = &step.Reconciler{Log: o.Log, Held: a.brake.Held, Guard: a.brake.guard, Reached: o.Reached, Changed: a.progress}
+	a.lead = &step.Reconciler{Log: o.Log.With("duty", "leader"), Held: a.brake.Held, Guard: a.brake.guard, Reached: o.Reached}
 	if a.PassEvery == 0 {
 		a.PassEvery = time.Minute
 	}
@@ -140,6 +140,13 @@ func (a *Agent) hold() *api.Hold {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.kept.Hold
+}
+
+// answered is when the report was sent that the scheduler answered last.
+func (a *Agent) answered() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.answer.at
 }
 
 func (a *Agent) spec() *api.NodeSpec {

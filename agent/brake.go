@@ -20,7 +20,11 @@ type brake struct {
 	files installer.Files
 	hold  func() *api.Hold
 	now   func() time.Time
+	shown func() time.Time // when the scheduler answered last; nil = never
 }
+
+// stillShown is how long after an answer that carried a hold the hold stands, whatever this machine's clock says of its end.
+const stillShown = 3 * api.RestPoll
 
 // Held says whether, and for what.
 func (b *brake) Held() (reason string, held bool) {
@@ -34,10 +38,18 @@ func (b *brake) Held() (reason string, held bool) {
 	case !errors.Is(err, platform.ErrNotFound):
 		return "reading " + HoldFile + ": " + err.Error(), true // can't tell: safe before clever
 	}
-	if h := b.hold(); h != nil && (h.Until.IsZero() || b.now().Before(h.Until)) {
+	if h := b.hold(); h != nil && (h.Until.IsZero() || b.now().Before(h.Until) || b.isShown()) {
 		return "by " + h.Author + ": " + h.Reason, true
 	}
 	return "", false
+}
+
+func (b *brake) isShown() bool {
+	if b.shown == nil {
+		return false
+	}
+	at := b.shown()
+	return !at.IsZero() && time.Since(at) < stillShown
 }
 
 // guard gives a context that ends, with step.ErrHeld as its cause, when the brake is put on. Only acts run under it.

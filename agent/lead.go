@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"scaleio-framework/agent/leader"
+	"scaleio-framework/installer"
 	"scaleio-framework/installer/step"
 	"scaleio-framework/scheduler/api"
 )
@@ -56,13 +57,7 @@ func (a *Agent) leadOnce(ctx context.Context) time.Duration {
 	default:
 		a.Log.Debug("the leader can't see the cluster yet", "err", err)
 	}
-	guarded := ctx
-	if _, held := a.brake.Held(); !held {
-		var release context.CancelFunc
-		guarded, release = a.brake.guard(ctx)
-		defer release()
-	}
-	result := a.lead.Pass(guarded, a.Leader.Plan(in), in.Spec.Gates, in.Spec.Version.Generation)
+	result := a.lead.Pass(ctx, a.Leader.Plan(in), in.Spec.Gates, in.Spec.Version.Generation)
 	if result.Acted {
 		if view, err = a.Leader.View(ctx, in); err != nil {
 			view = nil
@@ -99,7 +94,10 @@ func (a *Agent) duty() (leader.Input, bool) {
 	if spec == nil || spec.Cluster == nil || a.answer.secrets.Admin.Empty() {
 		return leader.Input{}, false
 	}
-	return leader.Input{Spec: *spec, Secrets: a.answer.secrets, Received: a.answer.at, Guard: a.mayAct}, true
+	if _, err := a.Steps.Plan(installer.Input{Spec: *spec, Leases: a.leases}); err != nil {
+		return leader.Input{}, false // a spec that this version doesn't understand is followed in no part
+	}
+	return leader.Input{Spec: *spec, Secrets: a.answer.secrets, Received: a.answer.at, Guard: a.mayAct, Latest: a.duty}, true
 }
 
 // mayAct is asked before each mutating call: enough of the lease must be left for the call's whole time. That the local MDM is master the leader asks itself.

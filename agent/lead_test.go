@@ -105,3 +105,38 @@ func TestLead_withoutAViewNothingIsReported(t *testing.T) {
 	a.leadOnce(t.Context())
 	assert.Nil(t, a.report().Cluster)
 }
+
+// The spec in hand may be minutes old by the time of a call: what is wanted is read again before each.
+func TestLead_wantedStateIsReadAgain(t *testing.T) {
+	a := leading(t, &fakeLeader{}, api.LeaderLeaseTTL)
+	in, ok := a.duty()
+	require.True(t, ok)
+	answer := answerOf(2)
+	answer.Spec.Cluster = &api.ClusterSpec{StoragePool: "other"}
+	answer.Secrets.Admin = api.NewSecret("x")
+	answer.Leases = []api.Lease{{Name: api.LeaseLeader, TTLMS: 15_000}}
+	_, err := a.take(answer, time.Now())
+	require.NoError(t, err)
+	now, ok := in.Latest()
+	require.True(t, ok)
+	assert.Equal(t, "other", now.Spec.Cluster.StoragePool)
+	answer.Leases = nil
+	_, err = a.take(answer, time.Now())
+	require.NoError(t, err)
+	_, ok = in.Latest()
+	assert.False(t, ok)
+}
+
+// An unknown role, step or gate: nothing is done, also not for the cluster.
+func TestLead_notByASpecItDoesntUnderstand(t *testing.T) {
+	f := &fakeLeader{}
+	a := leading(t, f, api.LeaderLeaseTTL)
+	answer := answerOf(2)
+	answer.Spec.Role, answer.Spec.Cluster = "conductor", &api.ClusterSpec{}
+	answer.Secrets.Admin = api.NewSecret("x")
+	answer.Leases = []api.Lease{{Name: api.LeaseLeader, TTLMS: 15_000}}
+	_, err := a.take(answer, time.Now())
+	require.NoError(t, err)
+	a.leadOnce(t.Context())
+	assert.Zero(t, f.applied)
+}

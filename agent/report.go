@@ -11,6 +11,7 @@ const awayAfter = 2 * time.Minute
 
 // report says everything that was seen last.
 func (a *Agent) report() api.Report {
+	reason, held := a.brake.Held()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.seen
@@ -21,6 +22,14 @@ func (a *Agent) report() api.Report {
 	}
 	if a.kept.Spec != nil {
 		r.Version = a.kept.Spec.Version
+	}
+	if held { // the file here is the scheduler's to know too: another node's leader would go on with what this one prepared
+		r.Conditions = append(r.Conditions, api.Condition{Type: api.ConditionHeld, Status: api.True, Reason: api.ReasonHeld, Message: reason, Generation: r.Version.Generation})
+		for i := range r.Disks {
+			if d := &r.Disks[i]; d.State == api.DiskPrepared {
+				d.State, d.PreparedAgeMS, d.Message = api.DiskClaimed, 0, "claimed by the leader; not given while this node is held"
+			}
+		}
 	}
 	if s.view != nil {
 		if _, leading := a.leases.Left(api.LeaseLeader); leading {

@@ -147,11 +147,19 @@ func (d *duty) Apply(ctx context.Context) error {
 		}
 		acted := false
 		for _, act := range acts {
-			if !act.doable() || d.many && d.lead.isDeferred(act) != nil {
+			if !d.may(act) {
+				continue
+			}
+			now, err := d.again(ctx, act)
+			if err != nil {
+				return err
+			}
+			if now == nil {
+				d.lead.log.Info("not wanted any more", "act", act.Kind, "subject", act.Subject)
 				continue
 			}
 			acted = true
-			if err := d.do(ctx, act); err != nil {
+			if err := d.do(ctx, *now); err != nil {
 				return err
 			}
 		}
@@ -160,6 +168,35 @@ func (d *duty) Apply(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (d *duty) may(act Act) bool {
+	return act.doable() && !(d.many && d.lead.isDeferred(act) != nil)
+}
+
+// errNotLeading: the right to lead was lost since the pass began.
+var errNotLeading = errors.New("this node doesn't lead any more")
+
+// again gives the act as it stands now, or nil if it isn't to be done any more. What is wanted is read again before each change: a disk may have been
+// refused since, a node put under the brake; and what is there is looked at again after each.
+func (d *duty) again(ctx context.Context, act Act) (*Act, error) {
+	if d.in.Latest != nil {
+		in, leading := d.in.Latest()
+		if !leading {
+			return nil, errNotLeading
+		}
+		d.in = in
+	}
+	acts, err := d.diff(ctx, d.lead, d.in)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range acts {
+		if a.key() == act.key() && d.may(a) {
+			return &a, nil
+		}
+	}
+	return nil, nil
 }
 
 // do one act. Whatever the answer was, the system is looked at again: a lost answer may have been a yes, an "already exists" may be another's.

@@ -59,6 +59,7 @@ type Input struct {
 	Secrets  api.Secrets
 	Received time.Time // when the ages in Spec were right; the zero time is now
 	Guard    Guard
+	Latest   func() (in Input, leading bool) // what is wanted by now: read again before each change; nil = this Input stands
 }
 
 func (in Input) admin() scaleio.Credentials {

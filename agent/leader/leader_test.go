@@ -331,3 +331,31 @@ func TestLeader_withoutAClusterSpecNothingIsWanted(t *testing.T) {
 	in.Spec.Cluster = nil
 	assert.Empty(t, w.leader().Plan(in))
 }
+
+// While the first disks are added the others may be refused, held or renamed by their nodes: an act that nobody wants any more isn't done.
+func TestLeader_readsWhatIsWantedBeforeEachChange(t *testing.T) {
+	w := newWorld()
+	w.converge(t, w.input())
+	w.objects.Devices = nil
+	in := w.input()
+	latest := w.input()
+	latest.Spec.Cluster.Disks[1].State = api.DiskClaimed
+	latest.Spec.Cluster.Disks[2].Path = "/dev/xvdz"
+	leading := true
+	in.Latest = func() (leader.Input, bool) { return latest, leading }
+	latest.Latest = in.Latest
+	l := w.leader()
+	r := &step.Reconciler{Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	r.Pass(t.Context(), l.Plan(in), in.Spec.Gates, 1)
+	var paths []string
+	for _, d := range w.objects.Devices {
+		paths = append(paths, d.Name+" "+d.CurrentPath)
+	}
+	assert.Equal(t, []string{"vol-1 /dev/xvdf", "vol-3 /dev/xvdz"}, paths)
+
+	leading = false
+	w.objects.Devices, w.calls = nil, nil
+	l = w.leader()
+	r.Pass(t.Context(), l.Plan(in), in.Spec.Gates, 2)
+	assert.Empty(t, w.calls)
+}

@@ -320,3 +320,46 @@ func TestServeStorage(t *testing.T) {
 		})
 	}
 }
+
+// A disk that was filled after it was offered: the claim ends with its refusal, and the disk isn't offered again on the look from before.
+func TestHandOver_refusedClaimIsNotOfferedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		n.Disks.Attach(emptyDisk())
+		i := n.Installer()
+		require.Equal(t, api.DiskOffered, diskOf(t, i, n, disk1).State)
+		n.Disks.Refuse("/dev/sdb", notEmpty)
+		n.Spec.Claims = []api.DiskClaim{{Disk: disk1, SizeBytes: 120 << 30}}
+		require.NoError(t, in(t, i, n, "hand-over-disks").Apply(t.Context()))
+		require.Equal(t, api.DiskRefused, diskOf(t, i, n, disk1).State)
+		n.Spec.Claims = nil // the scheduler settled it
+		assert.Equal(t, api.DiskRefused, diskOf(t, i, n, disk1).State)
+
+		n.Disks.Refuse("/dev/sdb") // wiped by a person
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, api.DiskOffered, diskOf(t, i, n, disk1).State)
+		n.Spec.Claims = []api.DiskClaim{{Disk: disk1, SizeBytes: 120 << 30}}
+		require.NoError(t, in(t, i, n, "hand-over-disks").Apply(t.Context()))
+		assert.Equal(t, api.DiskPrepared, diskOf(t, i, n, disk1).State, "the refusal of the last claim isn't this one's")
+	})
+}
+
+// Something held a prepared disk open for a moment: that isn't the leader's doing, and no person has to come for it.
+func TestHandOver_aPassingRefusalHeals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		n.Disks.Attach(emptyDisk())
+		n.Spec.Claims = []api.DiskClaim{{Disk: disk1, SizeBytes: 120 << 30}}
+		i := n.Installer()
+		require.NoError(t, in(t, i, n, "hand-over-disks").Apply(t.Context()))
+		n.Disks.Refuse("/dev/sdb", block.Refusal{Reason: block.ReasonInUse, Message: "open in process 7 (systemd-udevd)"})
+		time.Sleep(api.PreparedTTL)
+		require.NoError(t, in(t, i, n, "hand-over-disks").Apply(t.Context()))
+		require.Equal(t, "BeingAdded", diskOf(t, i, n, disk1).Reason)
+		n.Disks.Refuse("/dev/sdb")
+		time.Sleep(api.PreparedTTL)
+		require.Equal(t, step.Needed, look(t, i, n, "hand-over-disks").Verdict)
+		require.NoError(t, in(t, i, n, "hand-over-disks").Apply(t.Context()))
+		assert.Equal(t, api.DiskPrepared, diskOf(t, i, n, disk1).State)
+	})
+}

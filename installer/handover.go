@@ -43,7 +43,7 @@ type survey struct {
 }
 
 type inspection struct {
-	at       time.Time // before the reading began
+	at       time.Time
 	refusals []block.Refusal
 }
 
@@ -112,6 +112,9 @@ func (s *survey) judge(ctx context.Context, o *orders, d *surveyed) error {
 		s.judgeClaimed(d)
 		return nil
 	}
+	if d.intent == nil {
+		delete(s.verified, d.ID) // of a claim that is over: the next one begins anew
+	}
 	seen, err := s.inspect(ctx, d.at, o.diskRules())
 	if ctx.Err() != nil {
 		return err
@@ -137,10 +140,10 @@ func (s *survey) judgeClaimed(d *surveyed) {
 	seen, ok := s.verified[d.ID]
 	age := s.now().Sub(seen.at)
 	switch {
-	case ok && len(seen.refusals) > 0 && d.intent != nil && d.handOver.Prepared:
+	case ok && len(seen.refusals) > 0 && d.intent != nil && d.handOver.Prepared && age < api.PreparedTTL: // later it is read again: it may have been udev's probing
 		d.State, d.Reason = api.DiskClaimed, reasonBeingAdded
 		d.refusals, d.Message = seen.refusals, "it was prepared and is no longer empty: the leader's next view tells whether it added it ("+messages(seen.refusals)+")"
-	case ok && len(seen.refusals) > 0:
+	case ok && len(seen.refusals) > 0 && !(d.intent != nil && d.handOver.Prepared):
 		d.State, d.Reason = api.DiskRefused, seen.refusals[0].Reason
 		d.refusals, d.Message = seen.refusals, "claimed, and not given: "+messages(seen.refusals)
 	case ok && d.intent != nil && d.handOver.Prepared && age < api.PreparedTTL:
@@ -249,11 +252,12 @@ func (s *survey) prepare(ctx context.Context, o *orders, d surveyed) error {
 			return err
 		}
 	}
-	seen := inspection{at: s.now()}
+	var seen inspection
 	var err error
 	if seen.refusals, err = s.disks.Inspect(ctx, d.at, o.diskRules()); err != nil {
 		return fmt.Errorf("verifying disk %s (%s) before handing it over: %w", d.ID, d.Path, err)
 	}
+	seen.at = s.now() // thousands of reads take a spinning disk longer than a verification is valid; nobody could mount it meanwhile, it was open exclusively
 	if len(seen.refusals) == 0 {
 		if err := s.intents.put(intentHandOverDisk, d.ID, handOver{SizeBytes: d.SizeBytes, Prepared: true}); err != nil {
 			return err
@@ -267,6 +271,7 @@ func (s *survey) prepare(ctx context.Context, o *orders, d surveyed) error {
 		s.verified = map[string]inspection{}
 	}
 	s.verified[d.ID] = seen
+	clear(s.read) // what was kept about it is older
 	return nil
 }
 

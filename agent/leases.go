@@ -13,7 +13,12 @@ type leases struct {
 	mu     sync.Mutex
 	until  map[api.LeaseName]time.Time // zero time: no timeout
 	wanted map[api.LeaseName]bool
+	heard  time.Time
 }
+
+// wordLife is how long after an answer a lease without timeout may be used to begin something: the scheduler judges the storage anew with each answer,
+// and whoever waits for that is answered at least every LongPollLimit.
+const wordLife = api.LongPollLimit + 5*time.Second
 
 // Left tells how long a lease may still be used; 0 and true = without end.
 func (l *leases) Left(name api.LeaseName) (time.Duration, bool) {
@@ -24,7 +29,7 @@ func (l *leases) Left(name api.LeaseName) (time.Duration, bool) {
 		return 0, false
 	}
 	if until.IsZero() {
-		return 0, true // without end
+		return 0, time.Since(l.heard) < wordLife // without end, as long as the scheduler says so
 	}
 	left := time.Until(until)
 	return left, left > 0
@@ -61,7 +66,7 @@ func (l *leases) wants() (names []api.LeaseName) {
 func (l *leases) granted(sent time.Time, grants []api.Lease) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.until = map[api.LeaseName]time.Time{}
+	l.until, l.heard = map[api.LeaseName]time.Time{}, time.Now()
 	for _, g := range grants {
 		if g.TTLMS == 0 {
 			l.until[g.Name] = time.Time{}

@@ -75,6 +75,13 @@ func TestLeases_endOnTheHoldersClock(t *testing.T) {
 		l.granted(time.Now(), nil)
 		_, held = l.Left(api.LeaseDisruption)
 		assert.False(t, held, "what an answer doesn't grant is lost")
+
+		l.granted(time.Now(), []api.Lease{{Name: api.LeaseDisruption}})
+		_, held = l.Left(api.LeaseDisruption)
+		assert.True(t, held)
+		time.Sleep(time.Minute)
+		_, held = l.Left(api.LeaseDisruption)
+		assert.False(t, held, "the scheduler is away: nobody says any more that the storage can do without this node")
 	})
 }
 

@@ -44,7 +44,7 @@ func (b *brain) Report(ctx context.Context, c server.Caller, r api.Report) (api.
 	now := b.Now()
 	p := &pending{ctx: ctx, node: c.Node, seen: r.Seen, received: now, reply: make(chan api.Answer, 1)}
 	p.until = now.Add(min(time.Duration(max(r.WaitMS, 0))*time.Millisecond, api.LongPollLimit))
-	e := &event{report: p, done: make(chan struct{}), apply: func() error { return b.heard(c.Node, &r, view, raw) }}
+	e := &event{report: p, done: make(chan struct{}), apply: func() error { return b.heard(c.Node, now, &r, view, raw) }}
 	if err := b.submit(ctx, e); err != nil {
 		return api.Answer{}, err
 	}
@@ -83,8 +83,8 @@ func trim(r *api.Report) (raw []byte, view *api.ClusterView, err error) {
 	return raw, view, err
 }
 
-// heard applies a report.
-func (b *brain) heard(id string, r *api.Report, view *api.ClusterView, raw []byte) error {
+// heard applies a report. Ages in it count from when it came, not from when its turn came.
+func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.ClusterView, raw []byte) error {
 	n := b.state.Nodes[id]
 	if n == nil {
 		return api.Errorf(api.CodeUnauthorized, "node %s isn't known", id)
@@ -93,8 +93,13 @@ func (b *brain) heard(id string, r *api.Report, view *api.ClusterView, raw []byt
 		b.once(n, "ForeignCluster", "it belongs to cluster %s, so it isn't taken", r.Version.Cluster)
 		return api.Errorf(api.CodeForbidden, "node %s belongs to cluster %s, not to this one", n.Name, r.Version.Cluster)
 	}
+	if ours := b.state.Version(n); ours.Before(r.Version) { // we store before we tell, so nobody can have heard more than we know
+		b.once(n, "StoreIsOlder", "it follows orders (epoch %d, generation %d) that this scheduler doesn't know of (its own: %d, %d): its state was restored from "+
+			"a backup? Start it once with --adopt", r.Version.Epoch, r.Version.Generation, ours.Epoch, ours.Generation)
+		return api.Errorf(api.CodeForbidden, "node %s follows newer orders than this scheduler's store holds: was it restored? start it once with --adopt", n.Name)
+	}
 	before := n.Report
-	n.Report, n.SeenAt = r, b.state.Now
+	n.Report, n.SeenAt = r, received
 	if !r.Time.IsZero() {
 		n.Skew = r.Time.Sub(b.state.Now).Round(time.Second)
 	}
@@ -111,14 +116,14 @@ func (b *brain) heard(id string, r *api.Report, view *api.ClusterView, raw []byt
 		b.touchNode(n)
 	}
 	if view != nil && b.state.Leads(n) {
-		b.viewed(n, view)
+		b.viewed(n, received, view)
 	}
 	return nil
 }
 
 // viewed takes what the leader sees, and the claims that it makes.
-func (b *brain) viewed(n *decide.Node, view *api.ClusterView) {
-	b.state.View = &decide.View{ClusterView: view, From: n.ID, At: b.state.Now.Add(-time.Duration(view.AgeMS) * time.Millisecond)}
+func (b *brain) viewed(n *decide.Node, received time.Time, view *api.ClusterView) {
+	b.state.View = &decide.View{ClusterView: view, From: n.ID, At: received.Add(-time.Duration(view.AgeMS) * time.Millisecond)}
 	claims, refused := decide.Claims(&b.state, view)
 	for id, all := range claims {
 		owner := b.state.Nodes[id]
@@ -223,7 +228,7 @@ func (b *brain) answer(n *decide.Node) api.Answer {
 	if b.state.Leads(n) {
 		a.Leases = append(a.Leases, api.Lease{Name: api.LeaseLeader, TTLMS: api.LeaderLeaseTTL.Milliseconds()})
 	}
-	if b.state.Leases.Disruption == n.ID {
+	if decide.MayInterrupt(&b.state, n) {
 		a.Leases = append(a.Leases, api.Lease{Name: api.LeaseDisruption})
 	}
 	a.ETag = decide.ETag(a)

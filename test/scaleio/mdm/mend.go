@@ -197,8 +197,10 @@ func (o *office) refillVolume(ctx context.Context, id string) (bool, error) {
 			break
 		}
 		o.rebuilding.Store(wire.ChunkBytes)
-		_, err = askSDS(ctx, s.address(to.SDS), copyTimeout, wire.SDSRequest{Op: "copy-chunk", System: s.System.ID, SDS: to.SDS, Volume: id, Generation: v.Generation,
+		copying, done := o.sdss.whileUp(ctx, from, to)
+		_, err = askSDS(copying, s.address(to.SDS), copyTimeout, wire.SDSRequest{Op: "copy-chunk", System: s.System.ID, SDS: to.SDS, Volume: id, Generation: v.Generation,
 			Device: to.Device, Slot: to.Slot, From: &wire.Copy{SDS: from.SDS, Addr: s.address(from.SDS), Device: from.Device, Slot: from.Slot}})
+		done()
 		o.rebuilding.Store(0)
 		if err != nil {
 			break

@@ -71,6 +71,30 @@ func (w *sdsWatch) lost(sds, device string) bool {
 	return st.judged && (!st.connected || st.devices[device].Error != "")
 }
 
+// whileUp gives a context that ends when a device of these is lost: the volume's writes wait for what is done under it, and an SDS that the
+// network lost answers nothing for as long as one waits.
+func (w *sdsWatch) whileUp(ctx context.Context, copies ...Copy) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		ticker := time.NewTicker(w.office.node.opt.Watch / 4)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			for _, c := range copies {
+				if !w.up(c.SDS, c.Device) {
+					cancel()
+					return
+				}
+			}
+		}
+	}()
+	return ctx, cancel
+}
+
 func (w *sdsWatch) device(sds, device string) (wire.SDSDevice, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -109,7 +109,7 @@ func New(o Options) (*Agent, error) {
 	a.Identity.AgentUUID = kept.AgentUUID
 	a.keys = &Keys{files: o.Files}
 	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now, shown: a.answered}
-	a.node = &step.Reconciler{Log: o.Log, Held: a.brake.Held, Guard: a.brake.guard, Reached: o.Reached, Changed: a.progress}
+	a.node = &step.Reconciler{Log: o.Log, Held: a.mayBegin, Guard: a.brake.guard, Reached: o.Reached, Changed: a.progress}
 	a.lead = &step.Reconciler{Log: o.Log.With("duty", "leader"), Held: a.brake.Held, Guard: a.brake.guard, Reached: o.Reached}
 	if a.PassEvery == 0 {
 		a.PassEvery = time.Minute

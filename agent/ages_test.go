@@ -43,3 +43,15 @@ func TestReport_agesTheViewFromWhenItWasTaken(t *testing.T) {
 		assert.EqualValues(t, 8_000, report.Cluster.AgeMS)
 	})
 }
+
+// One damaged intent, one failing look: the disks are still there.
+func TestObserve_notSeeingDisksIsNotHavingNone(t *testing.T) {
+	var s seen
+	s.observe(observation(api.Disk{ID: "d1", State: api.DiskPrepared}, api.Disk{ID: "d2", State: api.DiskAdopted}), time.Now())
+	s.observe(installer.Observation{DisksUnseen: true}, time.Now())
+	require.Len(t, s.observed.Disks, 2)
+	assert.Equal(t, api.DiskClaimed, s.observed.Disks[0].State, "but nothing is given on an old look")
+	assert.Equal(t, api.DiskAdopted, s.observed.Disks[1].State)
+	s.observe(installer.Observation{}, time.Now())
+	assert.Empty(t, s.observed.Disks)
+}

@@ -156,9 +156,18 @@ func (a *Agent) note(change func(*seen)) {
 
 // observe takes what was seen, unless a look that began later was quicker.
 func (s *seen) observe(o installer.Observation, begun time.Time) {
-	if !begun.Before(s.looked) {
-		s.observed, s.looked = o, begun
+	if begun.Before(s.looked) {
+		return
 	}
+	if o.DisksUnseen { // what was seen last stands, and nothing of it is verified any more
+		o.Disks = append([]api.Disk(nil), s.observed.Disks...)
+		for i := range o.Disks {
+			if d := &o.Disks[i]; d.State == api.DiskPrepared {
+				d.State, d.PreparedAgeMS, d.Message = api.DiskClaimed, 0, "claimed by the leader; couldn't be looked at just now"
+			}
+		}
+	}
+	s.observed, s.looked = o, begun
 }
 
 // digest of all that is worth a report of its own: not ages, not times. That a condition was looked at for a newer spec is: others wait for it.

@@ -363,3 +363,14 @@ func TestHandOver_aPassingRefusalHeals(t *testing.T) {
 		assert.Equal(t, api.DiskPrepared, diskOf(t, i, n, disk1).State)
 	})
 }
+
+// A power cut may leave a record that can't be read: a person is told which, and the node doesn't claim to have no disks.
+func TestHandOver_damagedIntent(t *testing.T) {
+	n := one()
+	n.Disks.Attach(emptyDisk())
+	file := installer.IntentFile("hand-over-disk", disk1)
+	n.Files.Set(file, "", 0o600)
+	_, err := stepOf(t, n, "hand-over-disks").Check(t.Context())
+	require.ErrorContains(t, err, file)
+	assert.True(t, n.Installer().Observe(t.Context(), n.Input()).DisksUnseen)
+}

@@ -18,6 +18,8 @@ type Observation struct {
 	MDM       *api.MDMView
 	Gateway   *api.Gateway
 	Intents   []api.Intent
+
+	DisksUnseen bool // they couldn't be looked at: that isn't the answer "no disks", on which claims would end
 }
 
 // Observe looks and changes nothing.
@@ -37,6 +39,7 @@ func (i *Installer) Observe(ctx context.Context, in Input) Observation {
 		}
 	}
 	if disks, err := i.survey.look(ctx, o); err != nil {
+		seen.DisksUnseen = true
 		i.opts.Log.Warn("looking at disks", "err", err)
 	} else {
 		for _, d := range disks {

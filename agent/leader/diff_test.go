@@ -169,3 +169,19 @@ func TestDiffDevices_nameIsTheIdentity(t *testing.T) {
 	assert.LessOrEqual(t, len(acts[0].Device.Name), scaleio.MaxName)
 	assert.Equal(t, scaleio.NewDevice{SDSID: "s1", PoolID: "p1", Name: scaleio.DeviceName(w.Disks[0].Disk), Path: "/dev/xvdf"}, acts[0].Device)
 }
+
+// An SDS that a person put into maintenance is left alone: no disk is claimed for it, none added.
+func TestDiffDevices_leavesMaintenanceAlone(t *testing.T) {
+	o := built()
+	o.Devices = nil
+	want := objectSpec()
+	acts := diffDevices(want, o)
+	if len(acts) != 1 || !acts[0].doable() || acts[0].Claim == nil {
+		t.Fatalf("without maintenance the disk is added: %+v", acts)
+	}
+	o.SDSs[0].Maintenance = "InMaintenance"
+	acts = diffDevices(want, o)
+	if len(acts) != 1 || acts[0].doable() || acts[0].Claim != nil {
+		t.Fatalf("in maintenance it isn't: %+v", acts)
+	}
+}

@@ -134,7 +134,7 @@ func (l *Leader) showAct(v *api.ClusterView, a Act) {
 
 func showSDS(s scaleio.SDSObject, o scaleio.Objects) api.SDSView {
 	v := api.SDSView{ID: s.ID, Name: s.Name, IPs: s.IPs, FaultSet: o.FaultSetName(s.FaultSetID), Connection: s.Connection, Membership: s.Membership,
-		InMaint: s.Maintenance != "" && s.Maintenance != "NoMaintenance"}
+		InMaint: s.InMaintenance()}
 	for _, d := range o.DevicesOf(s.ID) {
 		v.Devices = append(v.Devices, api.DeviceView{ID: d.ID, Name: d.Name, Path: d.CurrentPath, SizeBytes: d.SizeBytes, State: d.State})
 	}

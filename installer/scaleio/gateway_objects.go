@@ -42,6 +42,11 @@ type SDSObject struct {
 	Maintenance                    string // NoMaintenance, or what it is in
 }
 
+// InMaintenance says whether a person took the SDS out of service for a while.
+func (s SDSObject) InMaintenance() bool {
+	return s.Maintenance != "" && s.Maintenance != "NoMaintenance"
+}
+
 // DeviceObject is one device of an SDS.
 type DeviceObject struct {
 	ID, Name, SDSID, PoolID   string

@@ -77,6 +77,11 @@ func TestCandidates_notOfAHeldNode(t *testing.T) {
 		n.Report.Conditions = append(n.Report.Conditions, api.Condition{Type: api.ConditionHeld, Status: api.True, Generation: 3})
 	})
 	assert.Empty(t, disksOf(b, "id2"), "the file on the node holds as well")
+	for _, n := range decide.Status(&b.State, "").Nodes {
+		if n.Name == "n2" {
+			assert.Equal(t, api.ReasonHeld, n.Reason, "and people see it")
+		}
+	}
 }
 
 func disksOf(b *builder, node string) (all []api.CandidateDisk) {

@@ -103,6 +103,8 @@ func override(s *State, n *Node, line *api.NodeStatus) {
 			n.Domain, n.Moved)
 	case s.Held(n) != nil:
 		set(api.ReasonHeld, "held by %s: %s", s.Held(n).Author, s.Held(n).Reason)
+	case n.Report != nil && holds(n, api.ConditionHeld):
+		set(api.ReasonHeld, "held on the node: %s", condition(n, api.ConditionHeld).Message)
 	case n.Report == nil:
 		set("NotReported", "joined, hasn't reported yet")
 	case n.SeenAt.IsZero():

@@ -22,6 +22,7 @@ const (
 func (a *Agent) link(ctx context.Context) error {
 	retry := firstRetry
 	var scheduler Scheduler
+	a.lookFirst(ctx)
 	for ctx.Err() == nil {
 		var err error
 		if scheduler == nil {
@@ -57,6 +58,19 @@ func (a *Agent) link(ctx context.Context) error {
 		a.pause(ctx, next)
 	}
 	return ctx.Err()
+}
+
+// lookFirst: a restarted agent that reported before it had looked would say that its node has no platform and no disks, and lose role and claims over it.
+func (a *Agent) lookFirst(ctx context.Context) {
+	in, ok := a.input()
+	if !ok {
+		return // a new node: nothing can be lost
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	begun := time.Now()
+	observed := a.observe(ctx, in)
+	a.note(func(s *seen) { s.observe(observed, begun) })
 }
 
 // pause waits, or less if there is something to tell.

@@ -219,3 +219,28 @@ func TestGlances_wakeThePass(t *testing.T) {
 		assert.LessOrEqual(t, time.Since(begun), glanceEvery)
 	})
 }
+
+type sightedSteps struct{ fakeSteps }
+
+func (sightedSteps) Observe(context.Context, installer.Input) installer.Observation {
+	return installer.Observation{Platform: api.Platform{OS: "ubuntu22.04", Supported: true}}
+}
+
+// A restarted agent looks before it speaks: a report without a platform would cost its node the role.
+func TestLink_looksBeforeItsFirstReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, s := testAgent(t), newSigner(t)
+		a.Steps = sightedSteps{}
+		a.Join = s.join
+		a.token(t, "token")
+		_, err := a.take(answerOf(1), time.Now())
+		require.NoError(t, err)
+		f := &fakeScheduler{answer: func(int, api.Report) (api.Answer, error) { return answerOf(1), nil }}
+		linked(t, a, f)
+		time.Sleep(time.Second)
+		require.NotZero(t, f.count())
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		assert.True(t, f.reports[0].Platform.Supported)
+	})
+}

@@ -17,16 +17,18 @@ import (
 // LocalGateway is where the leader finds the gateway of its own node. 443 needs root to listen on, so there it is the gateway.
 const LocalGateway = "https://127.0.0.1:443"
 
-// A GatewayClient speaks to one gateway as one user. goscaleio's client isn't safe for two goroutines (its context is a field, its headers are
-// package variables), so each call holds the lock. Create it once per process and gateway.
+// goscaleioLock is held by each call of any client: goscaleio's headers are variables of its package and its context is a field, so two calls in one process,
+// also through two clients (an old one that still waits, one for another password), would write over each other.
+var goscaleioLock sync.Mutex
+
+// A GatewayClient speaks to one gateway as one user; one call at a time in the whole process.
 type GatewayClient struct {
 	endpoint string
 	as       Credentials
 	systemID string
 	timeout  time.Duration
 
-	mu     sync.Mutex
-	client *goscaleio.Client
+	client *goscaleio.Client // guarded by goscaleioLock
 }
 
 // NewGatewayClient for the system with this id: no other is ever looked at, for goscaleio's search by empty id and name finds any.
@@ -42,8 +44,8 @@ func NewGatewayClient(endpoint, systemID string, as Credentials) (*GatewayClient
 
 // call does something with the client, logged in. goscaleio itself logs in once more on 401 and then gives up; then so do we, until the next call.
 func (g *GatewayClient) call(ctx context.Context, name string, do func(*goscaleio.Client) error) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	goscaleioLock.Lock()
+	defer goscaleioLock.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -264,3 +264,20 @@ func TestCheckLogin(t *testing.T) {
 	_, err = scaleio.CheckLogin(t.Context(), http.DefaultClient, busy.URL, scaleio.Credentials{})
 	assert.Equal(t, scaleio.KindBusy, scaleio.KindOf(err), "an answer that isn't a no is no no")
 }
+
+// goscaleio's headers are variables of its package: two clients in one process must not be in it at once (the race detector tells).
+func TestGateway_twoClientsOfOneProcess(t *testing.T) {
+	var wait sync.WaitGroup
+	for range 2 {
+		_, url := newREST(t)
+		client, err := scaleio.NewGatewayClient(url, "3ef46cbf2aaf5d0f", scaleio.Credentials{User: "admin", Password: secret(password)})
+		require.NoError(t, err)
+		for range 3 {
+			wait.Go(func() {
+				_, err := client.Objects(t.Context())
+				assert.NoError(t, err)
+			})
+		}
+	}
+	wait.Wait()
+}

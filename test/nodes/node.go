@@ -274,6 +274,9 @@ func (n *Node) Stop(ctx context.Context) error {
 // Kill cuts the machine's power.
 func (n *Node) Kill(ctx context.Context) error {
 	if init, err := n.init(); err == nil {
+		if err := abortFUSE(init); err != nil {
+			return fmt.Errorf("cutting the power of %s: %w", n.Name, err)
+		}
 		// Every process of the machine dies with its init. systemd-nspawn and the
 		// keeper then end by themselves, each reaped by its parent.
 		_ = unix.Kill(init, unix.SIGKILL)

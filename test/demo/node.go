@@ -36,7 +36,7 @@ func nodeCommands() []*cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := syscall.Exec("/usr/bin/nsenter", line, os.Environ()); err != nil {
+			if err := syscall.Exec(line[0], line, os.Environ()); err != nil {
 				return fmt.Errorf("entering %s: %w", n.Name, err)
 			}
 			return nil

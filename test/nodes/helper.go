@@ -18,6 +18,7 @@ const (
 	verbRunNode    = "run-node"
 	verbServeFiles = "serve-files"
 	verbForward    = "forward"
+	verbEnter      = "enter"
 )
 
 // RunHelper must be the first thing that a program using this package calls: it
@@ -34,6 +35,8 @@ func RunHelper() {
 		run = serveFiles
 	case verbForward:
 		run = forward
+	case verbEnter:
+		run = enter
 	default:
 		return
 	}

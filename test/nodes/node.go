@@ -208,17 +208,6 @@ func (n *Node) init() (int, error) {
 	return 0, fmt.Errorf("finding the init process of %s: it doesn't run", n.Name)
 }
 
-// Shell is the command line, for the host, that runs argv on the node.
-func (n *Node) Shell(argv ...string) ([]string, error) {
-	init, err := n.init()
-	if err != nil {
-		return nil, err
-	}
-	// --root as well: on a host that is itself a chroot, the root of the machine's
-	// mount namespace is not the machine's root.
-	return append([]string{"nsenter", "--target=" + strconv.Itoa(init), "--all", "--root", "--wd", "--"}, argv...), nil
-}
-
 // Run runs a command on the node, as root, outside of every unit.
 func (n *Node) Run(ctx context.Context, argv ...string) (Result, error) {
 	line, err := n.Shell(argv...)

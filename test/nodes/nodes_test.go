@@ -145,6 +145,24 @@ func TestNodes(t *testing.T) {
 		require.Contains(t, found, "ext4")
 	})
 
+	t.Run("a reboot ends the commands that run on the node", func(t *testing.T) {
+		ended := make(chan struct{})
+		go func() {
+			_, _ = n1.Run(ctx, "sleep", "infinity")
+			close(ended)
+		}()
+		require.Eventually(t, func() bool {
+			found, err := n1.Run(ctx, "pgrep", "-x", "sleep")
+			return err == nil && found.Code == 0
+		}, time.Minute, 50*time.Millisecond)
+		require.NoError(t, n1.Reboot(ctx))
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			require.Fail(t, "the command outlived the node that it ran on")
+		}
+	})
+
 	t.Run("the network can be cut and restored", func(t *testing.T) {
 		reach := func() int {
 			// Refused means that the packet arrived: nothing listens there.

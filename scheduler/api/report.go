@@ -40,6 +40,8 @@ type Platform struct {
 	Arch      string `json:"arch"`
 	Supported bool   `json:"supported"`
 	Reason    string `json:"reason,omitempty"`
+
+	ClientOnly bool `json:"clientOnly,omitempty"` // may carry an SDC, but no SDS and no MDM unless allowUnsupported says so
 }
 
 // DiskState of a disk on its way into the pool: Offered (node), Claimed (leader, stored), Prepared (node wrote its intent and verified

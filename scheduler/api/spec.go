@@ -1,6 +1,6 @@
 package api
 
-// Role of a node. Every node is also a client (SDC), and gives disks (SDS) where it has some to give.
+// Role of a node. Every node is a client (SDC); all but RoleClient give disks (SDS) too, where they have some to give.
 type Role string
 
 // The roles. RoleUndecided means: install nothing that depends on one yet.
@@ -9,15 +9,28 @@ const (
 	RoleManager    Role = "manager"
 	RoleTieBreaker Role = "tie-breaker"
 	RoleData       Role = "data"
+	RoleClient     Role = "client" // SDC and volume driver only: no SDS, no disk handed over
 )
 
 // Known says whether this version knows the role.
 func (r Role) Known() bool {
-	return r == RoleUndecided || r == RoleManager || r == RoleTieBreaker || r == RoleData
+	return r == RoleUndecided || r == RoleManager || r == RoleTieBreaker || r == RoleData || r == RoleClient
 }
 
 // MDM says whether a node of this role carries an MDM.
 func (r Role) MDM() bool { return r == RoleManager || r == RoleTieBreaker }
+
+// Storage says whether a node of this role carries an SDS.
+func (r Role) Storage() bool { return r.MDM() || r == RoleData }
+
+// RebootPolicy says who may reboot a node.
+type RebootPolicy = string
+
+// The policies. Whatever isn't RebootsRolling is RebootsNever.
+const (
+	RebootsNever   RebootPolicy = "never"   // the node says RebootNeeded, and a person reboots it
+	RebootsRolling RebootPolicy = "rolling" // one node at a time, with the disruption lease, while storage is healthy
+)
 
 // Version of a spec. An agent refuses a lower (Epoch, Generation) and any second Cluster.
 type Version struct {
@@ -47,6 +60,23 @@ type NodeSpec struct {
 	Volumes   *VolumeDriver `json:"volumeDriver,omitempty"`
 	Formation *Formation    `json:"formation,omitempty"` // only for the node that is to form the cluster
 	Cluster   *ClusterSpec  `json:"cluster,omitempty"`   // only for the holder of the formation grant or the leader lease
+
+	AllowUnsupported bool           `json:"allowUnsupported,omitempty"` // systems whose vendor supports only clients may carry SDS and tie-breaker too
+	Reboots          RebootPolicy   `json:"reboots,omitempty"`          // empty = never
+	ModuleMirror     string         `json:"moduleMirror,omitempty"`     // URL under which OS, SDC version and kernel lead to scini.tar, as the vendor lays it out
+	Modules          []KernelModule `json:"modules,omitempty"`          // prebuilt, for this node's OS
+	Remove           bool           `json:"remove,omitempty"`           // a person wants this node out of the cluster and bare again
+}
+
+// A KernelModule is a prebuilt scini of one SDC version for one kernel. URL is absolute, or PathArtifacts/{sha256} on the scheduler.
+type KernelModule struct {
+	OS         string `json:"os"`
+	SDCVersion string `json:"sdcVersion"`
+	Kernel     string `json:"kernel"` // as `uname -r` prints it
+	URL        string `json:"url,omitempty"`
+	File       string `json:"file,omitempty"` // on the scheduler's side; never sent to agents
+	Size       int64  `json:"size"`
+	SHA256     string `json:"sha256"`
 }
 
 // An MDM is one chosen member of the MDM cluster.

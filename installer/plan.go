@@ -39,6 +39,7 @@ type row struct {
 }
 
 var (
+	storage  = []api.Role{api.RoleUndecided, api.RoleManager, api.RoleTieBreaker, api.RoleData} // all but clients
 	mdms     = []api.Role{api.RoleManager, api.RoleTieBreaker}
 	managers = []api.Role{api.RoleManager}
 )
@@ -51,8 +52,8 @@ var rows = []row{
 
 	{step: installMDM, roles: mdms, branch: branchMDM, timeout: installTime},
 	{step: runMDM, roles: mdms, branch: branchMDM},
-	{step: installSDS, branch: branchSDS, timeout: installTime},
-	{step: runSDS, branch: branchSDS},
+	{step: installSDS, roles: storage, branch: branchSDS, timeout: installTime},
+	{step: runSDS, roles: storage, branch: branchSDS},
 	{step: installSDC, branch: branchSDC, after: api.GateRolesDecided, timeout: installTime},
 	{step: installGateway, roles: managers, branch: branchGateway, after: api.GateRolesDecided, timeout: installTime},
 
@@ -64,8 +65,8 @@ var rows = []row{
 	{step: runGateway, roles: managers, branch: branchGateway},
 	{step: trustMDMs, roles: managers, branch: branchGateway, after: api.GateClusterFormed, routine: true},
 
-	{step: handOverDisks, branch: branchSDS, after: api.GatePoolReady, timeout: 10 * time.Minute, routine: true},
-	{step: serveStorage, branch: branchSDS},
+	{step: handOverDisks, roles: storage, branch: branchSDS, after: api.GatePoolReady, timeout: 10 * time.Minute, routine: true},
+	{step: serveStorage, roles: storage, branch: branchSDS},
 	{step: installVolumeDriver, branch: branchSDC},
 	{step: configureVolumeDriver, branch: branchSDC, routine: true},
 	{step: runVolumeDriver, branch: branchSDC},
@@ -90,7 +91,11 @@ func plan(o *orders) step.Plan {
 
 // components that a node of this role needs from the manifest.
 func components(role api.Role) []string {
-	needed := []string{scaleio.SDS, scaleio.SDC, componentREXRay, componentDVDCLI}
+	var needed []string
+	if slices.Contains(storage, role) {
+		needed = append(needed, scaleio.SDS)
+	}
+	needed = append(needed, scaleio.SDC, componentREXRay, componentDVDCLI)
 	if role.MDM() {
 		needed = append(needed, scaleio.MDM)
 	}

@@ -32,6 +32,7 @@ func TestPlan_golden(t *testing.T) {
 		"manager":            {api.RoleManager, false, ubuntu},
 		"tie-breaker":        {api.RoleTieBreaker, false, ubuntu},
 		"data":               {api.RoleData, false, ubuntu},
+		"client":             {api.RoleClient, false, ubuntu},
 		"undecided":          {api.RoleUndecided, false, ubuntu},
 		"immutable":          {api.RoleData, false, flatcar},
 	} {

@@ -65,7 +65,7 @@ func points() ([]string, error) {
 	steps := installer.New(system(facts, quiet), installer.Options{Log: quiet})
 	spec := api.NodeSpec{Node: node, Formation: &api.Formation{Node: node}, Cluster: &api.ClusterSpec{}}
 	var all []string
-	for _, role := range []api.Role{api.RoleManager, api.RoleTieBreaker, api.RoleData} {
+	for _, role := range []api.Role{api.RoleManager, api.RoleTieBreaker, api.RoleData, api.RoleClient} {
 		spec.Role = role
 		plan, err := steps.Plan(installer.Input{Spec: spec, Leases: noLeases{}})
 		if err != nil {

@@ -4,55 +4,53 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
+	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
+	"scaleio-framework/scheduler/api"
 )
 
 // platformAccepted is the fact that this machine is one that the product's packages and this program were made for.
-type platformAccepted struct{ facts platform.Facts }
+type platformAccepted struct {
+	facts   platform.Facts
+	support Support
+	role    api.Role
+	sdc     string // version that the manifest has for this OS; "" = none yet
+}
 
-func acceptPlatform(o *orders) step.Step { return platformAccepted{o.sys.Facts} }
+func acceptPlatform(o *orders) step.Step {
+	sdc, _ := o.pick(scaleio.SDC)
+	return platformAccepted{o.sys.Facts, o.support(), o.Spec.Role, sdc.Version}
+}
+
+// support of this machine, as far as the operator consents.
+func (o *orders) support() Support { return supportOf(o.sys.Facts, o.Spec.AllowUnsupported) }
 
 func (platformAccepted) Name() string { return "accept-platform" }
 
 func (s platformAccepted) Check(context.Context) (step.Finding, error) {
-	if reason, why := refusePlatform(s.facts); reason != "" {
+	if reason, why := s.refused(); reason != "" {
 		return step.Block(reason, "%s", why), nil
 	}
 	return step.OK("%s, kernel %s", s.facts.Pretty, s.facts.Kernel), nil
 }
 
-func (s platformAccepted) Apply(context.Context) error {
-	return errors.New("accepting the platform: a machine can't be made another one")
-}
+// payloadSince is the first product version whose client runs from /opt alone: before it, drv_cfg and its configuration lay under /bin, which is read-only here.
+const payloadSince = "3.0"
 
-// oses that the packages of the product exist for, of those whose tools this version drives.
-var oses = []string{
-	"ubuntu16.04", "ubuntu18.04", "ubuntu20.04", "ubuntu22.04", "ubuntu24.04",
-	"debian12", // no package of the vendor names it; those of Ubuntu 22.04 need nothing that it lacks
-}
-
-// refusePlatform says why nothing may be installed here, or nothing.
-func refusePlatform(f platform.Facts) (reason, why string) {
+func (s platformAccepted) refused() (reason, why string) {
 	switch {
-	case f.Arch != "amd64":
-		return "UnsupportedArchitecture", fmt.Sprintf("the product exists for amd64 only, this is %s: %s", f.Arch, f.Evidence)
-	case f.Immutable:
-		return "ImmutablePlatform", fmt.Sprintf("%s has a read-only /usr: packages can't be installed there: %s", f.Pretty, f.Evidence)
-	case !slices.Contains(oses, f.OS):
-		return "UnsupportedPlatform", fmt.Sprintf("%s (%s) is none of %v: %s", f.Pretty, f.OS, oses, f.Evidence)
-	case !f.Systemd:
-		return "NoSystemd", fmt.Sprintf("%s doesn't run systemd as PID 1: %s", f.Pretty, f.Evidence)
-	case f.MachineID == "":
-		return "NoMachineID", "this machine has no /etc/machine-id, so it can't be told from others: run systemd-machine-id-setup"
+	case !s.support.Client:
+		return s.support.Reason, s.support.Why
+	case s.role.Storage() && !s.support.Storage:
+		return "ClientOnlyPlatform", fmt.Sprintf("%s may carry a client only, and this node was given the role %s: set allow-unsupported to have SDS and tie-breaker there", named(s.facts), s.role)
+	case s.facts.Immutable && s.sdc != "" && compareVersions(s.sdc, payloadSince) < 0:
+		return "ProductTooOld", fmt.Sprintf("%s needs product %s or later, the manifest has SDC %s for it", named(s.facts), payloadSince, s.sdc)
 	}
 	return "", ""
 }
 
-// SupportedPlatform says whether this version can make a node of the machine, and why not.
-func SupportedPlatform(f platform.Facts) (supported bool, why string) {
-	_, why = refusePlatform(f)
-	return why == "", why
+func (s platformAccepted) Apply(context.Context) error {
+	return errors.New("accepting the platform: a machine can't be made another one")
 }

@@ -26,10 +26,11 @@ type Observation struct {
 func (i *Installer) Observe(ctx context.Context, in Input) Observation {
 	o := &orders{Input: in, Installer: i}
 	f := i.sys.Facts
-	supported, why := SupportedPlatform(f)
+	support := o.support()
 	seen := Observation{
-		Platform: api.Platform{OS: f.OS, Pretty: f.Pretty, Kernel: f.Kernel, Arch: f.Arch, Supported: supported, Reason: why},
-		MDM:      o.mdmView(ctx),
+		Platform: api.Platform{OS: f.OS, Pretty: f.Pretty, Kernel: f.Kernel, Arch: f.Arch, Supported: support.Client, Reason: support.Why,
+			ClientOnly: !supportOf(f, false).Storage},
+		MDM: o.mdmView(ctx),
 	}
 	if addrs, err := i.sys.Network.Addresses(); err != nil {
 		i.opts.Log.Warn("reading addresses", "err", err)

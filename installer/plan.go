@@ -82,7 +82,7 @@ func plan(o *orders) step.Plan {
 			continue
 		}
 		p = append(p, step.Item{Step: r.step(o), After: r.after, Timeout: r.timeout, Branch: r.branch, Routine: r.routine})
-		if reason, _ := refusePlatform(o.sys.Facts); reason != "" {
+		if !o.support().Client {
 			break
 		}
 	}

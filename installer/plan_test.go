@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"scaleio-framework/installer"
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
@@ -22,7 +21,6 @@ var update = flag.Bool("update", false, "write the golden plans anew")
 // TestPlan_golden shows each role's plan with branch and gate: a change of it is to be reviewed.
 func TestPlan_golden(t *testing.T) {
 	ubuntu := one().Facts
-	flatcar := platform.Facts{OS: "flatcar3815.2.5", Pretty: "Flatcar Container Linux 3815.2.5", Arch: "amd64", Systemd: true, Immutable: true, MachineID: "m", Evidence: "usr=ro"}
 	for name, c := range map[string]struct {
 		role  api.Role
 		forms bool
@@ -34,7 +32,7 @@ func TestPlan_golden(t *testing.T) {
 		"data":               {api.RoleData, false, ubuntu},
 		"client":             {api.RoleClient, false, ubuntu},
 		"undecided":          {api.RoleUndecided, false, ubuntu},
-		"immutable":          {api.RoleData, false, flatcar},
+		"unsupported":        {api.RoleData, false, platform.Facts{OS: "sles15.5", ID: "sles", Arch: "amd64"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := one()
@@ -102,30 +100,5 @@ func TestPlan_namesAreOnce(t *testing.T) {
 	for _, name := range p.Names() {
 		assert.False(t, seen[name], name)
 		seen[name] = true
-	}
-}
-
-func TestSupportedPlatform(t *testing.T) {
-	good := one().Facts
-	for name, c := range map[string]struct {
-		change func(*platform.Facts)
-		says   string
-	}{
-		"ubuntu 22.04":                  {func(*platform.Facts) {}, ""},
-		"debian 12":                     {func(f *platform.Facts) { f.OS = "debian12" }, ""},
-		"a container of systemd-nspawn": {func(f *platform.Facts) { f.Container = "systemd-nspawn" }, ""},
-		"arm":                           {func(f *platform.Facts) { f.Arch = "arm64" }, "amd64 only"},
-		"rocky 9":                       {func(f *platform.Facts) { f.OS, f.Pretty = "rocky9.3", "Rocky Linux 9.3" }, "Rocky Linux 9.3"},
-		"immutable":                     {func(f *platform.Facts) { f.Immutable = true }, "read-only /usr"},
-		"no systemd":                    {func(f *platform.Facts) { f.Systemd = false }, "systemd"},
-		"no machine-id":                 {func(f *platform.Facts) { f.MachineID = "" }, "systemd-machine-id-setup"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := good
-			c.change(&f)
-			ok, why := installer.SupportedPlatform(f)
-			assert.Equal(t, c.says == "", ok)
-			assert.Contains(t, why, c.says)
-		})
 	}
 }

@@ -22,7 +22,7 @@ func bare(t *testing.T, release string) *machine {
 	m := &machine{t: t, root: t.TempDir()}
 	text, err := os.ReadFile(filepath.Join("testdata/os-release", release))
 	require.NoError(t, err)
-	return m.file("etc/os-release", string(text)).file("etc/machine-id", "0123456789abcdef0123456789abcdef\n").
+	return m.file("etc/os-release", string(text)).file("sys/firmware/memmap/0/end", "0x9fbff\n").file("etc/machine-id", "0123456789abcdef0123456789abcdef\n").
 		file("proc/sys/kernel/random/boot_id", "6d1b3a2e-0000-4000-8000-000000000001\n")
 }
 
@@ -63,7 +63,7 @@ func TestReadFacts(t *testing.T) {
 		evidence  string
 	}{
 		{"Ubuntu 14.04 has upstart", bare(t, "ubuntu14.04"), "ubuntu14.04", platform.FamilyDeb, false,
-			"id=ubuntu like=debian version=14.04 variant=- ostree=false usr-ro=false systemd=false container=- kernel=5.15.0-25-generic arch=amd64 -> family=deb immutable=false"},
+			"id=ubuntu like=debian version=14.04 variant=- ostree=false usr-ro=false systemd=false tool=- container=- kernel=5.15.0-25-generic flavour=generic arch=amd64 secure-boot=disabled lockdown=- sig-enforce=false modules-disabled=false selinux=- -> family=deb immutable=false"},
 		{"Ubuntu 16.04", bare(t, "ubuntu16.04").booted(), "ubuntu16.04", platform.FamilyDeb, false, ""},
 		{"Ubuntu 18.04", bare(t, "ubuntu18.04").booted(), "ubuntu18.04", platform.FamilyDeb, false, ""},
 		{"Ubuntu 20.04", bare(t, "ubuntu20.04").booted(), "ubuntu20.04", platform.FamilyDeb, false, ""},
@@ -84,7 +84,7 @@ func TestReadFacts(t *testing.T) {
 		{"CoreOS Container Linux", bare(t, "coreos").booted().readOnlyUsr(), "coreos1800.1.0", platform.FamilyFlatcar, true, ""},
 		{"Flatcar, even before its /usr was looked at", bare(t, "flatcar").booted(), "flatcar4459.0.0", platform.FamilyFlatcar, true, ""},
 		{"Fedora CoreOS calls itself fedora", bare(t, "fcos").booted().ostree(), "fedora31", platform.FamilyRPM, true,
-			"id=fedora like= version=31 variant=coreos ostree=true usr-ro=false systemd=true container=- kernel=5.15.0-25-generic arch=amd64 -> family=rpm immutable=true"},
+			"id=fedora like=- version=31 variant=coreos ostree=true usr-ro=false systemd=true tool=- container=- kernel=5.15.0-25-generic flavour=generic arch=amd64 secure-boot=disabled lockdown=- sig-enforce=false modules-disabled=false selinux=- -> family=rpm immutable=true"},
 		{"RHCOS to 4.18", bare(t, "rhcos4.18").booted().ostree(), "rhcos4.18", platform.FamilyRPM, true, ""},
 		{"RHCOS from 4.19 calls itself rhel", bare(t, "rhcos4.19").booted(), "rhel9.6", platform.FamilyRPM, true, ""},
 		{"early RHCOS calls itself coreos without a variant", bare(t, "rhcos-early").booted().ostree(), "coreos4.0", platform.FamilyRPM, true, ""},
@@ -107,7 +107,7 @@ func TestReadFacts_plainValues(t *testing.T) {
 	got.Evidence = ""
 	assert.Equal(t, platform.Facts{
 		OS: "ubuntu22.04", ID: "ubuntu", IDLike: []string{"debian"}, VersionID: "22.04", Codename: "jammy", Pretty: "Ubuntu 22.04 LTS",
-		Family: platform.FamilyDeb, Kernel: "5.15.0-25-generic", Arch: "amd64", Systemd: true, Container: "systemd-nspawn",
+		Family: platform.FamilyDeb, Kernel: "5.15.0-25-generic", Flavour: "generic", SecureBoot: "disabled", Arch: "amd64", Systemd: true, Container: "systemd-nspawn",
 		MachineID: "0123456789abcdef0123456789abcdef", BootID: "6d1b3a2e-0000-4000-8000-000000000001", Hostname: "node-1",
 	}, got)
 }

@@ -63,15 +63,19 @@ func ReadFacts(root Root, env FactsEnv) (Facts, error) {
 		usrReadOnly: usrReadOnly,
 		ostree:      exists(root, "run/ostree-booted"),
 		systemd:     isDir(root, "run/systemd/system"), // sd_booted(3)
+		tools:       packageTools(root),
 		container:   container(root),
 		machineID:   machineID(root),
 		bootID:      readLine(root, "proc/sys/kernel/random/boot_id"),
+		rules:       kernelRulesOf(root),
 	}), nil
 }
 
 type observed struct {
 	kernel, hostname, arch, container, machineID, bootID string
+	tools                                                []string
 	usrReadOnly, ostree, systemd                         bool
+	rules                                                kernelRules
 }
 
 // decideFacts is pure. Family (which package tools) and mutability (whether they may be used) are two facts: Fedora CoreOS calls itself fedora, RHCOS since
@@ -86,16 +90,32 @@ func decideFacts(release map[string]string, o observed) Facts {
 	f := Facts{
 		OS: id + release["VERSION_ID"], ID: id, IDLike: like,
 		VersionID: release["VERSION_ID"],
+		VariantID: variant,
 		Codename:  release["VERSION_CODENAME"],
 		Pretty:    release["PRETTY_NAME"],
 		Family:    family(id, like),
-		Kernel:    o.kernel, Arch: o.arch, Systemd: o.systemd,
+		Kernel:    o.kernel, Flavour: kernelFlavour(o.kernel), Arch: o.arch, Systemd: o.systemd,
 		Container: o.container, MachineID: o.machineID, BootID: o.bootID, Hostname: o.hostname,
+		UsrReadOnly: o.usrReadOnly, OSTree: o.ostree,
+		SecureBoot: o.rules.secureBoot, Lockdown: o.rules.lockdown, SigEnforce: o.rules.sigEnforce, ModulesDisabled: o.rules.modulesDisabled,
+		SELinux: o.rules.selinux,
 	}
+	f.Tool = packageTool(f.Family, o.tools)
 	f.Immutable = variant == "coreos" || o.ostree || o.usrReadOnly || f.Family == FamilyFlatcar
-	f.Evidence = fmt.Sprintf("id=%s like=%s version=%s variant=%s ostree=%t usr-ro=%t systemd=%t container=%s kernel=%s arch=%s -> family=%s immutable=%t",
-		id, strings.Join(like, "+"), orDash(f.VersionID), orDash(variant), o.ostree, o.usrReadOnly, o.systemd, orDash(o.container), o.kernel, o.arch, f.Family, f.Immutable)
+	f.Evidence = evidence(f)
 	return f
+}
+
+// evidence is the one line that a person needs to follow the decision.
+func evidence(f Facts) string {
+	r := strings.Join([]string{
+		"id=" + f.ID, "like=" + orDash(strings.Join(f.IDLike, "+")), "version=" + orDash(f.VersionID), "variant=" + orDash(f.VariantID),
+		fmt.Sprintf("ostree=%t usr-ro=%t systemd=%t", f.OSTree, f.UsrReadOnly, f.Systemd), "tool=" + orDash(f.Tool), "container=" + orDash(f.Container),
+		"kernel=" + f.Kernel, "flavour=" + orDash(f.Flavour), "arch=" + f.Arch,
+		"secure-boot=" + f.SecureBoot, "lockdown=" + orDash(f.Lockdown), fmt.Sprintf("sig-enforce=%t modules-disabled=%t", f.SigEnforce, f.ModulesDisabled),
+		"selinux=" + orDash(f.SELinux),
+	}, " ")
+	return fmt.Sprintf("%s -> family=%s immutable=%t", r, f.Family, f.Immutable)
 }
 
 func family(id string, like []string) Family {
@@ -120,6 +140,29 @@ func readOSRelease(root Root) (map[string]string, error) {
 		}
 	}
 	return nil, fmt.Errorf("reading /etc/os-release or /usr/lib/os-release: %w", ErrNotFound)
+}
+
+// toolsOf a family, the preferred one first. Enterprise Linux 8 and later have yum as another name of dnf; Debian and Ubuntu package dnf too.
+var toolsOf = map[Family][]string{
+	FamilyDeb: {"apt-get"}, FamilyRPM: {"rpm-ostree", "dnf", "yum"}, FamilyOther: {"zypper", "apt-get", "dnf", "yum"},
+}
+
+func packageTool(family Family, there []string) string {
+	for _, tool := range toolsOf[family] {
+		if slices.Contains(there, tool) {
+			return tool
+		}
+	}
+	return ""
+}
+
+func packageTools(root Root) (there []string) {
+	for _, tool := range []string{"apt-get", "dnf", "yum", "rpm-ostree", "zypper"} {
+		if exists(root, "usr/bin/"+tool) {
+			there = append(there, tool)
+		}
+	}
+	return there
 }
 
 // container as PID 1 noted it (systemd writes the file in any container that says what it is), else by the marks of Docker and Podman.

@@ -54,7 +54,7 @@ func (p *Product) NewNode(name, ip string) *Node {
 	files := platformtest.NewFiles()
 	n := &Node{
 		Name: name, IP: ip, Product: p, Cutter: cutter, Files: files,
-		Facts: platform.Facts{OS: "ubuntu22.04", ID: "ubuntu", VersionID: "22.04", Codename: "jammy", Pretty: "Ubuntu 22.04.5 LTS", Family: platform.FamilyDeb,
+		Facts: platform.Facts{OS: "ubuntu22.04", ID: "ubuntu", VersionID: "22.04", Codename: "jammy", Pretty: "Ubuntu 22.04.5 LTS", Family: platform.FamilyDeb, Tool: "apt-get",
 			Kernel: "5.15.0-122-generic", Arch: "amd64", Systemd: true, MachineID: "0123456789abcdef0123456789abcde" + name[len(name)-1:], BootID: "boot-1", Hostname: name},
 		Commands:   &platformtest.Commands{Hook: cutter.Do},
 		Packages:   &platformtest.Packages{Hook: cutter.Do, Files: files},

@@ -61,7 +61,7 @@ func pointsCommand() *cobra.Command {
 func points() ([]string, error) {
 	const node = "node"
 	quiet := slog.New(slog.DiscardHandler)
-	facts := platform.Facts{OS: "ubuntu22.04", ID: "ubuntu", VersionID: "22.04", Family: platform.FamilyDeb, Arch: "amd64", Systemd: true, MachineID: node}
+	facts := platform.Facts{OS: "ubuntu22.04", ID: "ubuntu", VersionID: "22.04", Family: platform.FamilyDeb, Tool: "apt-get", Arch: "amd64", Systemd: true, MachineID: node}
 	steps := installer.New(system(facts, quiet), installer.Options{Log: quiet})
 	spec := api.NodeSpec{Node: node, Formation: &api.Formation{Node: node}, Cluster: &api.ClusterSpec{}}
 	var all []string

@@ -33,7 +33,7 @@ func Decide(s *State) (Cluster, Outcome) {
 
 	// 1. Roles.
 	if len(c.MDMs) == 0 {
-		if usable, _ := candidates(s); len(usable) < len(seats) {
+		if usable, _ := candidates(s); !enough(usable) {
 			out.Settling = time.Time{}
 		} else if out.Settling.IsZero() {
 			out.Settling = s.Now

@@ -15,10 +15,14 @@ func Plan(s *State, waiting string) api.PlanStatus {
 	}
 	c := &s.Cluster
 	if len(c.MDMs) == 0 {
-		if usable, _ := candidates(s); len(usable) >= len(seats) && twoDomains(s) == "" {
+		if usable, _ := candidates(s); enough(usable) && twoDomains(s) == "" {
 			nodes, _ := fill(s, usable)
 			for i, n := range nodes {
-				add(n.Name, "make it MDM "+string(seats[i]), "best spread of the nodes that are there now", false)
+				why := "best spread of the nodes that are there now"
+				if !mayManage(n) {
+					why += fmt.Sprintf("; %s is supported for clients only, and allow-unsupported lets it", n.Report.Platform.Pretty)
+				}
+				add(n.Name, "make it MDM "+string(seats[i]), why, false)
 			}
 		} else {
 			add("", "choose the MDMs", "waits for "+waiting, false)
@@ -39,6 +43,11 @@ func Plan(s *State, waiting string) api.PlanStatus {
 			"volumes need them; zero padding can be chosen only while the pool is empty", true)
 	}
 	planDisks(s, add)
+	for _, n := range byName(s.Nodes) {
+		if s.clientOnly(n) && !holds(n, stepConnectSDC) {
+			add(n.Name, "make it a client", fmt.Sprintf("%s is supported for clients only; its disks are left alone", n.Report.Platform.Pretty), false)
+		}
+	}
 	for _, n := range byName(s.Nodes) {
 		if n.Report != nil && n.Report.Step != "" && !n.Report.Ready {
 			add(n.Name, n.Report.Step, nodeStatus(s, n).Message, false)

@@ -16,8 +16,8 @@ var seats = []api.Role{api.RoleManager, api.RoleManager, api.RoleTieBreaker}
 // operator pinned to it), else after the settling time. Waiting says what for; again, when to look.
 func chooseMDMs(s *State) (chosen []api.MDM, waiting string, again time.Duration) {
 	usable, refused := candidates(s)
-	if len(usable) < len(seats) {
-		return nil, tooFew(s, len(usable), refused), 0
+	if !enough(usable) {
+		return nil, tooFew(s, usable, refused), 0
 	}
 	if why := twoDomains(s); why != "" {
 		return nil, why, 0
@@ -48,6 +48,8 @@ func candidates(s *State) (usable []*Node, refused []string) {
 			refused = append(refused, n.Name+" hasn't looked around yet")
 		case !n.Report.Platform.Supported:
 			refused = append(refused, fmt.Sprintf("%s isn't supported (%s)", n.Name, n.Report.Platform.Reason))
+		case s.clientOnly(n):
+			refused = append(refused, fmt.Sprintf("%s is a client (%s; allow-unsupported is off)", n.Name, n.Report.Platform.Pretty))
 		case n.Pin == string(api.RoleData):
 			refused = append(refused, n.Name+" is pinned to data")
 		case n.TooSmall:
@@ -63,10 +65,32 @@ func candidates(s *State) (usable []*Node, refused []string) {
 	return usable, refused
 }
 
-func tooFew(s *State, usable int, refused []string) string {
-	text := fmt.Sprintf("%d more nodes that can carry an MDM (%d of 3 there", len(seats)-usable, usable)
-	if len(seats)-usable == 1 {
-		text = fmt.Sprintf("1 more node that can carry an MDM (%d of 3 there", usable)
+// enough: a node for each seat, and two that may carry a manager.
+func enough(usable []*Node) bool {
+	return len(usable) >= len(seats) && managing(usable) >= managerSeats
+}
+
+const managerSeats = 2
+
+func managing(usable []*Node) (count int) {
+	for _, n := range usable {
+		if mayManage(n) {
+			count++
+		}
+	}
+	return count
+}
+
+func tooFew(s *State, usable []*Node, refused []string) string {
+	lack := fmt.Sprintf("can carry an MDM (%d of %d there", len(usable), len(seats))
+	missing := len(seats) - len(usable)
+	if managers := managing(usable); managerSeats-managers > missing {
+		missing = managerSeats - managers
+		lack = fmt.Sprintf("can carry an MDM manager (%d of %d there", managers, managerSeats)
+	}
+	text := fmt.Sprintf("%d more nodes that %s", missing, lack)
+	if missing == 1 {
+		text = "1 more node that " + lack
 	}
 	if n := len(s.Expected); n > 0 {
 		text += fmt.Sprintf(", %d placed but not joined", n)
@@ -80,17 +104,20 @@ func tooFew(s *State, usable int, refused []string) string {
 	return text + ")"
 }
 
-// fill gives each seat to the candidate that suits best: pinned to it first, then in a failure domain that isn't used yet, then by name.
+// fill gives each seat to the candidate that suits best: pinned to it first, then in a failure domain that isn't used yet, then of a supported
+// system, then by name. There are enough of them.
 func fill(s *State, usable []*Node) (nodes []*Node, pinned int) {
 	nodes = make([]*Node, len(seats))
 	taken, domains := map[*Node]bool{}, map[string]bool{}
+	spare := managing(usable) - managerSeats // how many that may manage can do something else
 	seat := func(i int, suits func(*Node) bool) bool {
 		var pick *Node
 		for _, n := range usable {
-			if taken[n] || !suits(n) {
+			if taken[n] || seats[i] == api.RoleManager && !mayManage(n) || seats[i] != api.RoleManager && mayManage(n) && spare <= 0 || !suits(n) {
 				continue
 			}
-			if pick == nil || domains[s.domain(pick)] && !domains[s.domain(n)] {
+			fresh := func(n *Node) bool { return !domains[s.domain(n)] }
+			if pick == nil || fresh(n) && !fresh(pick) || fresh(n) == fresh(pick) && mayManage(n) && !mayManage(pick) {
 				pick = n
 			}
 		}
@@ -130,6 +157,9 @@ func best(s *State, nodes []*Node, pinned int) bool {
 	}
 	domains := map[string]bool{}
 	for _, n := range nodes {
+		if !mayManage(n) && len(s.Expected) > 0 {
+			return false // a supported one may come
+		}
 		domains[s.domain(n)] = true
 	}
 	return len(domains) == len(seats)

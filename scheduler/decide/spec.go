@@ -20,8 +20,12 @@ func Spec(s *State, n *Node) api.NodeSpec {
 	spec := api.NodeSpec{
 		Version: s.Version(n), Node: n.ID, Name: n.Name, Role: s.Role(n), MDMs: c.MDMs, SystemID: c.SystemID, Licence: set.Licence,
 		Gates: c.Gates, Packages: packages(set.Packages, n), Disks: set.Disks, Claims: n.Claims,
+		AllowUnsupported: set.AllowUnsupported, Reboots: set.Reboots, ModuleMirror: set.ModuleMirror, Modules: modules(set.Modules, n),
 	}
 	spec.Disks.Approved = n.Approved
+	if s.clientOnly(n) {
+		spec.Disks = api.DiskPolicy{Use: api.DiskUseNone}
+	}
 	if spec.Role == api.RoleUndecided {
 		spec.MDMs, spec.Claims = nil, nil
 	}
@@ -72,6 +76,24 @@ func packages(all []api.Package, n *Node) []api.Package {
 			p.URL, p.File = api.PathArtifacts+"/"+p.SHA256, ""
 		}
 		fit = append(fit, p)
+	}
+	return fit
+}
+
+// modules for the node's system; those that lie on the scheduler's side get their path there.
+func modules(all []api.KernelModule, n *Node) []api.KernelModule {
+	if n.Report == nil {
+		return nil
+	}
+	var fit []api.KernelModule
+	for _, m := range all {
+		if m.OS != n.Report.Platform.OS {
+			continue
+		}
+		if m.File != "" {
+			m.URL, m.File = api.PathArtifacts+"/"+m.SHA256, ""
+		}
+		fit = append(fit, m)
 	}
 	return fit
 }

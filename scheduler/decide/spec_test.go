@@ -58,6 +58,8 @@ func TestSpec_golden(t *testing.T) {
 	golden(t, "manager", decide.Spec(&b.State, b.Nodes["id2"]))
 	golden(t, "tie-breaker", decide.Spec(&b.State, b.Nodes["id3"]))
 	golden(t, "data", decide.Spec(&b.State, b.Nodes["id4"]))
+	b.with(4, clientOnly)
+	golden(t, "client", decide.Spec(&b.State, b.Nodes["id4"]))
 	fresh := cluster().racks("a")
 	golden(t, "undecided", decide.Spec(&fresh.State, fresh.Nodes["id1"]))
 	granted := cluster().racks("a", "b", "c").decided().all(holds("run-mdm"), mdm(noCluster)).decided()

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"slices"
 	"time"
 
 	"scaleio-framework/scheduler/api"
@@ -19,6 +20,10 @@ type Settings struct {
 	VolumeUser       string
 	Disks            api.DiskPolicy
 	Packages         []api.Package
+	AllowUnsupported bool // client-only nodes may carry an SDS and the tie-breaker
+	Reboots          api.RebootPolicy
+	ModuleMirror     string
+	Modules          []api.KernelModule
 }
 
 // Cluster is the stored record of what was decided once for all nodes.
@@ -152,8 +157,25 @@ func (s *State) Role(n *Node) api.Role {
 	if n.Conflict != "" || len(s.Cluster.MDMs) == 0 || n.Report == nil || !n.Report.Platform.Supported {
 		return api.RoleUndecided
 	}
+	if s.clientOnly(n) {
+		return api.RoleClient
+	}
 	return api.RoleData
 }
+
+// clientOnly: its vendor supports no SDS on such a system, and the operator doesn't allow one. A node that gave a disk while it was allowed keeps
+// its SDS: taking that away is a removal, which only a person may ask for.
+func (s *State) clientOnly(n *Node) bool {
+	if n.Report == nil || !n.Report.Platform.ClientOnly || s.Settings.AllowUnsupported {
+		return false
+	}
+	return len(n.Claims) == 0 && !slices.ContainsFunc(n.Report.Disks, func(d api.Disk) bool {
+		return d.State == api.DiskAdded || d.State == api.DiskAdopted
+	})
+}
+
+// mayManage says whether a node may carry an MDM manager: never where only clients are supported, whatever is allowed.
+func mayManage(n *Node) bool { return !n.Report.Platform.ClientOnly }
 
 // holds says whether a step's fact holds on a node, by its last report.
 func holds(n *Node, step string) bool {
@@ -194,6 +216,7 @@ const (
 	stepRunMDM         = "run-mdm"
 	stepFormCluster    = "form-cluster"
 	stepRunSDS         = "run-sds"
+	stepConnectSDC     = "connect-sdc"
 	stepTrustMDMs      = "trust-mdms"
 	stepInstallGateway = "install-gateway"
 )

@@ -8,3 +8,6 @@ var (
 
 // IntentFile is where an intent lies.
 func IntentFile(kind, subject string) string { return intentFile(kind, subject) }
+
+// Pick is tested as the pure function that it is.
+var Pick = pick

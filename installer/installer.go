@@ -11,6 +11,7 @@ import (
 
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
+	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -155,12 +156,20 @@ func (o *orders) managers() []string {
 	return ips
 }
 
-// pick finds the package of a component for this node's OS, else one that is for any: file names of the gateway carry no OS.
+// pick finds the package of a component for this node.
 func (o *orders) pick(component string) (api.Package, bool) {
-	for _, os := range []string{o.sys.Facts.OS, "", "any"} {
-		for _, p := range o.Spec.Packages {
-			if p.Component == component && p.OS == os {
-				return p, true
+	return pick(o.Spec.Packages, component, o.sys.Facts)
+}
+
+// pick is pure: the most exact name of the system counts, and of two under one name the first. One that is for any system (file names of the gateway carry
+// no OS) may be listed once for each package tool, so what this machine's tool takes goes before what it doesn't; that is found to be told about.
+func pick(listed []api.Package, component string, f platform.Facts) (api.Package, bool) {
+	for _, fits := range []func(format string) bool{formats(f.Family), func(string) bool { return true }} {
+		for _, name := range api.PackageOSes(f.OS) {
+			for _, p := range listed {
+				if p.Component == component && p.OS == name && fits(p.Format) {
+					return p, true
+				}
 			}
 		}
 	}

@@ -18,8 +18,25 @@ import (
 // Formats of the manifest.
 const (
 	formatDeb    = "deb"
+	formatSiob   = "siob-tar" // a tar whose .siob gives the deb, see siob.go
+	formatRPM    = "rpm"
 	formatBinary = "binary"
 )
+
+// formats tells which ones a family's machines take.
+func formats(family platform.Family) func(format string) bool {
+	return func(format string) bool {
+		switch format {
+		case formatBinary:
+			return true
+		case formatDeb, formatSiob:
+			return family == platform.FamilyDeb
+		case formatRPM:
+			return family == platform.FamilyRPM || family == platform.FamilyFlatcar
+		}
+		return false
+	}
+}
 
 // PackageFile is where a package lies once it was fetched and verified. The name is ours: a URL's tail may be anything.
 func PackageFile(p api.Package) string {

@@ -69,7 +69,7 @@ func packages(all []api.Package, n *Node) []api.Package {
 	}
 	var fit []api.Package
 	for _, p := range all {
-		if p.OS != n.Report.Platform.OS && p.OS != "" && p.OS != "any" {
+		if !api.FitsOS(p.OS, n.Report.Platform.OS) {
 			continue
 		}
 		if p.File != "" {
@@ -87,7 +87,7 @@ func modules(all []api.KernelModule, n *Node) []api.KernelModule {
 	}
 	var fit []api.KernelModule
 	for _, m := range all {
-		if m.OS != n.Report.Platform.OS {
+		if !api.FitsOS(m.OS, n.Report.Platform.OS) {
 			continue
 		}
 		if m.File != "" {

@@ -39,9 +39,9 @@ func TestReadme_manifestIsOneThatTheSchedulerTakes(t *testing.T) {
 	example := between(t, read(t, "../README.md"), "```json\n", "```")
 	path := filepath.Join(t.TempDir(), "manifest.json")
 	require.NoError(t, os.WriteFile(path, []byte(example), 0o600))
-	packages, _, err := scheduler.ReadManifest(path)
+	manifest, err := scheduler.ReadManifest(path)
 	require.NoError(t, err)
-	assert.NotEmpty(t, packages)
+	assert.NotEmpty(t, manifest.Packages)
 }
 
 var (

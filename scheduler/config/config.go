@@ -36,6 +36,9 @@ type Config struct {
 	MediaType            string
 	ZeroPadding          bool
 	VolumeUser           string
+	AllowUnsupported     bool
+	Reboots              api.RebootPolicy
+	ModuleMirror         string
 
 	DisksUse        api.DiskUse
 	DisksMatch      string

@@ -33,7 +33,14 @@ func load(t *testing.T, yaml string, env map[string]string, args ...string) (con
 	flags := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	config.RegisterFlags(flags)
 	require.NoError(t, flags.Parse(args))
-	return config.Load(file, flags, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	return config.Load(file, flags, environ(env))
+}
+
+func environ(env map[string]string) (all []string) {
+	for name, value := range env {
+		all = append(all, name+"="+value)
+	}
+	return all
 }
 
 func TestLoad(t *testing.T) {
@@ -83,6 +90,18 @@ func TestLoad_reportsEveryFaultWithItsKey(t *testing.T) {
 	assert.NotContains(t, err.Error(), "hunter2")
 }
 
+// A misspelt variable would be a setting silently lost.
+func TestLoad_refusesVariablesThatItDoesNotKnow(t *testing.T) {
+	_, err := load(t, good, map[string]string{"SCALEIO_SCHEDULER_ALOW_UNSUPPORTED": "true", "SCALEIO_SCHEDULER_ADMIN_PASWORD": "hunter2", "SCALEIO_AGENT_X": "1"})
+	require.Error(t, err)
+	assert.Contains(t, err.Error(), "SCALEIO_SCHEDULER_ALOW_UNSUPPORTED (environment): no such variable")
+	assert.Contains(t, err.Error(), "SCALEIO_SCHEDULER_ADMIN_PASWORD")
+	assert.NotContains(t, err.Error(), "hunter2")
+	assert.NotContains(t, err.Error(), "SCALEIO_AGENT_X")
+	_, err = load(t, good, map[string]string{config.EnvURL: "https://s", config.EnvCAFile: "ca.pem", config.EnvTokenFile: "t"})
+	require.NoError(t, err, "the other commands read these")
+}
+
 func TestLoad_values(t *testing.T) {
 	rows := []struct {
 		line string
@@ -95,6 +114,8 @@ func TestLoad_values(t *testing.T) {
 		{"public-urls: http://plain", false}, {"mesos-masters: m1:5050", false}, {"mesos-masters: http://user:pw@m1", false},
 		{"disks-use: match", false}, {"disks-match: '[a'", false}, {"agents-match: rack=r*", true},
 		{"storage-pool: " + strings.Repeat("x", 32), false}, {"mesos-role: 'a b'", false}, {"state-dir: ''", false}, {"zero-padding: maybe", false},
+		{"reboots: rolling", true}, {"reboots: always", false}, {"allow-unsupported: true", true}, {"allow-unsupported: flatcar", false},
+		{"module-mirror: https://mirror/scini/", true}, {"module-mirror: ftp://mirror", false}, {"module-mirror: 'https://a,https://b'", false},
 	}
 	for _, row := range rows {
 		key, _, _ := strings.Cut(row.line, ":")

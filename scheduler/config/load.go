@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -41,9 +43,23 @@ func defaultText(k key) string {
 // Env is the name of a key's environment variable.
 func Env(name string) string { return EnvPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) }
 
-// Load reads file (may be ""), environment and changed flags, and reports every fault at once.
-func Load(file string, flags *pflag.FlagSet, env func(string) (string, bool)) (Config, error) {
-	var faults []error
+// Names behind EnvPrefix that the commands read which call a running scheduler.
+const (
+	EnvURL       = EnvPrefix + "URL"
+	EnvCAFile    = EnvPrefix + "CA_FILE"
+	EnvTokenFile = EnvPrefix + "TOKEN_FILE"
+)
+
+// Load reads file (may be ""), environment (as os.Environ gives it) and changed flags, and reports every fault at once.
+func Load(file string, flags *pflag.FlagSet, environ []string) (Config, error) {
+	variables := map[string]string{}
+	for _, line := range environ {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			variables[name] = value
+		}
+	}
+	env := func(name string) (string, bool) { v, ok := variables[name]; return v, ok }
+	faults := unknown(variables)
 	values, err := readFile(file)
 	if err != nil {
 		faults = append(faults, err)
@@ -78,6 +94,20 @@ func Load(file string, flags *pflag.FlagSet, env func(string) (string, bool)) (C
 	c.fill(env)
 	faults = append(faults, c.check()...)
 	return c, errors.Join(faults...)
+}
+
+// unknown variables with our prefix: a misspelt one would be a setting silently lost. Their values aren't shown, they may be secrets.
+func unknown(variables map[string]string) (faults []error) {
+	known := map[string]bool{EnvURL: true, EnvCAFile: true, EnvTokenFile: true}
+	for _, k := range keys(&Config{}) {
+		known[Env(k.name)] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if strings.HasPrefix(name, EnvPrefix) && !known[name] {
+			faults = append(faults, &Fault{name, "environment", errors.New("no such variable")})
+		}
+	}
+	return faults
 }
 
 // readFile gives the file's values as texts; a list is the same as its parts with commas.

@@ -120,6 +120,21 @@ func urlsOf(p *[]string, schemes ...string) func(string) error {
 	}
 }
 
+// mirror is one URL, to which paths are added.
+func mirror(p *string) func(string) error {
+	return func(s string) error {
+		var all []string
+		if err := urls(&all)(s); err != nil {
+			return err
+		}
+		if len(all) > 1 {
+			return errors.New("it is one URL")
+		}
+		*p = strings.Join(all, "")
+		return nil
+	}
+}
+
 // source of a file that Mesos fetches: everybody who reads Mesos' state sees it. Mesos knows more kinds than we do.
 func source(p *string) func(string) error {
 	return func(s string) error {

@@ -25,9 +25,9 @@ import (
 type target struct{ url, caFile, tokenFile string }
 
 func (t *target) register(flags *pflag.FlagSet) {
-	flags.StringVar(&t.url, "url", "", "URL of the scheduler (or "+config.EnvPrefix+"URL)")
-	flags.StringVar(&t.caFile, "ca-file", "", "the cluster's CA certificate: ca.pem of the state directory (or "+config.EnvPrefix+"CA_FILE)")
-	flags.StringVar(&t.tokenFile, "token-file", "", "file with the read or operator token (or "+config.EnvPrefix+"TOKEN_FILE)")
+	flags.StringVar(&t.url, "url", "", "URL of the scheduler (or "+config.EnvURL+")")
+	flags.StringVar(&t.caFile, "ca-file", "", "the cluster's CA certificate: ca.pem of the state directory (or "+config.EnvCAFile+")")
+	flags.StringVar(&t.tokenFile, "token-file", "", "file with the read or operator token (or "+config.EnvTokenFile+")")
 }
 
 // people makes the client.
@@ -36,9 +36,9 @@ func (t *target) people() (*client.People, error) {
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	url := cmp.Or(t.url, os.Getenv(config.EnvPrefix+"URL"), file.URL)
-	caFile := cmp.Or(t.caFile, os.Getenv(config.EnvPrefix+"CA_FILE"), file.CAFile)
-	tokenFile := cmp.Or(t.tokenFile, os.Getenv(config.EnvPrefix+"TOKEN_FILE"), file.TokenFile)
+	url := cmp.Or(t.url, os.Getenv(config.EnvURL), file.URL)
+	caFile := cmp.Or(t.caFile, os.Getenv(config.EnvCAFile), file.CAFile)
+	tokenFile := cmp.Or(t.tokenFile, os.Getenv(config.EnvTokenFile), file.TokenFile)
 	if url == "" || caFile == "" || tokenFile == "" {
 		return nil, &usageError{fmt.Errorf("which scheduler to ask isn't known: give --url, --ca-file and --token-file, or write %s with url, caFile and tokenFile", path)}
 	}

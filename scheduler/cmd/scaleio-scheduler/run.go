@@ -42,7 +42,7 @@ func runCommand() *cobra.Command {
 With an empty state directory it starts only if Mesos knows no framework of its name and principal.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := config.Load(f.file, cmd.Flags(), os.LookupEnv)
+			c, err := config.Load(f.file, cmd.Flags(), os.Environ())
 			if err != nil {
 				return &usageError{fmt.Errorf("the configuration has faults:\n%w", err)}
 			}
@@ -94,7 +94,7 @@ func run(ctx context.Context, c config.Config, f runFlags) (err error) {
 
 // options turn the configuration into a scheduler's parts; nothing is written or started.
 func options(c config.Config, log *slog.Logger) (scheduler.Options, error) {
-	packages, artifacts, manifestErr := scheduler.ReadManifest(c.Manifest)
+	manifest, manifestErr := scheduler.ReadManifest(c.Manifest)
 	admin, adminErr := secret(c.AdminPasswordFile, c.AdminPassword)
 	mesosSecret, secretErr := secret(c.MesosSecretFile, c.MesosSecret)
 	if err := errors.Join(manifestErr, adminErr, secretErr); err != nil {
@@ -104,7 +104,8 @@ func options(c config.Config, log *slog.Logger) (scheduler.Options, error) {
 		Settings: decide.Settings{
 			ClusterName: c.ClusterName, DomainAttribute: c.FaultDomainAttribute, Settle: c.Settle, Licence: c.AcceptLicence,
 			ProtectionDomain: c.ProtectionDomain, StoragePool: c.StoragePool, MediaType: c.MediaType, ZeroPadding: c.ZeroPadding,
-			VolumeUser: c.VolumeUser, Packages: packages,
+			VolumeUser: c.VolumeUser, Packages: manifest.Packages, Modules: manifest.Modules, ModuleMirror: c.ModuleMirror,
+			AllowUnsupported: c.AllowUnsupported, Reboots: c.Reboots,
 			Disks: api.DiskPolicy{Use: c.DisksUse, Match: c.DisksMatch, AllowTypes: c.DisksAllowTypes, MinSizeBytes: c.DisksMinSize},
 		},
 		Mesos: offers.New(offers.Config{Masters: c.MesosMasters, Principal: c.MesosPrincipal, Secret: mesosSecret.Reveal(), Log: log}),
@@ -114,7 +115,7 @@ func options(c config.Config, log *slog.Logger) (scheduler.Options, error) {
 		},
 		Servers: c.PublicURLs, AdminPassword: admin, AgentURL: c.AgentURL, AgentSHA256: c.AgentSHA256, AgentsMatch: c.AgentsMatch,
 		ReserveMDM: scheduler.Resources(c.ReserveMDM), ReserveData: scheduler.Resources(c.ReserveData),
-		Artifacts: artifacts, CAFile: filepath.Join(c.StateDir, "ca.pem"), Log: log,
+		Artifacts: manifest.Artifacts, CAFile: filepath.Join(c.StateDir, "ca.pem"), Log: log,
 	}, nil
 }
 

@@ -9,5 +9,8 @@ var (
 // IntentFile is where an intent lies.
 func IntentFile(kind, subject string) string { return intentFile(kind, subject) }
 
-// Pick is tested as the pure function that it is.
-var Pick = pick
+// Pure functions.
+var (
+	Pick              = pick
+	PrerequisiteNames = prerequisiteNames
+)

@@ -133,4 +133,6 @@ func supportedNames() string {
 }
 
 // SupportedPlatform says what this version can make of the machine, and why not.
-func SupportedPlatform(f platform.Facts, allowUnsupported bool) Support { return supportOf(f, allowUnsupported) }
+func SupportedPlatform(f platform.Facts, allowUnsupported bool) Support {
+	return supportOf(f, allowUnsupported)
+}

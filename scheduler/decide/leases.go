@@ -42,13 +42,14 @@ func NoLead(s *State, n *Node) bool {
 }
 
 // Disruption grants or takes back the one right to interrupt a node. There is no timeout: its holder may be rebooting. It comes back on
-// evidence, when the holder reports that it is Ready and wants it no more, or by an operator.
+// evidence, when the holder reports that it is Ready, wants it no more and is at nothing that it began under it, or by an operator. A node that
+// is to reboot looks Ready until it goes down: its intent tells the difference, and it takes that back only after it came up with another boot id.
 func Disruption(s *State, n *Node) (l Leases, why string) {
 	l = s.Leases
 	wants := n.Report != nil && slices.Contains(n.Report.Wants, api.LeaseDisruption)
 	switch {
-	case l.Disruption == n.ID && !wants && s.current(n) && n.Report.Ready:
-		l.Disruption = ""
+	case l.Disruption == n.ID && !wants && s.current(n) && n.Report.Ready && !intends(n, IntentRestartMesos, IntentReboot):
+		l.Disruption, l.Boot = "", ""
 	case !wants || l.Disruption == n.ID:
 	case l.Disruption != "":
 		why = "the disruption lease is with " + nameOf(s, l.Disruption)
@@ -56,7 +57,7 @@ func Disruption(s *State, n *Node) (l Leases, why string) {
 		why = "held"
 	default:
 		if why = notSafe(s); why == "" {
-			l.Disruption = n.ID
+			l.Disruption, l.Boot = n.ID, n.Report.BootID
 		}
 	}
 	return l, why
@@ -76,8 +77,20 @@ func notSafe(s *State) string {
 	return StorageGate(s.View.ClusterView, s.Now.Sub(s.View.At))
 }
 
-// IntentRestartMesos is what a node reports from before it restarts its Mesos agent until all is as it was.
-const IntentRestartMesos = "restart-mesos-agent"
+// Intents of what is done under the disruption lease: a node reports them from before it begins until all is as it was.
+const (
+	IntentRestartMesos = "restart-mesos-agent"
+	IntentReboot       = "reboot"
+)
+
+func intends(n *Node, kinds ...string) bool {
+	return n.Report != nil && slices.ContainsFunc(n.Report.Intents, func(i api.Intent) bool { return slices.Contains(kinds, i.Kind) })
+}
+
+// begun says whether the holder is past the point where it could still leave it. A reboot is at that point only when the node comes up again.
+func begun(s *State, n *Node) bool {
+	return intends(n, IntentRestartMesos) || intends(n, IntentReboot) && n.Report.BootID != s.Leases.Boot
+}
 
 // MayInterrupt says whether the holder of the disruption lease may use it now. The lease was given on a sample of then and never times out, so
 // until its holder has begun the storage is judged anew with every answer; what has begun goes on to its end.
@@ -85,10 +98,7 @@ func MayInterrupt(s *State, n *Node) bool {
 	if s.Leases.Disruption != n.ID {
 		return false
 	}
-	if n.Report != nil && slices.ContainsFunc(n.Report.Intents, func(i api.Intent) bool { return i.Kind == IntentRestartMesos }) {
-		return true
-	}
-	return s.Held(n) == nil && notSafe(s) == ""
+	return begun(s, n) || s.Held(n) == nil && notSafe(s) == ""
 }
 
 // SampleLife is how old a sample may be that an interruption rests on.

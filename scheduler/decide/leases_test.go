@@ -104,3 +104,56 @@ func TestDisruption_needsHealthyStorage(t *testing.T) {
 	_, why = decide.Disruption(&b.State, b.Nodes["id2"])
 	assert.Contains(t, why, "isn't there")
 }
+
+// A reboot from the wish to the way back: from the grant on no other node may be interrupted before this one is Ready under another boot id.
+func TestDisruption_overAReboot(t *testing.T) {
+	healthy := func(v *api.ClusterView) { v.Pool = &api.PoolView{SparePercent: 34} }
+	rebooting := func(n *decide.Node) { n.Report.Intents = []api.Intent{{Kind: decide.IntentReboot, Subject: "6.1.0-2"}} }
+	boot := func(id string) change { return func(n *decide.Node) { n.Report.BootID = id } }
+	b := pooled().view(healthy).all(ready, boot("before")).with(2, wants(api.LeaseDisruption)).with(3, wants(api.LeaseDisruption))
+	turn := func(i string) string {
+		var why string
+		b.Leases, why = decide.Disruption(&b.State, b.Nodes["id"+i])
+		return why
+	}
+	require.Empty(t, turn("2"))
+	require.Equal(t, "id2", b.Leases.Disruption)
+	assert.Contains(t, turn("3"), "is with n2")
+
+	b.with(2, rebooting, func(n *decide.Node) { n.Report.Wants = nil })
+	turn("2")
+	assert.Equal(t, "id2", b.Leases.Disruption, "it looks Ready, and is about to go down")
+	assert.True(t, decide.MayInterrupt(&b.State, b.Nodes["id2"]))
+	b.view(healthy, func(v *api.ClusterView) { v.Pool.DegradedBytes = 1 })
+	assert.False(t, decide.MayInterrupt(&b.State, b.Nodes["id2"]), "it hasn't gone down: it may leave it")
+
+	b.with(2, func(n *decide.Node) { n.SeenAt = now.Add(-time.Hour) })
+	assert.Contains(t, turn("3"), "is with n2", "down: no timeout")
+	b.with(2, func(n *decide.Node) { n.SeenAt, n.Report.Ready = now, false }, boot("after"))
+	turn("2")
+	assert.Equal(t, "id2", b.Leases.Disruption, "up, not Ready")
+	assert.True(t, decide.MayInterrupt(&b.State, b.Nodes["id2"]), "it is to finish, whatever the storage is like")
+	b.with(2, ready)
+	turn("2")
+	assert.Equal(t, "id2", b.Leases.Disruption, "Ready by a pass that began before its intent was taken back")
+	b.with(2, func(n *decide.Node) { n.Report.Intents = nil })
+	turn("2")
+	assert.Empty(t, b.Leases.Disruption)
+	assert.Contains(t, turn("3"), "degraded", "and the storage has a word before the next")
+	b.view(healthy)
+	require.Empty(t, turn("3"))
+	assert.Equal(t, decide.Leases{Leader: "id1", LeaderUntil: b.Leases.LeaderUntil, Disruption: "id3", Boot: "before"}, b.Leases)
+}
+
+// A node that found that it need not or must not reboot takes its intent back under the same boot id.
+func TestDisruption_aRebootThatWasLeft(t *testing.T) {
+	b := pooled().all(ready).with(2, func(n *decide.Node) {
+		n.Report.BootID, n.Report.Intents = "b", []api.Intent{{Kind: decide.IntentReboot}}
+	})
+	b.Leases.Disruption, b.Leases.Boot = "id2", "b"
+	b.Leases, _ = decide.Disruption(&b.State, b.Nodes["id2"])
+	require.Equal(t, "id2", b.Leases.Disruption)
+	b.with(2, func(n *decide.Node) { n.Report.Intents = nil })
+	b.Leases, _ = decide.Disruption(&b.State, b.Nodes["id2"])
+	assert.Empty(t, b.Leases.Disruption)
+}

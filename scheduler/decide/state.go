@@ -71,6 +71,7 @@ type Node struct {
 type Leases struct {
 	Leader      string    `json:"leader,omitempty"`
 	Disruption  string    `json:"disruption,omitempty"`
+	Boot        string    `json:"boot,omitempty"` // of the disruption's holder when it got the lease
 	LeaderUntil time.Time `json:"-"`
 }
 

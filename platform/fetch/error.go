@@ -15,6 +15,7 @@ const (
 	WrongDigest      Kind = "WrongDigest"      // all of it came, and it is another file
 	TooLarge         Kind = "TooLarge"         // more than the wanted size
 	InsecureRedirect Kind = "InsecureRedirect" // https led to plain http
+	Unvouched        Kind = "Unvouched"        // neither a digest nor TLS vouches for it
 	NotFound         Kind = "NotFound"         // 404, 410
 	Refused          Kind = "Refused"          // another 4xx
 	ServerError      Kind = "ServerError"      // 5xx, after all tries

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"scaleio-framework/test/nodes"
@@ -14,9 +15,10 @@ import (
 
 // Config of a stand-in cluster.
 type Config struct {
-	Name  string // of the cluster: its directory, network and machines are named after it
-	Nodes int
-	Build string // directory with what Build made
+	Name  string       // of the cluster: its directory, network and machines are named after it
+	Nodes int          // so many Ubuntu nodes, or
+	Kinds []nodes.Kind // one for each of these
+	Build string       // directory with what Build made
 	// Scheduler is laid over the scheduler's configuration.
 	Scheduler map[string]any
 	// Prepare changes a node before it boots for the first time.
@@ -48,16 +50,19 @@ func Open(name string, log *slog.Logger) (*Stand, error) {
 // mirror with the packages, and the scheduler's Marathon app. What follows is
 // the product's work. On an error the cluster stays, to be looked at.
 func Up(ctx context.Context, config Config) (*Stand, error) {
-	root, err := nodes.BuildRoot(ctx, config.Log)
+	if len(config.Kinds) == 0 {
+		config.Kinds = slices.Repeat([]nodes.Kind{nodes.Ubuntu}, config.Nodes)
+	}
+	roots, err := buildRoots(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := nodes.Create(ctx, config.Name, root, config.Log)
+	cluster, err := nodes.Create(ctx, config.Name, roots, config.Log)
 	if err != nil {
 		return nil, err
 	}
 	s := &Stand{Cluster: cluster, log: config.Log}
-	if err := s.startMirror(ctx, root, config.Build); err != nil {
+	if err := s.startMirror(ctx, roots, config.Build); err != nil {
 		return s, fmt.Errorf("starting the mirror: %w", err)
 	}
 	if err := s.startMaster(ctx, config.Build); err != nil {
@@ -78,13 +83,29 @@ func Up(ctx context.Context, config Config) (*Stand, error) {
 	return s, nil
 }
 
+// buildRoots makes one for each kind of node.
+func buildRoots(ctx context.Context, config Config) ([]nodes.Root, error) {
+	var roots []nodes.Root
+	for i, kind := range config.Kinds {
+		if slices.Contains(config.Kinds[:i], kind) {
+			continue
+		}
+		root, err := nodes.BuildRoot(ctx, kind, config.Log)
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, root)
+	}
+	return roots, nil
+}
+
 // bootNodes makes the machines and boots them side by side.
 func (s *Stand) bootNodes(ctx context.Context, config Config) error {
-	s.log.Info("booting nodes", "nodes", config.Nodes)
-	errs := make([]error, config.Nodes)
+	s.log.Info("booting nodes", "nodes", len(config.Kinds))
+	errs := make([]error, len(config.Kinds))
 	var wait sync.WaitGroup
-	for i := range config.Nodes {
-		node, err := s.AddNode(ctx)
+	for i, kind := range config.Kinds {
+		node, err := s.AddNodeOf(ctx, kind)
 		if err != nil {
 			return err
 		}
@@ -115,14 +136,19 @@ func (s *Stand) bootNode(ctx context.Context, node *nodes.Node, index int, confi
 }
 
 // startMirror gathers what an operator would put on an internal web server: the
-// vendor's packages, the agent's binary, and the distribution's packages. They
+// vendor's packages, the agent's binary, and the distributions' packages. They
 // are copied, so that a later build doesn't change what a digest was made of.
-func (s *Stand) startMirror(ctx context.Context, root nodes.Root, build string) error {
-	for from, to := range map[string]string{
+func (s *Stand) startMirror(ctx context.Context, roots []nodes.Root, build string) error {
+	places := map[string]string{
 		filepath.Join(build, "mirror"):        "",
 		filepath.Join(build, "scaleio-agent"): "bin",
-		root.Apt:                              "apt",
-	} {
+	}
+	for _, root := range roots {
+		if root.Served != "" {
+			places[root.Repository] = root.Served
+		}
+	}
+	for from, to := range places {
 		if err := copyInto(from, s.Path("mirror", to)); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,7 +25,7 @@ var programs = []string{
 
 // prepare installs and builds everything that a cluster needs; the nodes' root
 // is fetched while the compiler works.
-func prepare(ctx context.Context, log *slog.Logger) error {
+func prepare(ctx context.Context, kinds []nodes.Kind, log *slog.Logger) error {
 	if err := setPath(); err != nil {
 		return fmt.Errorf("setting the search path: %w", err)
 	}
@@ -36,8 +37,12 @@ func prepare(ctx context.Context, log *slog.Logger) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		_, err := nodes.BuildRoot(ctx, log)
-		return err
+		for _, kind := range slices.Compact(slices.Sorted(slices.Values(kinds))) {
+			if _, err := nodes.BuildRoot(ctx, kind, log); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	group.Go(func() error { return build(ctx, log) })
 	return group.Wait()

@@ -23,6 +23,9 @@ var hostTools = map[string]string{
 	"nsenter":        "util-linux",
 	"gpg":            "gpg",
 	"gpg-agent":      "gpg-agent",
+	"rpmbuild":       "rpm",
+	"rpmsign":        "rpm",
+	"createrepo_c":   "createrepo-c",
 }
 
 // installHostTools installs the packages of missing commands, and says which.

@@ -42,14 +42,14 @@ func rootCommand() *cobra.Command {
 	config := upConfig{}
 	up := &cobra.Command{Use: "up", Short: "Bring the cluster up, wait until it is Ready, run the first app", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), config) }}
-	up.Flags().IntVar(&config.nodes, "nodes", 3, "how many nodes, each a failure domain of its own")
+	up.Flags().StringVar(&config.nodes, "nodes", "3", "how many nodes, each a failure domain of its own; or their kinds, as in ubuntu,rocky,flatcar")
 	up.Flags().DurationVar(&config.within, "within", readyWithin, "how long the cluster may take to be Ready")
 	down := &cobra.Command{Use: "down", Short: "Take it down; nothing stays behind but caches", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return down(cmd.Context(), newLog()) }}
 	check := &cobra.Command{Use: "check", Short: "Hold the running cluster against what was promised", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return check(cmd.Context(), newLog()) }}
 	prepare := &cobra.Command{Use: "prepare", Short: "Install and build what up and the node tests need", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return prepare(cmd.Context(), newLog()) }}
+		RunE: func(cmd *cobra.Command, _ []string) error { return prepare(cmd.Context(), nodes.Kinds, newLog()) }}
 	root.AddCommand(up, down, check, prepare)
 	root.AddCommand(nodeCommands()...)
 	return root

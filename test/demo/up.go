@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"scaleio-framework/test/cases"
+	"scaleio-framework/test/nodes"
 )
 
 // readyWithin bounds the wait for Ready; on 2 idle cores a minute is usual.
 const readyWithin = 5 * time.Minute
 
 type upConfig struct {
-	nodes  int
+	nodes  string // a number, or kinds by comma
 	within time.Duration
 }
 
@@ -37,15 +38,19 @@ func newLog() *slog.Logger {
 
 func up(ctx context.Context, config upConfig) error {
 	start, log := time.Now(), newLog()
-	if config.nodes < 3 {
-		return fmt.Errorf("--nodes is %d: three managers and tie-breakers need three nodes", config.nodes)
+	kinds, err := nodes.ParseKinds(config.nodes)
+	if err != nil {
+		return fmt.Errorf("reading --nodes: %w", err)
+	}
+	if len(kinds) < 3 {
+		return fmt.Errorf("--nodes is %s: three managers and tie-breakers need three nodes", config.nodes)
 	}
 	if _, err := cases.Open(name, log); errors.Is(err, fs.ErrNotExist) { // else the ports may be our own demo's
 		if err := doorsFree(); err != nil {
 			return err
 		}
 	}
-	if err := prepare(ctx, log); err != nil {
+	if err := prepare(ctx, kinds, log); err != nil {
 		return err
 	}
 	if err := down(ctx, log); err != nil {
@@ -54,7 +59,7 @@ func up(ctx context.Context, config upConfig) error {
 	if err := doorsFree(); err != nil {
 		return err
 	}
-	stand, err := cases.Up(ctx, cases.Config{Name: name, Nodes: config.nodes, Build: buildDir, Log: log})
+	stand, err := cases.Up(ctx, cases.Config{Name: name, Kinds: kinds, Build: buildDir, Log: log})
 	if err == nil {
 		err = show(ctx, stand, config, log)
 	}

@@ -28,15 +28,18 @@ type Cluster struct {
 
 // state is what another process needs to take the cluster down.
 type state struct {
-	Root      string             `json:"root"`
+	Roots     map[Kind]string    `json:"roots"`
 	Nodes     []*Node            `json:"nodes"`
 	Processes map[string]Process `json:"processes"`
 }
 
-// Create makes an empty cluster. One that has this name already must be closed
-// first.
-func Create(ctx context.Context, name string, root Root, log *slog.Logger) (*Cluster, error) {
-	c := &Cluster{Name: name, log: log, state: state{Root: root.Dir, Processes: map[string]Process{}}}
+// Create makes an empty cluster for nodes of the roots' kinds. One that has this
+// name already must be closed first.
+func Create(ctx context.Context, name string, roots []Root, log *slog.Logger) (*Cluster, error) {
+	c := &Cluster{Name: name, log: log, state: state{Roots: map[Kind]string{}, Processes: map[string]Process{}}}
+	for _, root := range roots {
+		c.state.Roots[root.Kind] = root.Dir
+	}
 	if err := os.MkdirAll(filepath.Dir(c.Dir()), 0o755); err != nil {
 		return nil, fmt.Errorf("making the cluster %s: %w", name, err)
 	}

@@ -3,8 +3,8 @@
 // host name and disks (loop devices on sparse images). The demo and the node
 // tests use it; nothing of the product does.
 //
-// A node is a Debian 12 root that presents Ubuntu 22.04's os-release: the
-// packaging tools, systemd and D-Bus in it are real, the name on the tin is
-// not. Everything that a cluster makes is found again through its directory
+// A node is a Debian 12 root that presents the os-release of its kind: Ubuntu
+// 22.04, Rocky Linux 9 or Flatcar. The packaging tools, systemd and D-Bus in it
+// are real, the name on the tin is not. Everything that a cluster makes is found again through its directory
 // under /var/lib/scaleio-framework, so that any process may take it down.
 package nodes

@@ -22,6 +22,9 @@ const (
 )
 
 // nodeAddress is n1's 10.77.0.11, n2's 10.77.0.12 and so on.
+// maxNodes have addresses.
+const maxNodes = 200
+
 func nodeAddress(index int) string { return fmt.Sprintf("10.77.0.%d", 10+index) }
 
 // network is a network namespace with a bridge in it.

@@ -22,6 +22,7 @@ import (
 // over Stop, Kill and Reboot.
 type Node struct {
 	Name    string  `json:"name"`
+	Kind    Kind    `json:"kind"`
 	Address string  `json:"address"`
 	Disks   []Disk  `json:"disks"`
 	Keeper  Process `json:"keeper"` // the process that runs the machine
@@ -33,11 +34,20 @@ type Node struct {
 // host's cores are busy.
 const bootWithin = 3 * time.Minute
 
-// AddNode makes the next machine, n1, n2 and so on, without starting it.
+// AddNode makes the next machine, n1, n2 and so on, without starting it: a plain
+// one, of the kind Ubuntu.
 func (c *Cluster) AddNode(ctx context.Context, disks ...Content) (*Node, error) {
+	return c.AddNodeOf(ctx, Ubuntu, disks...)
+}
+
+// AddNodeOf is AddNode for any kind whose root the cluster was made with.
+func (c *Cluster) AddNodeOf(ctx context.Context, kind Kind, disks ...Content) (*Node, error) {
+	if c.state.Roots[kind] == "" {
+		return nil, fmt.Errorf("making a node: the cluster %s was made without a root for the kind %q", c.Name, kind)
+	}
 	c.mu.Lock()
 	index := len(c.state.Nodes) + 1
-	node := &Node{Name: "n" + strconv.Itoa(index), Address: nodeAddress(index), cluster: c}
+	node := &Node{Name: "n" + strconv.Itoa(index), Kind: kind, Address: nodeAddress(index), cluster: c}
 	c.state.Nodes = append(c.state.Nodes, node)
 	c.mu.Unlock()
 	for _, dir := range []string{"upper/etc", "work", "root"} {
@@ -125,7 +135,7 @@ func (n *Node) ReadFile(path string) ([]byte, error) {
 func (n *Node) writeKeeperFile() error {
 	k := keeperFile{
 		Machine: n.machine(), Hostname: n.Name, Network: n.cluster.network().path(),
-		Lower: n.cluster.state.Root, Upper: n.path("upper"), Work: n.path("work"), Root: n.path("root"),
+		Lower: n.cluster.state.Roots[n.Kind], Upper: n.path("upper"), Work: n.path("work"), Root: n.path("root"),
 		Cgroup: string(n.cluster.cgroup()) + "/" + n.Name,
 	}
 	for _, disk := range n.Disks {

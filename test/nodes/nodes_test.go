@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 // cluster makes an empty cluster, and fails the test if taking it down leaves
 // anything on the host that wasn't there before.
-func cluster(t *testing.T, name string) *nodes.Cluster {
+func cluster(t *testing.T, name string, kinds ...nodes.Kind) *nodes.Cluster {
 	t.Helper()
 	if os.Getuid() != 0 {
 		require.Empty(t, os.Getenv("CI"), "CI runs the node tests as root")
@@ -36,10 +36,17 @@ func cluster(t *testing.T, name string) *nodes.Cluster {
 	if left, err := nodes.Load(name, log); err == nil {
 		require.NoError(t, left.Close(ctx))
 	}
-	root, err := nodes.BuildRoot(ctx, log)
-	require.NoError(t, err)
+	if len(kinds) == 0 {
+		kinds = []nodes.Kind{nodes.Ubuntu}
+	}
+	var roots []nodes.Root
+	for _, kind := range kinds {
+		root, err := nodes.BuildRoot(ctx, kind, log)
+		require.NoError(t, err)
+		roots = append(roots, root)
+	}
 	before := residue(t, name)
-	c, err := nodes.Create(ctx, name, root, log)
+	c, err := nodes.Create(ctx, name, roots, log)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		again, err := nodes.Load(name, log) // as another process would
@@ -212,12 +219,42 @@ func TestNodes(t *testing.T) {
 	})
 
 	t.Run("packages install from the signed repository", func(t *testing.T) {
-		root, err := nodes.BuildRoot(ctx, slog.New(slog.DiscardHandler))
+		root, err := nodes.BuildRoot(ctx, nodes.Ubuntu, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
-		require.NoError(t, c.ServeFiles(ctx, filepath.Dir(root.Apt)))
+		require.NoError(t, c.ServeFiles(ctx, filepath.Dir(root.Repository)))
 		_, err = n1.Output(ctx, "apt-get", "update", "-q")
 		require.NoError(t, err)
 		_, err = n1.Output(ctx, "apt-get", "install", "-y", "-q", "libaio1", "numactl", "openjdk-8-jre-headless")
 		require.NoError(t, err)
 	})
+}
+
+// TestRockyNode: a Debian root with real rpm and dnf that presents Rocky Linux 9.
+func TestRockyNode(t *testing.T) {
+	c := cluster(t, "rockytest", nodes.Rocky)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	root, err := nodes.BuildRoot(ctx, nodes.Rocky, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.NoError(t, c.ServeFiles(ctx, filepath.Dir(root.Repository)))
+	node, err := c.AddNodeOf(ctx, nodes.Rocky)
+	require.NoError(t, err)
+	_, err = c.AddNode(ctx)
+	require.ErrorContains(t, err, "without a root", "a cluster has the kinds that it was made with")
+	require.NoError(t, node.Start(ctx))
+
+	said, err := node.Output(ctx, "cat", "/etc/os-release", "/etc/issue")
+	require.NoError(t, err)
+	require.Contains(t, said, `ID="rocky"`)
+	require.Contains(t, said, "Debian 12 that presents")
+	for _, tool := range []string{"apt-get", "dpkg", "dpkg-query"} {
+		result, err := node.Run(ctx, "sh", "-c", "command -v "+tool)
+		require.NoError(t, err)
+		require.NotZero(t, result.Code, "%s: %s", tool, result.Stdout)
+	}
+	_, err = node.Output(ctx, "dnf", "-y", "install", "libaio", "numactl", "java-1.8.0-openjdk-headless")
+	require.NoError(t, err)
+	said, err = node.Output(ctx, "rpm", "-q", "libaio", "numactl", "rocky-release")
+	require.NoError(t, err)
+	require.Equal(t, "libaio-0.3.111-13.el9.noarch\nnumactl-2.0.16-1.el9.noarch\nrocky-release-9.3-1.3.el9.noarch\n", said)
 }

@@ -16,22 +16,26 @@ import (
 // CacheDir keeps what is the same for every cluster.
 const CacheDir = "/var/cache/scaleio-framework"
 
-// Root is the file system that all nodes share below their own changes.
+// Root is the file system that all nodes of a kind share below their own changes.
 type Root struct {
-	Dir string // the root itself, never written to after it was made
-	Apt string // the package repository that its sources.list expects at RepositoryURL
+	Kind       Kind
+	Dir        string // the root itself, never written to after it was made
+	Repository string // what its package tools expect at the mirror, as the directory Served
+	Served     string // "" = this kind has no package tools
 }
-
-// RepositoryURL is where nodes look for packages. They have no other network.
-const RepositoryURL = "http://" + Gateway + ":8099/apt"
 
 // recipe is everything that decides what a root is; another recipe is another
 // root in the cache.
 type recipe struct {
+	Presents string // of which system's os-release is there
 	Suite    string
-	Packages []string          // on every node
-	Offered  []string          // in the repository, for the product to install
-	Dummies  map[string]string // in the repository: packages that Debian 12 lacks
+	Packages []string // of Debian, on every node
+	Offered  []string // of Debian, in the repository for the product to install
+	Empty    map[string]string
+	RPMs     []rpmPackage // in the repository of a system with rpm
+	Base     []string     // of those, what is known to be installed
+	Served   string       // which kind of repository: "apt", "rpm" or none
+	Removed  []string     // patterns of what isn't left in the root
 	Files    map[string]string
 	Links    map[string]string
 }
@@ -39,25 +43,21 @@ type recipe struct {
 // suite is Debian 12: the newest whose systemd still boots beside cgroup v1.
 const suite = "bookworm"
 
-func nodeRecipe() recipe {
+// commonRecipe is what every kind has.
+func commonRecipe(presents, osRelease string) recipe {
 	return recipe{
-		Suite: suite,
+		Presents: presents,
+		Suite:    suite,
 		Packages: []string{"systemd", "systemd-sysv", "dbus", "iproute2", "e2fsprogs", "xfsprogs", "gdisk", "fdisk",
 			"kmod", "ca-certificates", "procps", "curl"},
-		Offered: []string{"libaio1", "numactl", "libnuma1"},
-		Dummies: map[string]string{
-			"openjdk-8-jre-headless": "8u392-ga-1~22.04",
-		},
 		Files: map[string]string{
 			"/usr/lib/os-release": osRelease,
-			"/etc/issue":          "Debian 12 that presents Ubuntu 22.04's os-release, for tests \\n \\l\n",
+			"/etc/issue":          "Debian 12 that presents the os-release of " + presents + ", for tests \\n \\l\n",
 			"/etc/systemd/system/node-network.service":     networkUnit,
 			"/etc/systemd/journald.conf.d/persistent.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=128M\n",
-			"/etc/apt/sources.list":                        "deb [signed-by=/usr/share/keyrings/node-mirror.gpg] " + RepositoryURL + " jammy main\n",
-			"/etc/apt/apt.conf.d/90nodes":                  "Acquire::Languages \"none\";\nAPT::Install-Recommends \"false\";\n",
-			"/etc/hosts":                                   "127.0.0.1 localhost\n" + Gateway + " mirror master\n",
-			"/etc/machine-id":                              "",
-			"/etc/hostname":                                "",
+			"/etc/hosts":      "127.0.0.1 localhost\n" + Gateway + " mirror master\n",
+			"/etc/machine-id": "",
+			"/etc/hostname":   "",
 		},
 		Links: map[string]string{
 			"/etc/systemd/system/multi-user.target.wants/node-network.service": "../node-network.service",
@@ -72,19 +72,6 @@ func nodeRecipe() recipe {
 		},
 	}
 }
-
-const osRelease = `PRETTY_NAME="Ubuntu 22.04.5 LTS"
-NAME="Ubuntu"
-VERSION_ID="22.04"
-VERSION="22.04.5 LTS (Jammy Jellyfish)"
-VERSION_CODENAME=jammy
-ID=ubuntu
-ID_LIKE=debian
-HOME_URL="https://www.ubuntu.com/"
-SUPPORT_URL="https://help.ubuntu.com/"
-BUG_REPORT_URL="https://bugs.launchpad.net/ubuntu/"
-UBUNTU_CODENAME=jammy
-`
 
 const networkUnit = `[Unit]
 Description=Static address of this node
@@ -111,37 +98,40 @@ func (r recipe) key() string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// BuildRoot returns the root for this recipe, made now if the cache lacks it.
-func BuildRoot(ctx context.Context, log *slog.Logger) (Root, error) {
-	r := nodeRecipe()
-	dir := filepath.Join(CacheDir, "root-"+r.key())
-	root := Root{Dir: filepath.Join(dir, "root"), Apt: filepath.Join(dir, "apt")}
+// BuildRoot returns the root of a kind, made now if the cache lacks it.
+func BuildRoot(ctx context.Context, kind Kind, log *slog.Logger) (Root, error) {
+	r, err := kind.recipe()
+	if err != nil {
+		return Root{}, err
+	}
+	dir := filepath.Join(CacheDir, string(kind)+"-"+r.key())
+	root := Root{Kind: kind, Dir: filepath.Join(dir, "root"), Repository: filepath.Join(dir, r.Served), Served: r.Served}
 	if _, err := os.Stat(dir); err == nil {
-		log.Info("the nodes' root is in the cache", "dir", dir)
+		log.Info("the nodes' root is in the cache", "kind", kind, "dir", dir)
 		return root, nil
 	}
-	log.Info("building the nodes' root (once): a minimal Debian 12 that presents Ubuntu 22.04's os-release", "dir", dir)
+	log.Info("building the nodes' root (once): a minimal Debian 12 that presents the os-release of "+r.Presents, "dir", dir)
 	if err := os.MkdirAll(CacheDir, 0o755); err != nil {
-		return root, fmt.Errorf("building the nodes' root: %w", err)
+		return root, fmt.Errorf("building the root of %s nodes: %w", kind, err)
 	}
 	part, err := os.MkdirTemp(CacheDir, "part-")
 	if err != nil {
-		return root, fmt.Errorf("building the nodes' root: %w", err)
+		return root, fmt.Errorf("building the root of %s nodes: %w", kind, err)
 	}
 	defer os.RemoveAll(part)
-	if err := r.build(ctx, filepath.Join(part, "root"), filepath.Join(part, "apt"), log); err != nil {
-		return root, fmt.Errorf("building the nodes' root: %w", err)
+	if err := r.build(ctx, filepath.Join(part, "root"), filepath.Join(part, r.Served), log); err != nil {
+		return root, fmt.Errorf("building the root of %s nodes: %w", kind, err)
 	}
 	if err := os.Chmod(part, 0o755); err != nil {
-		return root, fmt.Errorf("building the nodes' root: %w", err)
+		return root, fmt.Errorf("building the root of %s nodes: %w", kind, err)
 	}
 	if err := os.Rename(part, dir); err != nil {
-		return root, fmt.Errorf("building the nodes' root: %w", err)
+		return root, fmt.Errorf("building the root of %s nodes: %w", kind, err)
 	}
 	return root, nil
 }
 
-func (r recipe) build(ctx context.Context, root, apt string, log *slog.Logger) error {
+func (r recipe) build(ctx context.Context, root, repository string, log *slog.Logger) error {
 	// The offered packages are installed and purged again: debootstrap fetches
 	// and verifies them with their dependencies, and leaves the files.
 	include := strings.Join(append(append([]string{}, r.Packages...), r.Offered...), ",")
@@ -153,10 +143,35 @@ func (r recipe) build(ctx context.Context, root, apt string, log *slog.Logger) e
 	if _, err := output(ctx, debootstrap...); err != nil {
 		return err
 	}
-	pool := filepath.Join(apt, "pool")
+	if err := r.writeFiles(root); err != nil {
+		return err
+	}
+	if r.Served != "" {
+		log.Info("making the nodes' signed package repository", "kind", r.Served)
+		if err := r.buildRepository(ctx, repository, root); err != nil {
+			return err
+		}
+	}
+	return r.trim(root)
+}
+
+func (r recipe) buildRepository(ctx context.Context, dir, root string) error {
+	pool := filepath.Join(dir, "pool")
 	if err := os.MkdirAll(pool, 0o755); err != nil {
 		return fmt.Errorf("making the repository: %w", err)
 	}
+	if r.Served == "rpm" {
+		return r.buildRPM(ctx, dir, root)
+	}
+	if err := r.takeOffered(ctx, root, pool); err != nil {
+		return err
+	}
+	return r.buildAPT(ctx, dir, filepath.Join(root, "usr/share/keyrings/node-mirror.gpg"))
+}
+
+// takeOffered moves the offered packages' files to the repository and removes
+// what they installed.
+func (r recipe) takeOffered(ctx context.Context, root, pool string) error {
 	cached := filepath.Join(root, "var/cache/apt/archives")
 	for _, name := range r.Offered {
 		files, _ := filepath.Glob(filepath.Join(cached, name+"_*.deb"))
@@ -167,22 +182,14 @@ func (r recipe) build(ctx context.Context, root, apt string, log *slog.Logger) e
 			return fmt.Errorf("moving a package: %w", err)
 		}
 	}
-	if _, err := output(ctx, append([]string{"chroot", root, "dpkg", "--purge"}, r.Offered...)...); err != nil {
-		return err
-	}
-	if err := r.trim(root); err != nil {
-		return err
-	}
-	if err := r.writeFiles(root); err != nil {
-		return err
-	}
-	log.Info("making the nodes' signed package repository", "packages", len(r.Offered)+len(r.Dummies))
-	return r.buildRepository(ctx, apt, filepath.Join(root, "usr/share/keyrings/node-mirror.gpg"))
+	_, err := output(ctx, append([]string{"chroot", root, "dpkg", "--purge"}, r.Offered...)...)
+	return err
 }
 
 func (r recipe) trim(root string) error {
-	for _, pattern := range []string{"var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "usr/share/doc/*",
-		"usr/share/man/*", "usr/share/locale/*", "etc/resolv.conf"} {
+	patterns := append([]string{"var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "usr/share/doc/*",
+		"usr/share/man/*", "usr/share/locale/*", "etc/resolv.conf"}, r.Removed...)
+	for _, pattern := range patterns {
 		matches, _ := filepath.Glob(filepath.Join(root, pattern))
 		for _, match := range matches {
 			if err := os.RemoveAll(match); err != nil {

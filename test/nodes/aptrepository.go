@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// buildRepository makes apt's files by hand: what dpkg-scanpackages and
+// buildAPT makes apt's files by hand: what dpkg-scanpackages and
 // apt-ftparchive would write is little, and they are not on every host. The
 // signing key lives as long as this function; its public half goes to keyring.
-func (r recipe) buildRepository(ctx context.Context, dir, keyring string) error {
-	for _, name := range slices.Sorted(maps.Keys(r.Dummies)) {
-		if err := buildDummy(ctx, filepath.Join(dir, "pool"), name, r.Dummies[name]); err != nil {
+func (r recipe) buildAPT(ctx context.Context, dir, keyring string) error {
+	for _, name := range slices.Sorted(maps.Keys(r.Empty)) {
+		if err := buildDummy(ctx, filepath.Join(dir, "pool"), name, r.Empty[name]); err != nil {
 			return fmt.Errorf("making the stand-in package %s: %w", name, err)
 		}
 	}

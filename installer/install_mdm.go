@@ -39,7 +39,7 @@ func (s mdmInstalled) Check(ctx context.Context) (step.Finding, error) {
 	if err != nil {
 		if errors.Is(err, platform.ErrNotFound) {
 			return step.Block("NoConfiguration", "the MDM is installed and has no %s: purge package %s to have it installed again",
-				scaleio.PathMDMConf, scaleio.DebName(scaleio.MDM)), nil
+				scaleio.PathMDMConf, s.pkg), nil
 		}
 		return step.Finding{}, err
 	}

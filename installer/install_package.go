@@ -19,6 +19,8 @@ import (
 type installPackage struct {
 	name      string
 	component string
+	pkg       string // its name for this machine's package tools
+	takes     func(format string) bool
 	packages  Packages
 	files     Files
 	wanted    api.Package
@@ -29,7 +31,8 @@ type installPackage struct {
 }
 
 func newInstallPackage(o *orders, component string, env map[string]string) installPackage {
-	s := installPackage{name: "install-" + component, component: component, packages: o.sys.Packages, files: o.sys.Files,
+	family := o.sys.Facts.Family
+	s := installPackage{name: "install-" + component, component: component, pkg: scaleio.PackageName(family, component), takes: formats(family), packages: o.sys.Packages, files: o.sys.Files,
 		os: o.sys.Facts.OS, env: env}
 	s.wanted, s.listed = o.pick(component)
 	s.unnamed = len(o.Spec.Packages) == 0
@@ -45,7 +48,7 @@ const (
 func (s installPackage) Name() string { return s.name }
 
 func (s installPackage) Check(ctx context.Context) (step.Finding, error) {
-	state, err := s.packages.State(ctx, scaleio.DebName(s.component))
+	state, err := s.packages.State(ctx, s.pkg)
 	present := err == nil
 	if err != nil && !errors.Is(err, platform.ErrNotFound) {
 		return step.Finding{}, err
@@ -57,12 +60,12 @@ func (s installPackage) Check(ctx context.Context) (step.Finding, error) {
 		return step.Wait(reasonNoManifest, noManifest, s.os), nil
 	case !s.listed:
 		return step.Block("NoPackage", "the manifest has no %s package for %s: add one with its URL and sha256", s.component, s.os), nil
-	case s.wanted.Format != formatDeb:
-		return step.Block("PackageFormat", "the manifest's %s package for %s is a %s: unpack it (siob_extract) and list the .deb", s.component, s.os, s.wanted.Format), nil
+	case !s.takes(s.wanted.Format):
+		return step.Block("PackageFormat", "the manifest's %s package for %s is a %s, which can't be installed there", s.component, s.os, s.wanted.Format), nil
 	case present:
-		return step.Need("HalfConfigured", "%s %s was left half-configured", scaleio.DebName(s.component), state.Version), nil
+		return step.Need("HalfConfigured", "%s %s was left half-configured", s.pkg, state.Version), nil
 	}
-	return step.Need("NotInstalled", "%s %s is to be installed", scaleio.DebName(s.component), s.wanted.Version), nil
+	return step.Need("NotInstalled", "%s %s is to be installed", s.pkg, s.wanted.Version), nil
 }
 
 // compare never leads to a downgrade, and not to an upgrade either: that interrupts I/O and is decided by people.

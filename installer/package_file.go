@@ -41,8 +41,11 @@ func formats(family platform.Family) func(format string) bool {
 // PackageFile is where a package lies once it was fetched and verified. The name is ours: a URL's tail may be anything.
 func PackageFile(p api.Package) string {
 	name := p.Component
-	if p.Format == formatDeb {
+	switch p.Format {
+	case formatDeb:
 		name = scaleio.DebName(p.Component) + "_" + plainVersion(p.Version) + ".deb"
+	case formatRPM:
+		name = scaleio.RPMName(p.Component) + "-" + plainVersion(p.Version) + ".rpm"
 	}
 	return path.Join(packageDir, strings.ToLower(p.SHA256), name)
 }

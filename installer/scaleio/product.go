@@ -1,5 +1,7 @@
 package scaleio
 
+import "scaleio-framework/platform"
+
 // Components of the product, by the stem of their package. Nothing in package or path names was ever rebranded after ScaleIO.
 const (
 	MDM     = "mdm" // also the tie-breaker: the same package in another role
@@ -14,6 +16,14 @@ func DebName(component string) string { return "emc-scaleio-" + component }
 
 // RPMName of a component's package.
 func RPMName(component string) string { return "EMC-ScaleIO-" + component }
+
+// PackageName of a component where the family's package tools, or this program in their place, install it.
+func PackageName(family platform.Family, component string) string {
+	if family == platform.FamilyDeb {
+		return DebName(component)
+	}
+	return RPMName(component)
+}
 
 // Units of the components.
 const (

@@ -23,7 +23,7 @@ func TestParseOSRelease(t *testing.T) {
 }
 
 func FuzzParseOSRelease(f *testing.F) {
-	files, err := filepath.Glob("testdata/os-release/*")
+	files, err := filepath.Glob("platformtest/os-release/*")
 	require.NoError(f, err)
 	for _, name := range files {
 		text, err := os.ReadFile(name)

@@ -123,7 +123,7 @@ func family(id string, like []string) Family {
 		return slices.ContainsFunc(names, func(n string) bool { return id == n || slices.Contains(like, n) })
 	}
 	switch {
-	case is("rhel", "fedora", "centos") || id == "rhcos": // first: early RHCOS was ID=coreos, ID_LIKE="rhel fedora"
+	case is("rhel", "fedora", "centos") || id == "rhcos" || id == "ol": // first: early RHCOS was ID=coreos, ID_LIKE="rhel fedora"
 		return FamilyRPM
 	case is("flatcar", "coreos"):
 		return FamilyFlatcar

@@ -31,7 +31,7 @@ func (platformAccepted) Name() string { return "accept-platform" }
 
 func (s platformAccepted) Check(context.Context) (step.Finding, error) {
 	if reason, why := s.refused(); reason != "" {
-		return step.Block(reason, "%s", why), nil
+		return step.Block(reason, "%s: %s", why, s.facts.Evidence), nil
 	}
 	return step.OK("%s, kernel %s", s.facts.Pretty, s.facts.Kernel), nil
 }

@@ -28,7 +28,7 @@ func (i *Installer) Observe(ctx context.Context, in Input) Observation {
 	f := i.sys.Facts
 	support := o.support()
 	seen := Observation{
-		Platform: api.Platform{OS: f.OS, Pretty: f.Pretty, Kernel: f.Kernel, Arch: f.Arch, Supported: support.Client, Reason: support.Why,
+		Platform: api.Platform{OS: f.OS, Pretty: f.Pretty, Kernel: f.Kernel, Arch: f.Arch, Supported: support.Client, Reason: support.reported(f),
 			ClientOnly: !supportOf(f, false).Storage},
 		MDM: o.mdmView(ctx),
 	}

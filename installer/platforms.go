@@ -52,10 +52,18 @@ type Support struct {
 	Why     string
 }
 
+// reported is why, with what it was decided from.
+func (s Support) reported(f platform.Facts) string {
+	if s.Why == "" {
+		return ""
+	}
+	return s.Why + ": " + f.Evidence
+}
+
 // supportOf decides, from facts alone, what may be installed on a machine, before anything is touched.
 func supportOf(f platform.Facts, allowUnsupported bool) Support {
 	if reason, why := refuse(f); reason != "" {
-		return Support{Reason: reason, Why: why + ": " + f.Evidence}
+		return Support{Reason: reason, Why: why}
 	}
 	os, ok := supportedOS(f)
 	s := Support{Client: os.Client, Storage: os.Storage}
@@ -64,10 +72,10 @@ func supportOf(f platform.Facts, allowUnsupported bool) Support {
 	}
 	switch {
 	case !ok:
-		return Support{Reason: "UnsupportedPlatform", Why: fmt.Sprintf("%s isn't supported; supported are %s: %s", named(f), supportedNames(), f.Evidence)}
+		return Support{Reason: "UnsupportedPlatform", Why: fmt.Sprintf("%s isn't supported; supported are %s", named(f), supportedNames())}
 	case !s.Client:
 		return Support{Reason: "UnsupportedPlatform",
-			Why: fmt.Sprintf("%s is taken only with allow-unsupported: %s; supported are %s: %s", named(f), os.Note, supportedNames(), f.Evidence)}
+			Why: fmt.Sprintf("%s is taken only with allow-unsupported: %s; supported are %s", named(f), os.Note, supportedNames())}
 	}
 	return s
 }

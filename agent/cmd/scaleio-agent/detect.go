@@ -22,12 +22,31 @@ const minDiskBytes = 100_000_000_000
 // Detected is what the agent sees on a machine without being part of a cluster.
 type Detected struct {
 	Platform  api.Platform `json:"platform"`
+	Support   Support      `json:"support"`
+	Kernel    Kernel       `json:"kernel"`
 	Evidence  string       `json:"evidence"`
 	MachineID string       `json:"machineId"`
 	Addresses []string     `json:"addresses"`
 	Disks     []api.Disk   `json:"disks"`
 	MDM       *api.MDMView `json:"mdm,omitempty"`
 	Intents   []api.Intent `json:"intents,omitempty"`
+}
+
+// Support is what this version would make of the machine.
+type Support struct {
+	Client           bool   `json:"client"`
+	Storage          bool   `json:"storage"`
+	AllowUnsupported bool   `json:"allowUnsupported"` // it would carry more with allow-unsupported
+	Why              string `json:"why,omitempty"`
+}
+
+// Kernel is what it asks of a module, and SELinux of a program.
+type Kernel struct {
+	SecureBoot      string `json:"secureBoot"`
+	Lockdown        string `json:"lockdown,omitempty"`
+	SigEnforce      bool   `json:"sigEnforce"`
+	ModulesDisabled bool   `json:"modulesDisabled"`
+	SELinux         string `json:"selinux,omitempty"`
 }
 
 func detectCommand() *cobra.Command {
@@ -65,15 +84,56 @@ func detect(ctx context.Context, allow []string) (Detected, error) {
 	looker := installer.New(system(facts, quiet), installer.Options{Log: quiet})
 	spec := api.NodeSpec{Node: facts.MachineID, Disks: api.DiskPolicy{Use: api.DiskUseAllEmpty, AllowTypes: allow, MinSizeBytes: minDiskBytes}}
 	seen := looker.Observe(ctx, installer.Input{Spec: spec, Leases: noLeases{}})
-	return Detected{Platform: seen.Platform, Evidence: facts.Evidence, MachineID: facts.MachineID, Addresses: seen.Addresses, Disks: seen.Disks, MDM: seen.MDM, Intents: seen.Intents}, nil
+	return detected(facts, seen), nil
+}
+
+func detected(facts platform.Facts, seen installer.Observation) Detected {
+	is, allowed := installer.SupportedPlatform(facts, false), installer.SupportedPlatform(facts, true)
+	seen.Platform.Reason = is.Why // as reported it repeats the evidence
+	return Detected{
+		Platform: seen.Platform, Evidence: facts.Evidence, MachineID: facts.MachineID, Addresses: seen.Addresses, Disks: seen.Disks, MDM: seen.MDM, Intents: seen.Intents,
+		Support: Support{Client: is.Client, Storage: is.Storage, AllowUnsupported: is != allowed, Why: is.Why},
+		Kernel: Kernel{SecureBoot: facts.SecureBoot, Lockdown: facts.Lockdown, SigEnforce: facts.SigEnforce, ModulesDisabled: facts.ModulesDisabled,
+			SELinux: facts.SELinux},
+	}
+}
+
+// verdict in words.
+func (s Support) verdict() string {
+	words := "no: " + s.Why
+	switch {
+	case s.Storage:
+		words = "client and storage"
+	case s.Client:
+		words = "client only"
+	}
+	if s.AllowUnsupported && s.Client {
+		words += "; storage with allow-unsupported"
+	}
+	return words
+}
+
+func (k Kernel) String() string {
+	words := "Secure Boot " + k.SecureBoot
+	if k.Lockdown != "" {
+		words += ", lockdown " + k.Lockdown
+	}
+	if k.SigEnforce {
+		words += ", signatures enforced"
+	}
+	if k.ModulesDisabled {
+		words += ", no module is loaded before the next boot"
+	}
+	if k.SELinux != "" {
+		words += ", SELinux " + k.SELinux
+	}
+	return words
 }
 
 func showDetected(w io.Writer, seen Detected) error {
-	verdict := "supported"
-	if !seen.Platform.Supported {
-		verdict = "not supported: " + seen.Platform.Reason
-	}
-	fmt.Fprintf(w, "platform   %s, kernel %s, %s (%s)\n", seen.Platform.Pretty, seen.Platform.Kernel, seen.Platform.Arch, verdict)
+	fmt.Fprintf(w, "platform   %s, kernel %s, %s\n", seen.Platform.Pretty, seen.Platform.Kernel, seen.Platform.Arch)
+	fmt.Fprintf(w, "supported  %s\n", plain(seen.Support.verdict()))
+	fmt.Fprintf(w, "modules    %s\n", seen.Kernel)
 	fmt.Fprintf(w, "evidence   %s\n", plain(seen.Evidence))
 	fmt.Fprintf(w, "machine    %s, addresses %v\n", seen.MachineID, seen.Addresses)
 	if seen.MDM != nil && seen.MDM.Installed {

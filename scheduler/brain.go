@@ -43,10 +43,11 @@ type brain struct {
 	mu            sync.RWMutex // the loop writes; status and the like read
 	state         decide.State
 	framework     frameworkRecord
-	agents        map[string]*placement   // by Mesos agent
-	owners        map[string]*decide.Node // by Mesos agent: the node that its task placed
-	tickets       map[string]string       // token digest -> Mesos agent
-	tooSmall      map[string]string       // Mesos agents that were refused, and why
+	agents        map[string]*placement      // by Mesos agent
+	owners        map[string]*decide.Node    // by Mesos agent: the node that its task placed
+	tickets       map[string]string          // token digest -> Mesos agent
+	enrolments    map[string]trust.Enrolment // by token digest
+	tooSmall      map[string]string          // Mesos agents that were refused, and why
 	events        []api.Event
 	waiting       string
 	master        string // "" while not subscribed
@@ -80,7 +81,7 @@ func newBrain(o Options) *brain {
 		Options: o, log: o.Log, records: records{store: o.Store, saved: map[string]saved{}}, metrics: newMetrics(),
 		inbox: make(chan *event), ended: make(chan struct{}),
 		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}},
-		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, tooSmall: map[string]string{},
+		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, enrolments: map[string]trust.Enrolment{}, tooSmall: map[string]string{},
 		asked:   map[string]time.Time{},
 		touched: map[string]bool{}, raw: map[string][]byte{}, reports: map[string]*api.Report{},
 		connection: errors.New("not subscribed yet"),
@@ -273,6 +274,9 @@ func (b *brain) record(key string) any {
 	if id, ok := strings.CutPrefix(key, kindAgent); ok && b.agents[id] != nil {
 		return b.agents[id]
 	}
+	if digest, ok := strings.CutPrefix(key, kindEnrolment); ok && b.enrolments[digest].Digest != "" {
+		return b.enrolments[digest]
+	}
 	return nil
 }
 
@@ -298,9 +302,12 @@ func (b *brain) event(node *decide.Node, kind, format string, a ...any) {
 
 // once tells of something that goes on: not again while the last event of its kind says the same.
 func (b *brain) once(node *decide.Node, kind, format string, a ...any) {
-	text := fit(fmt.Sprintf(format, a...), maxMessage)
+	text, name := fit(fmt.Sprintf(format, a...), maxMessage), ""
+	if node != nil {
+		name = node.Name
+	}
 	for _, e := range slices.Backward(b.events) {
-		if e.Kind == kind && e.Node == node.Name {
+		if e.Kind == kind && e.Node == name {
 			if e.Message == text {
 				return
 			}

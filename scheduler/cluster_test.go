@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -250,6 +251,11 @@ func TestCluster_diesAtEveryWritePoint(t *testing.T) {
 				return err
 			}}
 			b.start()
+			if strings.HasSuffix(point, ":enrolments") { // only a person writes that kind
+				b.until("there", func(s api.ClusterStatus) bool { return s.Cluster != "" })
+				_, err := b.people("operate").CreateToken(t.Context(), request(1))
+				require.Error(t, err, "it died over it")
+			}
 			select {
 			case err := <-b.done:
 				require.ErrorIs(t, err, dead)

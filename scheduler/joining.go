@@ -33,7 +33,11 @@ func (b *brain) Join(ctx context.Context, r api.JoinRequest, csr *x509.Certifica
 }
 
 func (b *brain) join(r api.JoinRequest, key string) error {
-	p := b.agents[b.tickets[trust.Digest(r.Token)]]
+	digest := trust.Digest(r.Token)
+	if e, ok := b.enrolments[digest]; ok {
+		return b.enrol(e, r, key)
+	}
+	p := b.agents[b.tickets[digest]]
 	if p == nil || p.State.Ended() {
 		return api.Errorf(api.CodeUnauthorized, "join token isn't known: its task has ended; the next one brings a new token")
 	}
@@ -102,7 +106,7 @@ func (b *brain) admit(id api.Identity, key string) (*decide.Node, error) {
 // settle the node where its task is: failure domain and pin come from the Mesos agent's attributes. Once fault sets are decided a domain that
 // changed isn't followed, since an SDS can't change its fault set.
 func (b *brain) settle(n *decide.Node, p *placement) {
-	first := n.AgentID == ""
+	first := n.AgentID == "" && n.Domain == ""
 	b.own(n, p.AgentID)
 	n.Pin, n.TooSmall = p.Pin, p.TooSmall
 	switch {

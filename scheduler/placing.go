@@ -311,7 +311,9 @@ func (b *brain) own(n *decide.Node, agentID string) {
 	if b.owners[n.AgentID] == n {
 		delete(b.owners, n.AgentID)
 	}
-	n.AgentID = agentID
+	if n.AgentID = agentID; agentID == "" { // it joined by an enrolment token
+		return
+	}
 	b.owners[agentID] = n
 	if p := b.agents[agentID]; p != nil {
 		b.expect(p)

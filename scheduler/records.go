@@ -21,21 +21,22 @@ import (
 
 // Keys of the store. What stands before a slash is the kind, by which write points are named.
 const (
-	keyAuthority = "authority"
-	keyCluster   = "cluster"
-	keyFramework = "framework"
-	keyLeases    = "leases"
-	keyEvents    = "events"
-	keySecrets   = "secrets"
-	kindNode     = "nodes/"
-	kindReport   = "reports/"
-	kindAgent    = "agents/" // Mesos agents with our task on them
+	keyAuthority  = "authority"
+	keyCluster    = "cluster"
+	keyFramework  = "framework"
+	keyLeases     = "leases"
+	keyEvents     = "events"
+	keySecrets    = "secrets"
+	kindNode      = "nodes/"
+	kindReport    = "reports/"
+	kindAgent     = "agents/" // Mesos agents with our task on them
+	kindEnrolment = "enrolments/"
 )
 
 // WritePoints lists where the store is written, for tests that kill at each of them.
 func WritePoints() []string {
 	var points []string
-	for _, key := range []string{keyAuthority, keyCluster, keyFramework, keyLeases, keyEvents, keySecrets, kindNode, kindReport, kindAgent} {
+	for _, key := range []string{keyAuthority, keyCluster, keyFramework, keyLeases, keyEvents, keySecrets, kindNode, kindReport, kindAgent, kindEnrolment} {
 		kind := strings.TrimSuffix(key, "/")
 		points = append(points, "before:"+kind, "after:"+kind)
 	}
@@ -154,6 +155,11 @@ func (b *brain) take(rec store.Record, authority *trust.Record) error {
 		var p placement
 		err := json.Unmarshal(rec.Value, &p)
 		b.keep(&p)
+		return err
+	case strings.HasPrefix(rec.Key, kindEnrolment):
+		var e trust.Enrolment
+		err := json.Unmarshal(rec.Value, &e)
+		b.enrolments[strings.TrimPrefix(rec.Key, kindEnrolment)] = e
 		return err
 	}
 	return errors.New("unknown kind of record: was the store written by a newer version?")

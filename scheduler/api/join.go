@@ -1,6 +1,6 @@
 package api
 
-// A JoinRequest turns a join token into a certificate. The token is worth little: joining alone yields no secret.
+// A JoinRequest turns a token (of a Mesos task, or an enrolment token) into a certificate. The token is worth little: joining alone yields no secret.
 type JoinRequest struct {
 	Token string   `json:"token"`
 	Node  Identity `json:"node"`

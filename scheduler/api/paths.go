@@ -4,15 +4,17 @@ import "time"
 
 // Paths of the scheduler's one HTTPS port.
 const (
-	PathJoin      = "/v1/join"      // POST JoinRequest with a join token: a certificate for the node
-	PathRenew     = "/v1/renew"     // POST RenewRequest over mTLS: the next certificate
-	PathReport    = "/v1/report"    // POST Report over mTLS: the answer carries what should be
-	PathArtifacts = "/v1/artifacts" // GET /v1/artifacts/{sha256} over mTLS: packages that the manifest names by file
-	PathStatus    = "/v1/status"    // GET, read token: ClusterStatus
-	PathPlan      = "/v1/plan"      // GET, read token: PlanStatus
-	PathHold      = "/v1/hold"      // POST HoldRequest, operator token
-	PathApprove   = "/v1/approve"   // POST ApproveRequest, operator token
-	PathRelease   = "/v1/release"   // POST ReleaseRequest, operator token
+	PathJoin      = "/v1/join"          // POST JoinRequest with a join token: a certificate for the node
+	PathRenew     = "/v1/renew"         // POST RenewRequest over mTLS: the next certificate
+	PathReport    = "/v1/report"        // POST Report over mTLS: the answer carries what should be
+	PathArtifacts = "/v1/artifacts"     // GET /v1/artifacts/{sha256} over mTLS: packages that the manifest names by file
+	PathStatus    = "/v1/status"        // GET, read token: ClusterStatus
+	PathPlan      = "/v1/plan"          // GET, read token: PlanStatus
+	PathHold      = "/v1/hold"          // POST HoldRequest, operator token
+	PathApprove   = "/v1/approve"       // POST ApproveRequest, operator token
+	PathRelease   = "/v1/release"       // POST ReleaseRequest, operator token
+	PathTokens    = "/v1/tokens"        // GET, read token: TokenList; POST TokenRequest, operator token: NewToken
+	PathRevoke    = "/v1/tokens/revoke" // POST TokenRevocation, operator token
 	PathHealthz   = "/healthz"
 	PathReadyz    = "/readyz"
 	PathMetrics   = "/metrics" // read token

@@ -15,7 +15,7 @@ import (
 
 const peopleTimeout = 15 * time.Second
 
-// People is how `status`, `plan`, `hold`, `approve` and `release` call.
+// People is how `status`, `plan`, `hold`, `approve`, `release` and `tokens` call.
 type People struct {
 	caller
 }
@@ -62,4 +62,19 @@ func (p *People) Approve(ctx context.Context, r api.ApproveRequest) error {
 // Release what never times out.
 func (p *People) Release(ctx context.Context, r api.ReleaseRequest) error {
 	return p.call(ctx, http.MethodPost, api.PathRelease, peopleTimeout, r, nil)
+}
+
+// CreateToken makes an enrolment token.
+func (p *People) CreateToken(ctx context.Context, r api.TokenRequest) (made api.NewToken, err error) {
+	return made, p.call(ctx, http.MethodPost, api.PathTokens, peopleTimeout, r, &made)
+}
+
+// Tokens lists the enrolment tokens.
+func (p *People) Tokens(ctx context.Context) (list api.TokenList, err error) {
+	return list, p.call(ctx, http.MethodGet, api.PathTokens, peopleTimeout, nil, &list)
+}
+
+// RevokeToken ends one.
+func (p *People) RevokeToken(ctx context.Context, r api.TokenRevocation) error {
+	return p.call(ctx, http.MethodPost, api.PathRevoke, peopleTimeout, r, nil)
 }

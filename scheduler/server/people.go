@@ -42,6 +42,32 @@ func (s *Server) release(w http.ResponseWriter, r *request) error {
 	return done(w, err)
 }
 
+func (s *Server) tokens(w http.ResponseWriter, _ *request) error {
+	writeJSON(w, http.StatusOK, s.Cluster.Tokens())
+	return nil
+}
+
+func (s *Server) createToken(w http.ResponseWriter, r *request) error {
+	in, err := decode[api.TokenRequest](r)
+	if err != nil {
+		return err
+	}
+	made, err := s.Cluster.CreateToken(r.Context(), in)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, made)
+	return nil
+}
+
+func (s *Server) revokeToken(w http.ResponseWriter, r *request) error {
+	in, err := decode[api.TokenRevocation](r)
+	if err == nil {
+		err = s.Cluster.RevokeToken(r.Context(), in)
+	}
+	return done(w, err)
+}
+
 func done(w http.ResponseWriter, err error) error {
 	if err == nil {
 		writeJSON(w, http.StatusOK, struct{}{})

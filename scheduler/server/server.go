@@ -30,6 +30,9 @@ type Cluster interface {
 	Hold(ctx context.Context, r api.HoldRequest) error
 	Approve(ctx context.Context, r api.ApproveRequest) error
 	Release(ctx context.Context, r api.ReleaseRequest) error
+	CreateToken(ctx context.Context, r api.TokenRequest) (api.NewToken, error)
+	Tokens() api.TokenList
+	RevokeToken(ctx context.Context, r api.TokenRevocation) error
 	Ready() error
 }
 

@@ -53,24 +53,6 @@ func (d *Deb) aptMending(ctx context.Context, job Job) error {
 	return d.run(ctx, job)
 }
 
-// run waits for the locks of others, never longer than ctx, and runs the job.
-func (d *Deb) run(ctx context.Context, job Job) error {
-	if err := d.locks.wait(ctx); err != nil {
-		return err
-	}
-	err := d.runJob(ctx, job)
-	var ran interface {
-		error
-		Said() (code int, output string)
-	}
-	if errors.As(err, &ran) {
-		code, output := ran.Said()
-		output = strings.NewReplacer(d.secrets...).Replace(output)
-		return &Error{Kind: classify(output), Code: code, Detail: lastLines(output), Err: err}
-	}
-	return err
-}
-
 // Recover finishes what an interrupted run left. It is bounded: one round of each remedy.
 func (d *Deb) Recover(ctx context.Context) error {
 	d.one.Lock()

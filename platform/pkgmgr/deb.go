@@ -4,45 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"time"
 
 	"scaleio-framework/platform"
-)
-
-// Commands that only look.
-type Commands interface {
-	Run(ctx context.Context, cmd platform.Cmd) (platform.Output, error)
-}
-
-// Files that carry the environment of scripts.
-type Files interface {
-	Write(path string, data []byte, mode os.FileMode) error
-	Remove(path string) error
-	MkdirAll(path string, mode os.FileMode) error
-	Glob(pattern string) ([]string, error)
-}
-
-// A Job to run outside this process; the fields are those of systemd.Job, so that one converts into the other.
-type Job struct {
-	Name    string
-	Argv    []string
-	Env     []string
-	EnvFile string
-	Timeout time.Duration
-}
-
-// RunJob runs a job to its end, or adopts a running one of the same name. An error of a job that ran has a method Said() (code int, output string).
-type RunJob func(ctx context.Context, job Job) error
-
-const (
-	envDir         = "/run/scaleio-agent/env"
-	jobPrefix      = "scaleio-agent-pkg-"
-	installTimeout = 15 * time.Minute
-	updateTimeout  = 5 * time.Minute
 )
 
 // Deb is apt and dpkg.
@@ -50,18 +15,13 @@ type Deb struct {
 	// MayRemove tells which packages Recover may remove by force where dpkg demands a reinstallation; nil = none.
 	MayRemove func(name string) bool
 
-	commands Commands
-	files    Files
-	runJob   RunJob
-	locks    locks
-	admin    []string   // further arguments of dpkg-query, for tests
-	one      sync.Mutex // one transaction at a time
-	secrets  []string   // in the environment of the present one's scripts, each followed by what is shown instead
+	tool
+	admin []string // further arguments of dpkg-query, for tests
 }
 
 // NewDeb gives the package tools of a Debian or Ubuntu machine.
 func NewDeb(commands Commands, files Files, run RunJob) *Deb {
-	return &Deb{commands: commands, files: files, runJob: run, locks: systemLocks("/")}
+	return &Deb{tool: tool{commands: commands, files: files, runJob: run, locks: debLocks("/"), texts: debTexts}}
 }
 
 // State of a package. Removed with its configuration left counts as not found; anything between unpacked and configured as not configured.

@@ -322,7 +322,7 @@ func TestClassify(t *testing.T) {
 		"E: Packages were downgraded and -y was used without --allow-downgrades.":                                                                                         Downgrade,
 		"something new": Failed,
 	} {
-		assert.Equal(t, want, classify(output), output)
+		assert.Equal(t, want, classify(debTexts, output), output)
 	}
 	err := &Error{Kind: Failed, Code: 100, Detail: lastLines("a\nb\nE: one\nc\nE: two\n")}
 	assert.Equal(t, "PackageToolFailed (exit status 100): E: one; E: two", err.Error())

@@ -9,8 +9,8 @@ import (
 
 // writeEnv puts the scripts' environment where only root reads it: D-Bus shows a unit's Environment to every local user. What a killed run left is removed
 // first. Without an environment there is no file.
-func (d *Deb) writeEnv(name string, env map[string]string) (file string, remove func(), err error) {
-	if err := Clean(d.files); err != nil {
+func (t *tool) writeEnv(name string, env map[string]string) (file string, remove func(), err error) {
+	if err := Clean(t.files); err != nil {
 		return "", nil, err
 	}
 	if len(env) == 0 {
@@ -20,14 +20,14 @@ func (d *Deb) writeEnv(name string, env map[string]string) (file string, remove 
 	if err != nil {
 		return "", nil, fmt.Errorf("installing %s: %w", name, err)
 	}
-	if err := d.files.MkdirAll(envDir, 0o700); err != nil {
+	if err := t.files.MkdirAll(envDir, 0o700); err != nil {
 		return "", nil, fmt.Errorf("installing %s: %w", name, err)
 	}
 	file = path.Join(envDir, name+".env")
-	if err := d.files.Write(file, text, 0o600); err != nil {
+	if err := t.files.Write(file, text, 0o600); err != nil {
 		return "", nil, fmt.Errorf("installing %s: %w", name, err)
 	}
-	return file, func() { _ = d.files.Remove(file) }, nil // if it fails, the next installation removes it
+	return file, func() { _ = t.files.Remove(file) }, nil // if it fails, the next installation removes it
 }
 
 // Clean removes environment files that a killed run left: they may hold a secret for as long as the machine runs. A job that runs has read its own.

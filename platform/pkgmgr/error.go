@@ -21,6 +21,10 @@ const (
 	DiskFull          Kind = "DiskFull"
 	NotAPackage       Kind = "NotAPackage"
 	Downgrade         Kind = "WouldDowngrade"
+	Damaged           Kind = "PackageDamaged"        // a digest in it is wrong
+	NotSigned         Kind = "PackageNotSigned"      // not at all, or not with the key that it has to be signed with
+	Conflict          Kind = "FileConflict"          // with a file of another package
+	DatabaseBroken    Kind = "PackageDatabaseBroken" // only a person may rebuild it
 )
 
 // An Error of a package tool that ran.
@@ -42,12 +46,9 @@ func (e *Error) Error() string {
 // Unwrap gives the job's error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// texts of apt and dpkg in the C locale; apt exits with 100 for each of them, so they are all there is to tell them apart. They choose a remedy and a word
+// debTexts of apt and dpkg in the C locale; apt exits with 100 for each of them, so they are all there is to tell them apart. They choose a remedy and a word
 // for people, never whether a package is installed. The first that matches counts, so the root causes come first.
-var texts = []struct {
-	kind Kind
-	text string
-}{
+var debTexts = []toolText{
 	{DiskFull, "No space left on device"},
 	{DiskFull, "You don't have enough free space"},
 	{Locked, "Could not get lock"},
@@ -73,7 +74,13 @@ var texts = []struct {
 	{Unmet, "dependency problems"},
 }
 
-func classify(output string) Kind {
+// toolText tells a kind by what a tool prints.
+type toolText struct {
+	kind Kind
+	text string
+}
+
+func classify(texts []toolText, output string) Kind {
 	for _, t := range texts {
 		if strings.Contains(output, t.text) {
 			return t.kind
@@ -82,18 +89,27 @@ func classify(output string) Kind {
 	return Failed
 }
 
-// lastLines keeps the lines that begin as errors do, else the last three.
+// lastLines keeps the lines that begin as errors do, with what a script said before it failed and what dnf lists below its "Error:"; else the last three.
 func lastLines(output string) string {
 	var errs, all []string
+	below := 0
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
 		if line == "" {
 			continue
 		}
-		all = append(all, line)
-		if strings.HasPrefix(line, "E:") || strings.HasPrefix(line, "dpkg:") || strings.Contains(line, "error") {
+		switch {
+		case strings.Contains(line, "scriptlet failed"):
+			errs = append(errs, all[max(0, len(all)-1):]...)
 			errs = append(errs, line)
+		case strings.HasPrefix(line, "E:"), strings.HasPrefix(line, "dpkg:"), strings.Contains(line, "error"), strings.HasPrefix(line, "Error"), below > 0:
+			errs = append(errs, line)
+			below--
 		}
+		if line == "Error:" {
+			below = 2
+		}
+		all = append(all, line)
 	}
 	if len(errs) == 0 {
 		errs = all[max(0, len(all)-3):]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,17 +19,30 @@ const (
 	lockWait = 5 * time.Minute
 )
 
-// locks of other package tools. apt waits for the first two at most, and only from 1.9.11 on; never for lists and archives, so they are waited for here. They
-// are POSIX locks: a file that exists says nothing, and it is never deleted.
+// locks of other package tools, which the tools themselves wait for in part at most. A file that exists says nothing, and it is never deleted.
 type locks struct {
 	root  platform.Root
 	files []string
 	held  func(file string) (pid int, err error)
 }
 
-func systemLocks(root platform.Root) locks {
+// debLocks are POSIX locks. apt waits for the first two at most, and only from 1.9.11 on; never for lists and archives.
+func debLocks(root platform.Root) locks {
 	return locks{root: root, held: holder,
 		files: []string{"/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"}}
+}
+
+// rpmLocks: rpm's is a POSIX lock, which it waits for on a terminal only. Those of dnf and yum are files with a process id; one whose process is gone is
+// taken over by the next.
+func rpmLocks(root platform.Root) locks {
+	held := func(file string) (int, error) {
+		if strings.HasSuffix(file, ".pid") {
+			return pidHolder(file)
+		}
+		return holder(file)
+	}
+	return locks{root: root, held: held, files: []string{"/var/lib/rpm/.rpm.lock", "/var/lib/dnf/rpmdb_lock.pid", "/var/cache/dnf/metadata_lock.pid",
+		"/var/cache/dnf/download_lock.pid", "/var/run/yum.pid"}}
 }
 
 // wait until nobody holds a lock.
@@ -93,4 +107,23 @@ func holder(path string) (int, error) {
 		return -1, nil
 	}
 	return int(lock.Pid), nil
+}
+
+// pidHolder is the process that a file names, 0 if it is gone.
+func pidHolder(path string) (int, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 0 { // being written, or nobody's
+		return 0, nil
+	}
+	if err := unix.Kill(pid, 0); errors.Is(err, unix.ESRCH) {
+		return 0, nil
+	}
+	return pid, nil
 }

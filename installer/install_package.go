@@ -23,6 +23,7 @@ type installPackage struct {
 	takes     func(format string) bool
 	packages  Packages
 	files     Files
+	siobs     siobs
 	wanted    api.Package
 	listed    bool // the manifest has one for this OS
 	unnamed   bool // the spec names no package at all
@@ -34,6 +35,7 @@ func newInstallPackage(o *orders, component string, env map[string]string) insta
 	family := o.sys.Facts.Family
 	s := installPackage{name: "install-" + component, component: component, pkg: scaleio.PackageName(family, component), takes: formats(family), packages: o.sys.Packages, files: o.sys.Files,
 		os: o.sys.Facts.OS, env: env}
+	s.siobs = siobs{component, o.sys.Archives, o.sys.Files, o.sys.Jobs}
 	s.wanted, s.listed = o.pick(component)
 	s.unnamed = len(o.Spec.Packages) == 0
 	return s
@@ -95,7 +97,14 @@ func (s installPackage) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.packages.Install(ctx, file, s.env)
+	if s.wanted.Format == formatSiob {
+		return s.siobs.unwrap(ctx, file, s.install)
+	}
+	return s.install(ctx, file)
+}
+
+func (s installPackage) install(ctx context.Context, file string) error {
+	err := s.packages.Install(ctx, file, s.env)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}

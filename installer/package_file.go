@@ -44,6 +44,8 @@ func PackageFile(p api.Package) string {
 	switch p.Format {
 	case formatDeb:
 		name = scaleio.DebName(p.Component) + "_" + plainVersion(p.Version) + ".deb"
+	case formatSiob:
+		name = scaleio.DebName(p.Component) + "_" + plainVersion(p.Version) + ".tar"
 	case formatRPM:
 		name = scaleio.RPMName(p.Component) + "-" + plainVersion(p.Version) + ".rpm"
 	}

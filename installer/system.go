@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"io"
 	"net/netip"
 	"os"
 	"time"
@@ -21,8 +22,10 @@ type System struct {
 	Units    Units
 	Jobs     Jobs
 	Download Download
+	Archives Archives
 	Disks    Disks
 	Network  Network
+	Reboots  Reboots
 	Clock    func() time.Time // monotonic reading inside; time.Now outside tests
 }
 
@@ -72,9 +75,25 @@ type Jobs interface {
 	RunJob(ctx context.Context, job systemd.Job) error
 }
 
+// Reboots of this machine.
+type Reboots interface {
+	// Hold keeps others from rebooting until it is closed or this process ends.
+	Hold(ctx context.Context, why string) (io.Closer, error)
+	// Reboot is accepted, or nothing happens; that it was done shows another boot id.
+	Reboot(ctx context.Context) error
+}
+
 // Download of one file, verified, resumable.
 type Download interface {
 	Fetch(ctx context.Context, want fetch.File) error
+}
+
+// Archives wrap what the vendor ships.
+type Archives interface {
+	// Unpack a verified tar into a new folder that only root may enter, and give the paths of its files.
+	Unpack(ctx context.Context, archive, dir string) (files []string, err error)
+	// RemoveAll of a folder; absent is fine.
+	RemoveAll(dir string) error
 }
 
 // Disks that the machine's /dev holds.

@@ -110,6 +110,9 @@ func jobProperties(job Job) []dbus.Property {
 		property("TimeoutStartUSec", uint64(timeout.Microseconds())), //nolint:gosec // positive
 		property("StandardInput", "null"),
 	}
+	if job.Dir != "" {
+		props = append(props, property("WorkingDirectory", job.Dir))
+	}
 	if len(job.Env) > 0 {
 		props = append(props, property("Environment", job.Env))
 	}

@@ -19,6 +19,7 @@ type UnitState struct {
 type Job struct {
 	Name    string   // unit name without .service, the same for the same work: a second run adopts a running first
 	Argv    []string // absolute path first
+	Dir     string   // working folder; "" = /
 	Env     []string // KEY=value: readable by any local user through D-Bus
 	EnvFile string   // secrets: a 0600 file in /run that the caller deletes after
 	Timeout time.Duration

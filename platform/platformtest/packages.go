@@ -40,6 +40,13 @@ func (p *Packages) Provide(file string, a Archive) {
 	p.archives[file] = a
 }
 
+// Provided is what a file holds.
+func (p *Packages) Provided(file string) Archive {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.archives[file]
+}
+
 // Offer names packages of the distribution that Require can install.
 func (p *Packages) Offer(names ...string) {
 	p.mu.Lock()

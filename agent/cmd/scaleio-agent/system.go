@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"time"
 
 	"scaleio-framework/installer"
-	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/archive"
 	"scaleio-framework/platform/block"
 	"scaleio-framework/platform/fetch"
 	"scaleio-framework/platform/pkgmgr"
@@ -20,20 +19,22 @@ var (
 	_ installer.Files    = (*platform.Files)(nil)
 	_ installer.Commands = platform.Runner{}
 	_ installer.Network  = platform.Network{}
-	_ installer.Packages = (*pkgmgr.Deb)(nil)
 	_ installer.Units    = (*systemd.Manager)(nil)
 	_ installer.Jobs     = (*systemd.Manager)(nil)
 	_ installer.Download = (*fetch.Fetcher)(nil)
+	_ installer.Reboots  = systemd.Logind{}
+	_ installer.Archives = archive.Tars{}
 )
 
 // system is the real machine. Constructing it starts nothing and connects to nobody.
 func system(facts platform.Facts, _ *slog.Logger) installer.System {
 	files, units := platform.NewFiles("/"), systemd.New()
-	packages := pkgmgr.NewDeb(platform.Runner{}, files, func(ctx context.Context, job pkgmgr.Job) error { return units.RunJob(ctx, systemd.Job(job)) })
-	packages.MayRemove = func(name string) bool { return strings.HasPrefix(name, scaleio.DebName("")) }
+	run := func(ctx context.Context, job pkgmgr.Job) error {
+		return units.RunJob(ctx, systemd.Job{Name: job.Name, Argv: job.Argv, Env: job.Env, EnvFile: job.EnvFile, Timeout: job.Timeout})
+	}
 	return installer.System{
-		Facts: facts, Files: files, Commands: platform.Runner{}, Packages: packages, Units: units, Jobs: units, Download: &fetch.Fetcher{},
-		Disks: block.NewScanner("/", block.Options{Commands: platform.Runner{}}), Network: platform.Network{}, Clock: time.Now,
+		Facts: facts, Files: files, Commands: platform.Runner{}, Packages: packages(facts, files, run), Units: units, Jobs: units, Download: &fetch.Fetcher{}, Archives: archive.Tars{Root: "/"},
+		Disks: block.NewScanner("/", block.Options{Commands: platform.Runner{}}), Network: platform.Network{}, Reboots: systemd.Logind{}, Clock: time.Now,
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,6 +10,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"scaleio-framework/test/rpmbuild"
 )
 
 const version = "3.6-700.103"
@@ -20,13 +23,14 @@ type manifest struct {
 }
 
 type entry struct {
-	Component string `json:"component"`
-	Version   string `json:"version"`
-	OS        string `json:"os"`
-	Format    string `json:"format"`
-	URL       string `json:"url"`
-	Size      int64  `json:"size"`
-	SHA256    string `json:"sha256"`
+	Component  string `json:"component"`
+	Version    string `json:"version"`
+	OS         string `json:"os"`
+	Format     string `json:"format"`
+	URL        string `json:"url"`
+	Size       int64  `json:"size"`
+	SHA256     string `json:"sha256"`
+	SigningKey string `json:"signingKey,omitempty"`
 }
 
 func main() {
@@ -34,35 +38,40 @@ func main() {
 	binary := flag.String("binary", "build/dev-scaleio", "the multi-call binary that goes into all of them")
 	url := flag.String("url", "", "where the directory will be served")
 	flag.Parse()
-	if err := build(*out, *binary, *url); err != nil {
+	if err := build(context.Background(), *out, *binary, *url); err != nil {
 		fmt.Fprintln(os.Stderr, "packages:", err)
 		os.Exit(1)
 	}
 }
 
-func build(out, binary, url string) error {
+func build(ctx context.Context, out, binary, url string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return fmt.Errorf("making %s: %w", out, err)
 	}
 	m := manifest{Version: version}
-	for _, p := range debs {
+	for _, c := range components {
+		p := deb{c}
 		file := filepath.Join(out, p.fileName())
 		if err := p.build(file, binary); err != nil {
 			return fmt.Errorf("building %s: %w", file, err)
 		}
-		m.Packages = append(m.Packages, entry{Component: p.component, Version: p.version(), Format: "deb", URL: url + "/" + p.fileName()})
+		m.Packages = append(m.Packages, entry{Component: c.name, Version: p.version(), OS: "ubuntu22.04", Format: "deb", URL: url + "/" + p.fileName()})
 	}
+	rpms, err := buildRPMs(ctx, out, binary, url)
+	if err != nil {
+		return err
+	}
+	m.Packages = append(m.Packages, rpms...)
 	// REX-Ray and dvdcli come as bare binaries, as their projects published them.
 	for _, b := range []struct{ component, version string }{{"rexray", "0.11.4"}, {"dvdcli", "0.2.1"}} {
 		name := b.component + "-Linux-x86_64-" + b.version
 		if err := copyFile(filepath.Join(out, name), binary, 0o755); err != nil {
 			return err
 		}
-		m.Packages = append(m.Packages, entry{Component: b.component, Version: b.version, Format: "binary", URL: url + "/" + name})
+		m.Packages = append(m.Packages, entry{Component: b.component, Version: b.version, OS: "any", Format: "binary", URL: url + "/" + name})
 	}
 	for i := range m.Packages {
 		e := &m.Packages[i]
-		e.OS = "ubuntu22.04"
 		var err error
 		if e.Size, e.SHA256, err = digest(filepath.Join(out, filepath.Base(e.URL))); err != nil {
 			return err
@@ -73,6 +82,32 @@ func build(out, binary, url string) error {
 		return fmt.Errorf("encoding the manifest: %w", err)
 	}
 	return os.WriteFile(filepath.Join(out, "manifest.json"), append(raw, '\n'), 0o644)
+}
+
+// buildRPMs makes the packages for Enterprise Linux, signed with a key that is forgotten afterwards; its public half is beside them, as the vendor has it.
+func buildRPMs(ctx context.Context, out, binary, url string) ([]entry, error) {
+	key, err := rpmbuild.NewKey(ctx, "stand-in for ScaleIO")
+	if err != nil {
+		return nil, err
+	}
+	defer key.Close()
+	public, err := key.Public(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(out, "RPM-GPG-KEY-ScaleIO"), public, 0o644); err != nil {
+		return nil, fmt.Errorf("writing the key: %w", err)
+	}
+	var entries []entry
+	for _, c := range components {
+		p := rpm{c}
+		file, err := p.build(ctx, out, binary, key)
+		if err != nil {
+			return nil, fmt.Errorf("building the rpm of %s: %w", c.name, err)
+		}
+		entries = append(entries, entry{Component: c.name, Version: p.version(), OS: "el9", Format: "rpm", URL: url + "/" + filepath.Base(file), SigningKey: string(public)})
+	}
+	return entries, nil
 }
 
 func digest(name string) (int64, string, error) {

@@ -94,8 +94,14 @@ var contracts = map[string]struct {
 	"run-mdm":               {then: func(_ *testing.T, n *installertest.Node) { n.Crash(scaleio.UnitMDM) }},
 	"install-sds":           {},
 	"run-sds":               {then: func(_ *testing.T, n *installertest.Node) { n.Crash(scaleio.UnitSDS) }},
-	"install-sdc":           {},
-	"install-gateway":       {},
+	"own-sdc-guid":          {},
+	"provide-scini-module": {node: func(t *testing.T) *installertest.Node {
+		n := withoutModule(t)
+		onMirror(n, runningKernel, packed(t, n.Module(runningKernel).File()))
+		return n
+	}},
+	"install-sdc":     {},
+	"install-gateway": {},
 	"form-cluster": {node: func(*testing.T) *installertest.Node {
 		n := one()
 		n.Spec.Formation = &api.Formation{Node: n.Spec.Node, Nonce: "nonce-1"}
@@ -109,7 +115,7 @@ var contracts = map[string]struct {
 		n.Product.FormAll()
 		n.Spec.SystemID = installertest.SystemID
 	}},
-	"run-scini": {then: func(_ *testing.T, n *installertest.Node) { n.Crash(scaleio.UnitSDC) }},
+	"load-scini": {then: func(_ *testing.T, n *installertest.Node) { n.Crash(scaleio.UnitSDC) }},
 	"connect-sdc": {then: func(_ *testing.T, n *installertest.Node) {
 		n.Product.FormAll()
 		n.Files.Set(scaleio.PathDrvCfgText, "ini_guid B0E3BFB8-C20B-43BF-93C8-13339E85AA50\nmdm 10.0.0.11\nmdm 192.168.9.1\n", 0o600)
@@ -130,6 +136,23 @@ var contracts = map[string]struct {
 		n.InstallMesos(map[string]string{"isolation": "cgroups/cpu,cgroups/mem"}, installertest.Framework{ID: "f1", Checkpoint: true, Tasks: []string{"t1"}})
 		return n
 	}},
+	"prepare-next-kernel": {then: func(_ *testing.T, n *installertest.Node) {
+		installKernel(n, newerKernel)
+		inManifest(n, newerKernel, n.Module(newerKernel).File())
+	}},
+	"clean-modules": {then: func(_ *testing.T, n *installertest.Node) {
+		for _, name := range []string{"scini.ko", "scini.json"} {
+			n.Files.Set("/opt/scaleio-agent/modules/5.15.0-1-generic/"+name, "{}", 0o644)
+		}
+	}},
+	"reboot-node": {node: func(*testing.T) *installertest.Node {
+		n := one()
+		n.Spec.Reboots = api.RebootsRolling
+		n.Leases.Grant(api.LeaseDisruption, true)
+		return n
+	}, then: func(_ *testing.T, n *installertest.Node) {
+		n.Files.Set("/run/reboot-required", "", 0o644)
+	}, done: step.Waiting},
 	"restart-mesos-agent": {node: func(*testing.T) *installertest.Node {
 		n := one()
 		n.InstallMesos(map[string]string{"isolation": "cgroups/cpu,cgroups/mem"}, installertest.Framework{ID: "f1", Checkpoint: true, Tasks: []string{"t1"}})

@@ -270,10 +270,10 @@ func TestRunSDS_inMaintenanceIsLeftAlone(t *testing.T) {
 
 func TestRunScini_activeWithoutADriverIsNotEnough(t *testing.T) {
 	n := one()
-	before(t, n, "run-scini")
-	require.Equal(t, step.Satisfied, check(t, n, "run-scini").Verdict)
+	before(t, n, "load-scini")
+	require.Equal(t, step.Satisfied, check(t, n, "load-scini").Verdict)
 	require.NoError(t, n.Files.Remove(scaleio.PathScini))
-	f := check(t, n, "run-scini")
+	f := check(t, n, "load-scini")
 	assert.Equal(t, step.Needed, f.Verdict)
 	assert.Contains(t, f.Message, "no driver for kernel 5.15.0-122-generic")
 }

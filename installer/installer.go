@@ -62,6 +62,7 @@ type Installer struct {
 	digests digests
 	survey  survey
 	own     gatewayIdentity
+	modules moduleMemory
 	// gatewayInUse is the address (string) that the volume driver was led to last.
 	gatewayInUse atomic.Value
 }

@@ -22,6 +22,7 @@ const (
 	branchSDS     = "sds"
 	branchSDC     = "sdc" // and what stands on it: volume driver and isolator
 	branchGateway = "gateway"
+	branchKernel  = "kernel" // what the next boot needs, and the reboot itself
 )
 
 // installTime bounds an install, which may have to wait for another package manager's lock.
@@ -54,12 +55,14 @@ var rows = []row{
 	{step: runMDM, roles: mdms, branch: branchMDM},
 	{step: installSDS, roles: storage, branch: branchSDS, timeout: installTime},
 	{step: runSDS, roles: storage, branch: branchSDS},
+	{step: ownSDCGUID, branch: branchSDC},
+	{step: provideSciniModule, branch: branchSDC, timeout: 10 * time.Minute},
 	{step: installSDC, branch: branchSDC, after: api.GateRolesDecided, timeout: installTime},
 	{step: installGateway, roles: managers, branch: branchGateway, after: api.GateRolesDecided, timeout: installTime},
 
 	{step: formCluster, roles: managers, branch: branchMDM, after: api.GateMDMsInstalled, only: (*orders).forms},
 	{step: joinCluster, roles: mdms, branch: branchMDM, after: api.GateClusterFormed},
-	{step: runScini, branch: branchSDC},
+	{step: loadScini, branch: branchSDC, timeout: 5 * time.Minute},
 	{step: connectSDC, branch: branchSDC, after: api.GateClusterFormed},
 	{step: configureGateway, roles: managers, branch: branchGateway, after: api.GateClusterFormed},
 	{step: runGateway, roles: managers, branch: branchGateway},
@@ -72,6 +75,10 @@ var rows = []row{
 	{step: runVolumeDriver, branch: branchSDC},
 	{step: configureIsolator, branch: branchSDC},
 	{step: restartMesosAgent, branch: branchSDC, timeout: 5 * time.Minute},
+
+	{step: prepareNextKernel, branch: branchKernel, timeout: 10 * time.Minute, routine: true},
+	{step: cleanModules, branch: branchKernel, routine: true},
+	{step: rebootNode, branch: branchKernel, routine: true},
 }
 
 // plan is pure: role and platform in, ordered steps out.

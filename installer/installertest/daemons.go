@@ -35,6 +35,9 @@ func (n *Node) install(component string, env map[string]string) error {
 		n.Files.Set(scaleio.PathDrvCfgText, text, 0o600)
 		n.Files.Set(scaleio.PathDrvCfg, "drv_cfg", 0o755)
 		n.Commands.Handle(scaleio.PathDrvCfg, n.drvCfg)
+		if !n.WithoutModule {
+			n.Files.Set(n.CachedModule(n.Facts.Kernel), string(n.Module(n.Facts.Kernel).File()), 0o644)
+		}
 	case scaleio.Gateway:
 		if env[scaleio.EnvGatewayPassword] == "" {
 			return ErrScript
@@ -85,8 +88,7 @@ func (n *Node) serve(unit string) error {
 	case scaleio.UnitSDS:
 		n.Network.Listen("127.0.0.1:7072", true)
 	case scaleio.UnitSDC:
-		n.Files.Set(scaleio.PathScini, "", 0o600)
-		n.loadDriver()
+		n.load()
 	case scaleio.UnitGateway:
 		n.Network.Listen("127.0.0.1:443", true)
 	case "rexray.service":
@@ -110,6 +112,8 @@ func (n *Node) stopping(unit string) {
 	n.running[unit] = false
 	n.mu.Unlock()
 	switch unit {
+	case scaleio.UnitSDC:
+		n.unload()
 	case scaleio.UnitMDM:
 		n.Network.Listen("127.0.0.1:9011", false)
 	case scaleio.UnitSDS:
@@ -129,6 +133,9 @@ func (n *Node) loadDriver() {
 	defer n.mu.Unlock()
 	n.sdc = nil
 	for _, line := range strings.Split(text, "\n") {
+		if guid, ok := strings.CutPrefix(line, "ini_guid "); ok {
+			n.guid = strings.ToUpper(guid)
+		}
 		if ips, ok := strings.CutPrefix(line, "mdm "); ok {
 			n.sdc = append(n.sdc, strings.Split(strings.TrimSpace(ips), ","))
 		}

@@ -33,6 +33,7 @@ type Node struct {
 	Download *platformtest.Download
 	Disks    *platformtest.Disks
 	Network  *platformtest.Network
+	Reboots  *platformtest.Reboots
 	Product  *Product
 	Mesos    *MesosAgent // nil = none here
 	Leases   *Leases
@@ -40,8 +41,12 @@ type Node struct {
 	Storage  *api.StorageView
 	Secrets  api.Secrets
 
+	WithoutModule bool // the SDC's package brings no module for this kernel
+	ModuleUsers   int  // what holds the loaded one
+
 	mu         sync.Mutex
 	installEnv map[string]map[string]string // component: environment of its last install
+	guid       string                       // that the running driver has
 	sdc        [][]string                   // systems that the running driver is pointed at
 	gatewayOut bool
 	running    map[string]bool // unit: its daemon runs
@@ -63,6 +68,7 @@ func (p *Product) NewNode(name, ip string) *Node {
 		Download:   &platformtest.Download{Hook: cutter.Do, Files: files},
 		Disks:      &platformtest.Disks{Hook: cutter.Do},
 		Network:    &platformtest.Network{Hook: cutter.Do},
+		Reboots:    &platformtest.Reboots{Hook: cutter.Do},
 		Leases:     &Leases{},
 		installEnv: map[string]map[string]string{}, running: map[string]bool{}, trusted: map[string]bool{},
 	}
@@ -91,7 +97,7 @@ func (p *Product) NewNode(name, ip string) *Node {
 // System of the node.
 func (n *Node) System() installer.System {
 	return installer.System{Facts: n.Facts, Files: n.Files, Commands: n.Commands, Packages: n.Packages, Units: n.Units, Jobs: n.Jobs,
-		Download: n.Download, Disks: n.Disks, Network: n.Network, Clock: time.Now}
+		Download: n.Download, Disks: n.Disks, Network: n.Network, Reboots: n.Reboots, Clock: time.Now}
 }
 
 // Options of an Installer on the node.

@@ -52,12 +52,14 @@ func say(text string) (platform.Output, error) { return platform.Output{Stdout: 
 
 // drvCfg works only while the driver is loaded.
 func (n *Node) drvCfg(_ context.Context, cmd platform.Cmd) (platform.Output, error) {
-	if !n.up(scaleio.UnitSDC) {
+	if _, loaded := n.file(scaleio.PathScini); !loaded {
 		return platform.Output{}, platformtest.Exit(cmd.Path, 1, "Failed to open kernel device to perform operation\n")
 	}
 	switch cmd.Args[0] {
 	case "--query_guid":
-		return say("B0E3BFB8-C20B-43BF-93C8-13339E85AA50\n")
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return say(n.guid + "\n")
 	case "--query_mdms":
 		return say(n.queryMDMs())
 	case "--add_mdm":

@@ -12,7 +12,7 @@ const (
 	PathSciniSync       = "/etc/emc/scaleio/scini_sync" // 3.x and later
 	PathSciniSyncOld    = "/bin/emc/scaleio/scini_sync" // 2.x
 	DriverSyncName      = "driver_sync.conf"
-	BuildSwitchName     = ".build_scini"   // its existence lets scini's start build a module where headers, make and gcc are
+	BuildSwitchName     = ".build_scini"                  // its existence lets scini's start build a module where headers, make and gcc are
 	PathDriverCacheHost = "/var/emc-scaleio/driver_cache" // where the vendor's recipes for image-based systems keep it
 )
 

@@ -37,6 +37,22 @@ func ParseDrvCfgText(data []byte) (DrvCfgText, error) {
 	return d, nil
 }
 
+// Addresses of the MDMs of all systems.
+func (d DrvCfgText) Addresses() (ips []string) {
+	for _, l := range d.lines {
+		fields := strings.Fields(l)
+		if len(fields) != 2 || !strings.EqualFold(fields[0], "mdm") {
+			continue
+		}
+		for _, ip := range strings.Split(fields[1], ",") {
+			if ip = strings.TrimSpace(ip); ip != "" {
+				ips = append(ips, ip)
+			}
+		}
+	}
+	return ips
+}
+
 // WithGUID is the same with another GUID.
 func (d DrvCfgText) WithGUID(guid string) DrvCfgText {
 	if d.GUID == "" {

@@ -15,7 +15,7 @@ import (
 )
 
 // maxModule bounds a module file, compressed or not.
-const maxModule = 256 << 20
+const maxModule = 128 << 20
 
 // A Module is what a module's file says of itself.
 type Module struct {

@@ -46,6 +46,13 @@ func (f *Files) Set(name, data string, mode os.FileMode) {
 	f.nodes[name] = &inode{mode: mode.Perm(), data: []byte(data)}
 }
 
+// Delete a file without asking the Hook.
+func (f *Files) Delete(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.nodes, f.resolve(name))
+}
+
 // Tree lists all files and links below a folder with their content: to compare before and after.
 func (f *Files) Tree(dir string) map[string]string {
 	f.mu.Lock()

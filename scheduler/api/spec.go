@@ -65,6 +65,7 @@ type NodeSpec struct {
 	Reboots          RebootPolicy   `json:"reboots,omitempty"`          // empty = never
 	ModuleMirror     string         `json:"moduleMirror,omitempty"`     // URL under which OS, SDC version and kernel lead to scini.tar, as the vendor lays it out
 	Modules          []KernelModule `json:"modules,omitempty"`          // prebuilt, for this node's OS
+	BuildModules     bool           `json:"buildModules,omitempty"`     // compiler and kernel headers may be installed, so that the SDC builds a module that nobody has
 	Remove           bool           `json:"remove,omitempty"`           // a person wants this node out of the cluster and bare again
 }
 
@@ -104,6 +105,8 @@ type Package struct {
 	File      string `json:"file,omitempty"` // on the scheduler's side; never sent to agents
 	Size      int64  `json:"size"`
 	SHA256    string `json:"sha256"`
+
+	SigningKey string `json:"signingKey,omitempty"` // of an rpm: the armoured public key that it must be signed with, beside having the digest; empty = need not be signed
 }
 
 // DiskUse says which empty disks a node gives.

@@ -97,6 +97,9 @@ func (s installPackage) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := putSigningKey(s.files, file, s.wanted); err != nil {
+		return err
+	}
 	if s.wanted.Format == formatSiob {
 		return s.siobs.unwrap(ctx, file, s.install)
 	}

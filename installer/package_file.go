@@ -12,6 +12,7 @@ import (
 
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/pkgmgr"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -74,6 +75,14 @@ func checkedFile(files Files, p api.Package) (string, error) {
 			p.Component, p.Version, file, size, sum, p.SHA256), removed)
 	}
 	return file, nil
+}
+
+// putSigningKey lays the key that a package must be signed with beside it, where the package tools look for it.
+func putSigningKey(files Files, file string, p api.Package) error {
+	if p.SigningKey == "" {
+		return files.Remove(file + pkgmgr.KeySuffix)
+	}
+	return files.Write(file+pkgmgr.KeySuffix, []byte(p.SigningKey), 0o600)
 }
 
 func sha256hex(data []byte) string {

@@ -122,6 +122,7 @@ func checkPackage(p api.Package) error {
 	check(slices.Contains(components, p.Component), "component %q is none of %v", p.Component, components)
 	check(slices.Contains(formats, p.Format), "format %q is none of %v", p.Format, formats)
 	check(p.Version != "", "it has no version")
+	check(p.SigningKey == "" || strings.Contains(p.SigningKey, "BEGIN PGP PUBLIC KEY BLOCK"), "signingKey is no armoured public key")
 	return errors.Join(append(faults, checkSource(p.URL, p.File, p.Size, p.SHA256)...)...)
 }
 

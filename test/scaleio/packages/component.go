@@ -16,6 +16,7 @@ var files embed.FS
 type component struct {
 	name        string
 	tagged      bool // its files' names say for which system they are; the gateway's don't
+	siob        bool // for Ubuntu it is delivered wrapped in a tar: with one of them both ways are walked
 	description string
 	debDepends  string
 	rpmRequires []string
@@ -24,12 +25,12 @@ type component struct {
 }
 
 var components = []component{
-	{"mdm", true, "metadata manager or tie-breaker", "libaio1, numactl", []string{"libaio", "numactl"}, []string{"/opt/emc/scaleio/mdm/bin/mdm"},
+	{"mdm", true, false, "metadata manager or tie-breaker", "libaio1, numactl", []string{"libaio", "numactl"}, []string{"/opt/emc/scaleio/mdm/bin/mdm"},
 		map[string]string{"/bin/scli": "/opt/emc/scaleio/mdm/bin/scli", "/opt/emc/scaleio/mdm/bin/scli": "mdm"}},
-	{"sds", true, "data server", "libaio1, numactl", []string{"libaio", "numactl"}, []string{"/opt/emc/scaleio/sds/bin/sds"}, nil},
-	{"sdc", true, "data client", "libaio1, numactl", []string{"libaio", "numactl"}, []string{"/opt/emc/scaleio/sdc/bin/drv_cfg"},
+	{"sds", true, true, "data server", "libaio1, numactl", []string{"libaio", "numactl"}, []string{"/opt/emc/scaleio/sds/bin/sds"}, nil},
+	{"sdc", true, false, "data client", "libaio1, numactl", []string{"libaio", "numactl"}, []string{"/opt/emc/scaleio/sdc/bin/drv_cfg"},
 		map[string]string{"/opt/emc/scaleio/sdc/bin/scini": "drv_cfg"}},
-	{"gateway", false, "REST gateway", "openjdk-8-jre-headless", []string{"java-1.8.0-openjdk-headless"}, []string{"/opt/emc/scaleio/gateway/bin/gateway"}, nil},
+	{"gateway", false, false, "REST gateway", "openjdk-8-jre-headless", []string{"java-1.8.0-openjdk-headless"}, []string{"/opt/emc/scaleio/gateway/bin/gateway"}, nil},
 }
 
 // lay puts the package's tree together, with the maintainer scripts in DEBIAN.

@@ -52,10 +52,18 @@ func build(ctx context.Context, out, binary, url string) error {
 	for _, c := range components {
 		p := deb{c}
 		file := filepath.Join(out, p.fileName())
-		if err := p.build(file, binary); err != nil {
+		err := p.build(file, binary)
+		if err != nil {
 			return fmt.Errorf("building %s: %w", file, err)
 		}
-		m.Packages = append(m.Packages, entry{Component: c.name, Version: p.version(), OS: "ubuntu22.04", Format: "deb", URL: url + "/" + p.fileName()})
+		format := "deb"
+		if c.siob {
+			if file, err = wrapSiob(file); err != nil {
+				return err
+			}
+			format = "siob-tar"
+		}
+		m.Packages = append(m.Packages, entry{Component: c.name, Version: p.version(), OS: "ubuntu22.04", Format: format, URL: url + "/" + filepath.Base(file)})
 	}
 	rpms, err := buildRPMs(ctx, out, binary, url)
 	if err != nil {

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"sync"
@@ -34,13 +36,12 @@ type Steps interface {
 type Options struct {
 	Version   string
 	Identity  api.Identity // AgentUUID is filled in by New
-	Config    Config
 	Facts     Facts
 	Files     installer.Files
 	Steps     Steps
 	Leader    Leader
-	Connect   func(servers []string, keys *Keys) (Scheduler, error) // a client over mTLS
-	Join      func(ctx context.Context, servers []string, request api.JoinRequest) (api.JoinAnswer, error)
+	Connect   func(to Target, certificate tls.Certificate) (Scheduler, error) // a client over mTLS
+	Join      func(ctx context.Context, to Target, request api.JoinRequest) (api.JoinAnswer, error)
 	Notify    func(state string) // sd_notify; harmless outside systemd
 	Log       *slog.Logger
 	Reached   func(point string) // fault injection
@@ -70,8 +71,12 @@ type Agent struct {
 	pulse    pulse
 	mu       sync.Mutex
 	kept     remembered
+	config   Config // as it was last good
+	waiting  unjoined
 	seen     seen
 	answer   received
+
+	shown [sha256.Size]byte // digest of the task's token that was shown last; link's own
 }
 
 // seen is the outcome of the last looks.
@@ -108,6 +113,9 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), kept: kept}
 	a.Identity.AgentUUID = kept.AgentUUID
 	a.keys = &Keys{files: o.Files}
+	if config, err := loadConfig(o.Files); err == nil { // what is wrong with it joining says, and goes on saying
+		a.config = config
+	}
 	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now, shown: a.answered}
 	a.node = &step.Reconciler{Log: o.Log, Held: a.mayBegin, Guard: a.brake.guard, Reached: o.Reached, Changed: a.progress}
 	a.lead = &step.Reconciler{Log: o.Log.With("duty", "leader"), Held: a.brake.Held, Guard: a.brake.guard, Reached: o.Reached}

@@ -65,8 +65,11 @@ func (a *Agent) readiness() Readiness {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	answer := Readiness{Ready: a.readyLocked()}
-	if a.kept.Spec == nil {
-		answer.Unmet = append(answer.Unmet, Unmet{api.ConditionNotJoined, api.True, "NoSpecYet"})
+	switch {
+	case a.waiting.reason != "":
+		answer.Unmet = append(answer.Unmet, Unmet{api.ConditionNotJoined, api.True, a.waiting.reason})
+	case a.kept.Spec == nil:
+		answer.Unmet = append(answer.Unmet, Unmet{api.ConditionNotJoined, api.True, reasonNoSpecYet})
 	}
 	for _, c := range a.seen.result.Conditions {
 		if c.Status != api.True {

@@ -11,7 +11,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"scaleio-framework/installer"
@@ -26,19 +25,6 @@ const (
 	keyFile  = StateDir + "/node.key"
 	certFile = StateDir + "/node.crt"
 )
-
-// CA is the cluster's, brought by the Mesos task or the operator.
-func (k *Keys) CA() (*x509.CertPool, error) {
-	data, err := k.files.Read(CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading the cluster's CA: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("reading %s: no certificate in it", CAFile)
-	}
-	return pool, nil
-}
 
 // errExpired: the scheduler was away, or this node off, for longer than a certificate lives. The key is still good, so the node joins again with it.
 var errExpired = errors.New("the node's certificate has expired")
@@ -111,58 +97,6 @@ func (k *Keys) keep(answer api.JoinAnswer) error {
 		return fmt.Errorf("the scheduler's answer carries no certificate of this node's key: %w", err)
 	}
 	return k.files.Write(certFile, []byte(answer.Certificate), 0o600)
-}
-
-// joined gets the node a certificate, trying until it has one or ctx ends. Without a token it waits: each task's `place` brings one.
-func (a *Agent) joined(ctx context.Context) error {
-	retry := firstRetry
-	for {
-		_, err := a.keys.Certificate()
-		if err == nil {
-			return nil
-		}
-		why := err
-		if err = a.join(ctx); err == nil {
-			return nil
-		}
-		if !errors.Is(why, platform.ErrNotFound) {
-			err = fmt.Errorf("%w: %w", why, err)
-		}
-		a.away(fmt.Errorf("joining: %w", err))
-		timer := time.NewTimer(jitter(retry))
-		retry = min(2*retry, lastRetry)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
-	}
-}
-
-func (a *Agent) join(ctx context.Context) error {
-	token, err := a.Files.Read(TokenFile)
-	if err != nil {
-		return fmt.Errorf("%s: no join token on this node: start the Mesos task (place), or write %s: %w", api.ConditionNotJoined, TokenFile, err)
-	}
-	csr, err := a.keys.request(a.Identity.ID)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	answer, err := a.Join(ctx, a.servers(), api.JoinRequest{Token: strings.TrimSpace(string(token)), Node: a.Identity, CSR: csr})
-	if err != nil {
-		return err
-	}
-	if answer.Cluster != a.Config.Cluster {
-		return fmt.Errorf("the scheduler is of cluster %s, this node is configured for %s (%s)", answer.Cluster, a.Config.Cluster, ConfigFile)
-	}
-	if err := a.keys.keep(answer); err != nil {
-		return err
-	}
-	a.Log.Info("joined", "cluster", answer.Cluster, "node", a.Identity.ID)
-	return a.Files.Remove(TokenFile) // it has done its work
 }
 
 // renewIfDue asks for the next certificate when two thirds of this one's life are over.

@@ -5,11 +5,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"net/url"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,6 +23,20 @@ import (
 	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
 )
+
+// testCA is a CA that names its cluster, as a scheduler's does; "" = it names none.
+func testCA(t *testing.T, cluster string) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	if cluster != "" {
+		template.URIs = []*url.URL{{Scheme: "scaleio", Host: cluster}}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
 
 // signer gives certificates as the scheduler's CA would.
 type signer struct {
@@ -48,7 +64,7 @@ func (s *signer) sign(csr string) api.JoinAnswer {
 	return api.JoinAnswer{Cluster: "c1", Certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
 }
 
-func (s *signer) join(_ context.Context, _ []string, r api.JoinRequest) (api.JoinAnswer, error) {
+func (s *signer) join(_ context.Context, _ Target, r api.JoinRequest) (api.JoinAnswer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, r)
@@ -64,7 +80,7 @@ func (s *signer) joins() []api.JoinRequest {
 // linked runs the agent's link against a scheduler.
 func linked(t *testing.T, a *Agent, f Scheduler) {
 	t.Helper()
-	a.Connect = func([]string, *Keys) (Scheduler, error) { return f, nil }
+	a.Connect = func(Target, tls.Certificate) (Scheduler, error) { return f, nil }
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = a.link(ctx) }()

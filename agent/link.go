@@ -22,14 +22,15 @@ const (
 func (a *Agent) link(ctx context.Context) error {
 	retry := firstRetry
 	var scheduler Scheduler
+	var to Target
 	a.lookFirst(ctx)
 	for ctx.Err() == nil {
 		var err error
 		if scheduler == nil {
-			if err := a.joined(ctx); err != nil {
+			if to, err = a.joined(ctx); err != nil {
 				return err
 			}
-			scheduler, err = a.Connect(a.servers(), a.keys)
+			scheduler, err = a.connect(to)
 		}
 		next := retry
 		if err == nil {
@@ -40,14 +41,18 @@ func (a *Agent) link(ctx context.Context) error {
 		}
 		if err == nil {
 			retry = firstRetry
+			a.showToken(ctx, to)
 		}
 		var refused *api.Error
 		if errors.As(err, &refused) && refused.Code == api.CodeUnauthorized {
 			scheduler = nil
-			if again := a.join(ctx); again == nil {
+			reason, again := a.join(ctx, to)
+			if again == nil {
 				continue
-			} else if ctx.Err() == nil {
+			}
+			if ctx.Err() == nil {
 				err = fmt.Errorf("%w; joining again: %w", err, again)
+				a.unjoined(reason, err)
 			}
 		}
 		if err != nil && ctx.Err() == nil {
@@ -163,6 +168,7 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 	a.kept = keep
 	spec := answer.Spec
 	a.kept.Spec = &spec
+	a.waiting = unjoined{}
 	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent}
 	a.leases.granted(sent, answer.Leases)
 	if changed || fresh {
@@ -182,12 +188,9 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 }
 
 func (a *Agent) away(err error) {
+	a.refusal(err)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var refused *api.Error
-	if errors.As(err, &refused) && refused.Code == api.CodeConflict {
-		a.answer.conflict = refused.Message
-	}
 	if a.answer.away == nil {
 		a.answer.awaySince = time.Now()
 		a.Log.Warn("scheduler can't be reached; this node goes on without it", "err", err)
@@ -195,13 +198,23 @@ func (a *Agent) away(err error) {
 	a.answer.away = err
 }
 
-// servers in the order in which they are tried: where it was found last, then what was configured.
-func (a *Agent) servers() []string {
+// refusal notes what an answer says of this node.
+func (a *Agent) refusal(err error) {
+	var refused *api.Error
+	if errors.As(err, &refused) && refused.Code == api.CodeConflict {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.answer.conflict = refused.Message
+	}
+}
+
+// Servers in the order in which they are tried: where it was found last, then what was configured.
+func (a *Agent) Servers() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []string
 	known := map[string]bool{}
-	for _, s := range append(append([]string(nil), a.kept.Servers...), a.Config.Servers...) {
+	for _, s := range append(append([]string(nil), a.kept.Servers...), a.config.Servers...) {
 		if !known[s] {
 			known[s] = true
 			all = append(all, s)

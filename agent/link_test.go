@@ -77,7 +77,10 @@ func (f fakeSteps) Observe(context.Context, installer.Input) installer.Observati
 
 func testAgent(t *testing.T) *Agent {
 	t.Helper()
-	a, err := New(Options{Version: "test", Identity: api.Identity{ID: "n1"}, Config: Config{Cluster: "c1", Servers: []string{"https://s:1"}}, Files: platformtest.NewFiles(),
+	files := platformtest.NewFiles()
+	files.Set(ConfigFile, "cluster: c1\nservers: [https://s:1]\n", 0o644)
+	files.Set(CAFile, testCA(t, "c1"), 0o644)
+	a, err := New(Options{Version: "test", Identity: api.Identity{ID: "n1"}, Files: files,
 		Steps: fakeSteps{}, Notify: func(string) {}, Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	return a

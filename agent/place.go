@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"scaleio-framework/installer"
-	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -103,21 +102,22 @@ func (p *Placer) Place(ctx context.Context, want Placement) error {
 	return nil
 }
 
-// belongs refuses a node that another cluster configured.
+// belongs refuses a node that another cluster configured, or whose orders it followed. A configuration that names no cluster yet was left by Ignition
+// for us to fill in.
 func (p *Placer) belongs(want Placement) error {
-	data, err := p.Files.Read(ConfigFile)
-	if errors.Is(err, platform.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	have, err := ParseConfig(data)
+	have, err := loadConfig(p.Files)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	if have.Cluster != want.Config.Cluster {
+	if !have.empty() && have.Cluster != want.Config.Cluster {
 		return fmt.Errorf("%w: this node belongs to cluster %s (%s), not to %s", ErrRefused, have.Cluster, ConfigFile, want.Config.Cluster)
+	}
+	kept, err := recall(p.Files)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	if kept.Spec != nil && kept.Spec.Version.Cluster != want.Config.Cluster {
+		return fmt.Errorf("%w: this node follows cluster %s (%s), not %s", ErrRefused, kept.Spec.Version.Cluster, stateFile, want.Config.Cluster)
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (p *Placer) configure(want Placement, dir string) (changed bool, err error)
 		if err := p.Files.Write(f.path, f.data, f.mode); err != nil {
 			return false, err
 		}
-		changed = true
+		changed = changed || f.path == UnitFile // the daemon reads the others again before it connects
 	}
 	// Also where it has joined: its certificate may have expired, or its identity been released. It uses the token only then, without a restart.
 	if err := p.Files.Write(TokenFile, []byte(want.Token.Reveal()+"\n"), 0o600); err != nil {

@@ -57,7 +57,7 @@ func (s seen) disks(now time.Time) []api.Disk {
 }
 
 func (a *Agent) readyLocked() bool {
-	return a.seen.result.Ready && a.seen.unsupp == "" && a.answer.conflict == ""
+	return a.seen.result.Ready && a.seen.unsupp == "" && a.answer.conflict == "" && a.waiting.reason == ""
 }
 
 // conditionsLocked are the steps' and those of the agent itself.
@@ -68,6 +68,9 @@ func (a *Agent) conditionsLocked() []api.Condition {
 	}
 	if a.seen.unsupp != "" {
 		add(api.ConditionUnsupportedSpec, "UnsupportedSpec", a.seen.unsupp)
+	}
+	if w := a.waiting; w.reason != "" {
+		all = append(all, api.Condition{Type: api.ConditionNotJoined, Status: api.True, Reason: w.reason, Message: w.err.Error(), Since: w.since.UTC(), Generation: a.generationLocked()})
 	}
 	if a.answer.conflict != "" {
 		add(api.ConditionIdentityConflict, "IdentityConflict", a.answer.conflict)

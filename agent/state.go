@@ -29,10 +29,19 @@ const (
 // remember loads the state, or mints an identity on a machine that has none. A file that is newer or damaged is refused: an agent that
 // forgot its orders must not act as a new one.
 func remember(files installer.Files) (remembered, error) {
+	st, err := recall(files)
+	if err != nil || st.AgentUUID != "" {
+		return st, err
+	}
+	st = remembered{Schema: stateSchema, AgentUUID: uuid.NewString()}
+	return st, st.save(files)
+}
+
+// recall only reads; a machine that has no state gives none.
+func recall(files installer.Files) (remembered, error) {
 	data, err := files.Read(stateFile)
 	if errors.Is(err, platform.ErrNotFound) {
-		st := remembered{Schema: stateSchema, AgentUUID: uuid.NewString()}
-		return st, st.save(files)
+		return remembered{}, nil
 	}
 	if err != nil {
 		return remembered{}, err

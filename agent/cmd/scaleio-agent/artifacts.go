@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"sync"
@@ -15,29 +16,19 @@ type artifactClient struct {
 	now *client.Agent
 }
 
-// connect makes clients over mTLS with the node's certificate.
-func (a *artifactClient) connect(cluster string) func([]string, *agent.Keys) (agent.Scheduler, error) {
-	return func(servers []string, keys *agent.Keys) (agent.Scheduler, error) {
-		ca, err := keys.CA()
-		if err != nil {
-			return nil, err
-		}
-		certificate, err := keys.Certificate()
-		if err != nil {
-			return nil, err
-		}
-		caller, err := client.NewAgent(client.Options{Servers: servers, Cluster: cluster, CA: ca, Certificate: &certificate})
-		if err != nil {
-			return nil, err
-		}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if a.now != nil {
-			a.now.Close()
-		}
-		a.now = caller
-		return caller, nil
+// connect makes a client over mTLS with the node's certificate.
+func (a *artifactClient) connect(to agent.Target, certificate tls.Certificate) (agent.Scheduler, error) {
+	caller, err := client.NewAgent(client.Options{Servers: to.Servers, Cluster: to.Cluster, CA: to.CA, Certificate: &certificate})
+	if err != nil {
+		return nil, err
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.now != nil {
+		a.now.Close()
+	}
+	a.now = caller
+	return caller, nil
 }
 
 func (a *artifactClient) client() *http.Client { return &http.Client{Transport: a} }

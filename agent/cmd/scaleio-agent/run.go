@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,7 +28,7 @@ func runCommand(log func() *slog.Logger) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Be the daemon (" + agent.Unit + ")",
-		Long:  "run keeps this node what the scheduler's spec says, and goes on by the last one without a scheduler. It reads " + agent.ConfigFile + ".",
+		Long:  "run keeps this node what the scheduler's spec says, and goes on by the last one without a scheduler. It reads " + agent.ConfigFile + ",\nand waits (NotJoined) while that, or a token, isn't there.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l := log()
@@ -48,7 +47,7 @@ func runCommand(log func() *slog.Logger) *cobra.Command {
 }
 
 // build makes the daemon of the real parts.
-func build(log *slog.Logger) (*agent.Agent, error) {
+func build(log *slog.Logger) (a *agent.Agent, err error) {
 	if os.Geteuid() != 0 {
 		return nil, &codedError{exitUsage, errors.New("run needs root: it installs packages and reads raw disks")}
 	}
@@ -62,46 +61,25 @@ func build(log *slog.Logger) (*agent.Agent, error) {
 		return nil, &codedError{exitUsage, err}
 	}
 	files := platform.NewFiles("/")
-	config, err := readConfig(files)
-	if err != nil {
-		return nil, &codedError{exitUsage, err}
-	}
 	if err := pkgmgr.Clean(files); err != nil {
 		return nil, err
 	}
 	artifacts := &artifactClient{}
 	options := agent.Options{
-		Version: version, Identity: identity, Config: config, Facts: agent.Facts{BootID: facts.BootID}, Files: files, Log: log, Reached: dieAt(os.Getenv(envDieAt)),
+		Version: version, Identity: identity, Facts: agent.Facts{BootID: facts.BootID}, Files: files, Log: log, Reached: dieAt(os.Getenv(envDieAt)),
 		Listen: fmt.Sprintf(":%d", api.NodePort), Socket: agent.Socket, Notify: notify,
-		Steps: installer.New(system(facts, log), installer.Options{Log: log, ArtifactClient: artifacts.client(), Servers: func() []string { return config.Servers },
+		Steps: installer.New(system(facts, log), installer.Options{Log: log, ArtifactClient: artifacts.client(), Servers: func() []string { return a.Servers() },
 			CLI: scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})}),
 		Leader:  leader.New(leader.Scli(scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})), leader.Local(localGateway, &http.Client{Timeout: scaleio.CallTimeout}), log),
-		Connect: artifacts.connect(config.Cluster),
-		Join: func(ctx context.Context, servers []string, request api.JoinRequest) (api.JoinAnswer, error) {
-			return join(ctx, files, config.Cluster, servers, request)
-		},
+		Connect: artifacts.connect, Join: join,
 	}
-	return agent.New(options)
+	a, err = agent.New(options)
+	return a, err
 }
 
-func readConfig(files *platform.Files) (agent.Config, error) {
-	data, err := files.Read(agent.ConfigFile)
-	if err != nil {
-		return agent.Config{}, fmt.Errorf("no configuration (%s): the Mesos task's `place` writes it, or Ignition does: %w", agent.ConfigFile, err)
-	}
-	return agent.ParseConfig(data)
-}
-
-func join(ctx context.Context, files installer.Files, cluster string, servers []string, request api.JoinRequest) (api.JoinAnswer, error) {
-	ca, err := files.Read(agent.CAFile)
-	if err != nil {
-		return api.JoinAnswer{}, fmt.Errorf("reading the cluster's CA: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(ca) {
-		return api.JoinAnswer{}, fmt.Errorf("reading %s: no certificate in it", agent.CAFile)
-	}
-	caller, err := client.NewAgent(client.Options{Servers: servers, Cluster: cluster, CA: pool})
+// join calls the scheduler before there is a certificate.
+func join(ctx context.Context, to agent.Target, request api.JoinRequest) (api.JoinAnswer, error) {
+	caller, err := client.NewAgent(client.Options{Servers: to.Servers, Cluster: to.Cluster, CA: to.CA})
 	if err != nil {
 		return api.JoinAnswer{}, err
 	}

@@ -107,8 +107,8 @@ func TestInNode_jobs(t *testing.T) {
 	require.NoError(t, os.WriteFile(dir+"/env", []byte("MDM_IP=\"10.0.0.1,10.0.0.2\"\nODD=\"a\\\"b\\$c\"\n"), 0o600))
 
 	start := time.Now()
-	require.NoError(t, m.RunJob(ctx, Job{Name: "innode-job", EnvFile: dir + "/env", Env: []string{"PLAIN=1"},
-		Argv: []string{"/bin/sh", "-c", "echo \"$MDM_IP|$ODD|$PLAIN\" > " + dir + "/seen; cat /proc/self/cgroup >> " + dir + "/seen"}}))
+	require.NoError(t, m.RunJob(ctx, Job{Name: "innode-job", EnvFile: dir + "/env", Env: []string{"PLAIN=1"}, Dir: dir,
+		Argv: []string{"/bin/sh", "-c", "echo \"$MDM_IP|$ODD|$PLAIN\" > seen; cat /proc/self/cgroup >> seen"}}))
 	assert.Less(t, time.Since(start), 400*time.Millisecond, "the end is heard, not polled")
 	seen, err := os.ReadFile(dir + "/seen")
 	require.NoError(t, err)

@@ -27,7 +27,7 @@ type packagesFetched struct {
 
 func fetchPackages(o *orders) step.Step {
 	s := packagesFetched{files: o.sys.Files, download: o.sys.Download, client: o.opts.ArtifactClient, servers: o.opts.Servers, digests: &o.digests}
-	for _, c := range components(o.Spec.Role) {
+	for _, c := range o.components() {
 		if p, ok := o.pick(c); ok && p.Format == formatBinary {
 			s.binaries = append(s.binaries, p)
 		} else if ok {

@@ -40,7 +40,6 @@ type row struct {
 }
 
 var (
-	storage  = []api.Role{api.RoleUndecided, api.RoleManager, api.RoleTieBreaker, api.RoleData} // all but clients
 	mdms     = []api.Role{api.RoleManager, api.RoleTieBreaker}
 	managers = []api.Role{api.RoleManager}
 )
@@ -53,8 +52,8 @@ var rows = []row{
 
 	{step: installMDM, roles: mdms, branch: branchMDM, timeout: installTime},
 	{step: runMDM, roles: mdms, branch: branchMDM},
-	{step: installSDS, roles: storage, branch: branchSDS, timeout: installTime},
-	{step: runSDS, roles: storage, branch: branchSDS},
+	{step: installSDS, only: (*orders).carriesSDS, branch: branchSDS, timeout: installTime},
+	{step: runSDS, only: (*orders).carriesSDS, branch: branchSDS},
 	{step: ownSDCGUID, branch: branchSDC},
 	{step: provideSciniModule, branch: branchSDC, timeout: 10 * time.Minute},
 	{step: installSDC, branch: branchSDC, after: api.GateRolesDecided, timeout: installTime},
@@ -68,8 +67,8 @@ var rows = []row{
 	{step: runGateway, roles: managers, branch: branchGateway},
 	{step: trustMDMs, roles: managers, branch: branchGateway, after: api.GateClusterFormed, routine: true},
 
-	{step: handOverDisks, roles: storage, branch: branchSDS, after: api.GatePoolReady, timeout: 10 * time.Minute, routine: true},
-	{step: serveStorage, roles: storage, branch: branchSDS},
+	{step: handOverDisks, only: (*orders).carriesSDS, branch: branchSDS, after: api.GatePoolReady, timeout: 10 * time.Minute, routine: true},
+	{step: serveStorage, only: (*orders).carriesSDS, branch: branchSDS},
 	{step: installVolumeDriver, branch: branchSDC},
 	{step: configureVolumeDriver, branch: branchSDC, routine: true},
 	{step: runVolumeDriver, branch: branchSDC},
@@ -96,17 +95,22 @@ func plan(o *orders) step.Plan {
 	return p
 }
 
-// components that a node of this role needs from the manifest.
-func components(role api.Role) []string {
+// carriesSDS: every node but a client, and one without a role yet that will be no client. Its SDS needn't wait for that.
+func (o *orders) carriesSDS() bool {
+	return o.Spec.Role.Storage() || o.Spec.Role == api.RoleUndecided && o.support().Storage
+}
+
+// components that this node needs from the manifest.
+func (o *orders) components() []string {
 	var needed []string
-	if slices.Contains(storage, role) {
+	if o.carriesSDS() {
 		needed = append(needed, scaleio.SDS)
 	}
 	needed = append(needed, scaleio.SDC, componentREXRay, componentDVDCLI)
-	if role.MDM() {
+	if o.Spec.Role.MDM() {
 		needed = append(needed, scaleio.MDM)
 	}
-	if role == api.RoleManager {
+	if o.Spec.Role == api.RoleManager {
 		needed = append(needed, scaleio.Gateway)
 	}
 	return needed

@@ -13,6 +13,7 @@ import (
 
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/platformtest"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -32,6 +33,7 @@ func TestPlan_golden(t *testing.T) {
 		"data":               {api.RoleData, false, ubuntu},
 		"client":             {api.RoleClient, false, ubuntu},
 		"undecided":          {api.RoleUndecided, false, ubuntu},
+		"undecided-client":   {api.RoleUndecided, false, platformtest.MachineNamed(t, "Flatcar").Facts(t)},
 		"unsupported":        {api.RoleData, false, platform.Facts{OS: "sles15.5", ID: "sles", Arch: "amd64"}},
 	} {
 		t.Run(name, func(t *testing.T) {

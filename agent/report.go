@@ -3,6 +3,7 @@ package agent
 import (
 	"time"
 
+	"scaleio-framework/installer"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -77,6 +78,11 @@ func (a *Agent) conditionsLocked() []api.Condition {
 	}
 	if a.answer.away != nil && time.Since(a.answer.awaySince) > awayAfter {
 		add(api.ConditionSchedulerAway, "Unreachable", a.answer.away.Error()+"; this node goes on without it")
+	}
+	for _, c := range a.seen.result.Conditions {
+		if installer.WantsReboot(c) {
+			add(api.ConditionRebootNeeded, c.Reason, c.Message)
+		}
 	}
 	return all
 }

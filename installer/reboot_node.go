@@ -21,7 +21,26 @@ type nodeRebooted struct{ *orders }
 
 func rebootNode(o *orders) step.Step { return nodeRebooted{o} }
 
-func (nodeRebooted) Name() string { return "reboot-node" }
+func (nodeRebooted) Name() string { return stepReboot }
+
+const stepReboot = "reboot-node"
+
+// WantsReboot tells whether a condition says that this node needs a reboot, whoever is to see to it.
+func WantsReboot(c api.Condition) bool {
+	switch c.Reason {
+	case reasonRebootNeeded, reasonRebootHeld, reasonRebootWaits, reasonActUnderWay, reasonRebooting, api.ReasonWaitingForStep:
+		return c.Type == stepReboot
+	}
+	return false
+}
+
+// Reasons of reboot-node.
+const (
+	reasonRebootHeld  = "RebootHeld"
+	reasonRebootWaits = "WaitingForLease"
+	reasonActUnderWay = "ActUnderWay"
+	reasonRebooting   = "Rebooting"
+)
 
 // rebootTime is how long a machine may take to go down after it was asked.
 const rebootTime = 5 * time.Minute
@@ -111,7 +130,7 @@ func (s nodeRebooted) Check(ctx context.Context) (step.Finding, error) {
 	if begun && left.BootID == s.sys.Facts.BootID {
 		s.Leases.Want(api.LeaseDisruption)
 		if since := s.sys.Clock().Sub(left.Since); since < rebootTime {
-			return step.Wait("Rebooting", "a reboot was asked %s ago: %s", since.Round(time.Second), r.Why), nil
+			return step.Wait(reasonRebooting, "a reboot was asked %s ago: %s", since.Round(time.Second), r.Why), nil
 		}
 	}
 	reasons, next, err := s.rebootReasons(ctx)
@@ -140,7 +159,7 @@ func (s nodeRebooted) mayReboot(ctx context.Context, why string) (step.Finding, 
 	if f, _, err := (nextKernelPrepared{s.orders}).look(ctx); err != nil {
 		return step.Finding{}, err
 	} else if f.Verdict != step.Satisfied {
-		return step.Wait("RebootHeld", "a reboot is needed (%s) and held: %s", why, f.Message), nil
+		return step.Wait(reasonRebootHeld, "a reboot is needed (%s) and held: %s", why, f.Message), nil
 	}
 	others, err := s.intents.all("")
 	if err != nil {
@@ -148,12 +167,12 @@ func (s nodeRebooted) mayReboot(ctx context.Context, why string) (step.Finding, 
 	}
 	for _, o := range others {
 		if o.Kind != intentReboot {
-			return step.Wait("ActUnderWay", "a reboot is needed (%s); %s isn't finished", why, o.Kind), nil
+			return step.Wait(reasonActUnderWay, "a reboot is needed (%s); %s isn't finished", why, o.Kind), nil
 		}
 	}
 	s.Leases.Want(api.LeaseDisruption)
 	if _, held := s.Leases.Left(api.LeaseDisruption); !held {
-		return step.Wait("WaitingForLease", "a reboot is needed (%s): waits for the right to interrupt a node", why), nil
+		return step.Wait(reasonRebootWaits, "a reboot is needed (%s): waits for the right to interrupt a node", why), nil
 	}
 	return step.Need(reasonRebootNeeded, "a reboot is needed: %s", why), nil
 }

@@ -39,6 +39,7 @@ type Config struct {
 	AllowUnsupported     bool
 	Reboots              api.RebootPolicy
 	ModuleMirror         string
+	BuildModules         bool
 
 	DisksUse        api.DiskUse
 	DisksMatch      string

@@ -120,11 +120,11 @@ func urlsOf(p *[]string, schemes ...string) func(string) error {
 	}
 }
 
-// mirror is one URL, to which paths are added.
+// mirror is one URL, to which paths are added. What comes from there has no digest in a manifest, so that TLS alone vouches for it.
 func mirror(p *string) func(string) error {
 	return func(s string) error {
 		var all []string
-		if err := urls(&all)(s); err != nil {
+		if err := httpsURLs(&all)(s); err != nil {
 			return err
 		}
 		if len(all) > 1 {

@@ -20,7 +20,7 @@ func Spec(s *State, n *Node) api.NodeSpec {
 	spec := api.NodeSpec{
 		Version: s.Version(n), Node: n.ID, Name: n.Name, Role: s.Role(n), MDMs: c.MDMs, SystemID: c.SystemID, Licence: set.Licence,
 		Gates: c.Gates, Packages: packages(set.Packages, n), Disks: set.Disks, Claims: n.Claims,
-		AllowUnsupported: set.AllowUnsupported, Reboots: set.Reboots, ModuleMirror: set.ModuleMirror, Modules: modules(set.Modules, n),
+		AllowUnsupported: set.AllowUnsupported, Reboots: set.Reboots, ModuleMirror: set.ModuleMirror, BuildModules: set.BuildModules, Modules: modules(set.Modules, n),
 	}
 	spec.Disks.Approved = n.Approved
 	if s.clientOnly(n) {

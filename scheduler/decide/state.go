@@ -24,6 +24,7 @@ type Settings struct {
 	Reboots          api.RebootPolicy
 	ModuleMirror     string
 	Modules          []api.KernelModule
+	BuildModules     bool // nodes may get a compiler and headers
 }
 
 // Cluster is the stored record of what was decided once for all nodes.

@@ -105,7 +105,7 @@ func options(c config.Config, log *slog.Logger) (scheduler.Options, error) {
 			ClusterName: c.ClusterName, DomainAttribute: c.FaultDomainAttribute, Settle: c.Settle, Licence: c.AcceptLicence,
 			ProtectionDomain: c.ProtectionDomain, StoragePool: c.StoragePool, MediaType: c.MediaType, ZeroPadding: c.ZeroPadding,
 			VolumeUser: c.VolumeUser, Packages: manifest.Packages, Modules: manifest.Modules, ModuleMirror: c.ModuleMirror,
-			AllowUnsupported: c.AllowUnsupported, Reboots: c.Reboots,
+			AllowUnsupported: c.AllowUnsupported, BuildModules: c.BuildModules, Reboots: c.Reboots,
 			Disks: api.DiskPolicy{Use: c.DisksUse, Match: c.DisksMatch, AllowTypes: c.DisksAllowTypes, MinSizeBytes: c.DisksMinSize},
 		},
 		Mesos: offers.New(offers.Config{Masters: c.MesosMasters, Principal: c.MesosPrincipal, Secret: mesosSecret.Reveal(), Log: log}),

@@ -45,8 +45,8 @@ lint: ## gofmt, go vet, staticcheck, with every build tag
 fmt: ## Format the code
 	gofmt -w agent installer platform scheduler systemd test
 
-readme: ## Write the README's configuration reference anew
-	$(GO) test ./test -run TestReadme_configuration -update
+readme: ## Write the README's generated parts anew: configuration, supported systems
+	$(GO) test ./test -run 'TestReadme_(configuration|supportTable)' -update
 
 clean: ## Remove build/
 	rm -rf $(BUILD)

@@ -65,14 +65,14 @@ func supportOf(f platform.Facts, allowUnsupported bool) Support {
 	if reason, why := refuse(f); reason != "" {
 		return Support{Reason: reason, Why: why}
 	}
-	os, ok := supportedOS(f)
+	os, ok := SystemOf(f)
 	s := Support{Client: os.Client, Storage: os.Storage}
 	if os.Allow && allowUnsupported {
 		s.Client, s.Storage = true, true
 	}
 	switch {
 	case !ok:
-		return Support{Reason: "UnsupportedPlatform", Why: fmt.Sprintf("%s isn't supported; supported are %s", named(f), supportedNames())}
+		return Support{Reason: "UnsupportedPlatform", Why: fmt.Sprintf("%s isn't supported: %s; supported are %s", named(f), whyNot(f), supportedNames())}
 	case !s.Client:
 		return Support{Reason: "UnsupportedPlatform",
 			Why: fmt.Sprintf("%s is taken only with allow-unsupported: %s; supported are %s", named(f), os.Note, supportedNames())}
@@ -80,9 +80,20 @@ func supportOf(f platform.Facts, allowUnsupported bool) Support {
 	return s
 }
 
+// whyNot tells systems that the vendor has packages for from those that he hasn't.
+func whyNot(f platform.Facts) string {
+	switch {
+	case !f.Systemd:
+		return "it doesn't run systemd as PID 1"
+	case f.ID == "sles":
+		return "the vendor has packages for it, but this version doesn't drive zypper"
+	}
+	return "the vendor has no packages for it"
+}
+
 // refuse what no choice of packages could make a node of.
 func refuse(f platform.Facts) (reason, why string) {
-	os, _ := supportedOS(f)
+	os, _ := SystemOf(f)
 	switch {
 	case f.Arch != "amd64":
 		return "UnsupportedArchitecture", fmt.Sprintf("the product exists for amd64 only, this is %s", f.Arch)
@@ -108,18 +119,28 @@ func systemContainer(name string) bool {
 	return slices.Contains([]string{"systemd-nspawn", "lxc", "lxc-libvirt"}, name)
 }
 
-// supportedOS is the row for a machine. Early RHCOS calls itself coreos, and its family tells.
-func supportedOS(f platform.Facts) (SupportedOS, bool) {
+// SystemOf gives the row for a machine. Early RHCOS calls itself coreos, and its family tells.
+func SystemOf(f platform.Facts) (SupportedOS, bool) {
 	for _, os := range SupportedOSes {
 		if os.ID != f.ID || os.ID == "coreos" && f.Family != platform.FamilyFlatcar {
 			continue
 		}
-		major, _, _ := strings.Cut(f.VersionID, ".")
-		if os.Versions == nil || slices.Contains(os.Versions, f.VersionID) || slices.Contains(os.Versions, major) {
+		if os.Versions == nil || os.Version(f) != "" {
 			return os, true
 		}
 	}
 	return SupportedOS{}, false
+}
+
+// Version is the one of Versions that a machine has; "" = none of them.
+func (s SupportedOS) Version(f platform.Facts) string {
+	major, _, _ := strings.Cut(f.VersionID, ".")
+	for _, version := range s.Versions {
+		if version == f.VersionID || version == major {
+			return version
+		}
+	}
+	return ""
 }
 
 func named(f platform.Facts) string {

@@ -69,7 +69,7 @@ var verdicts = map[string]struct{ is, allowed, reason, says string }{
 	"Amazon Linux 1":                     {nothing, nothing, "UnsupportedPlatform", "supported are Ubuntu"},
 	"Amazon Linux 2":                     {nothing, all, "UnsupportedPlatform", "only with allow-unsupported"},
 	"Amazon Linux 2023":                  {nothing, all, "UnsupportedPlatform", "only with allow-unsupported"},
-	"SLES 15":                            {nothing, nothing, "UnsupportedPlatform", "SUSE Linux Enterprise Server 15 SP7"},
+	"SLES 15":                            {nothing, nothing, "UnsupportedPlatform", "doesn't drive zypper"},
 	"CoreOS of 2015":                     {is: client, allowed: all},
 	"CoreOS Container Linux":             {is: client, allowed: all},
 	"Flatcar":                            {is: client, allowed: all},

@@ -20,7 +20,7 @@ func TestShowDetected(t *testing.T) {
 		"RHEL 9":         {"supported  client and storage\n", "modules    Secure Boot disabled, SELinux enforcing\n"},
 		"Flatcar":        {"supported  client only; storage with allow-unsupported\n"},
 		"Amazon Linux 2": {"supported  no: Amazon Linux 2 (amzn2) is taken only with allow-unsupported: "},
-		"SLES 15":        {"supported  no: SUSE Linux Enterprise Server 15 SP7 (sles15.7) isn't supported; "},
+		"SLES 15":        {"supported  no: SUSE Linux Enterprise Server 15 SP7 (sles15.7) isn't supported: the vendor has packages for it"},
 	} {
 		facts := platformtest.MachineNamed(t, name).Facts(t)
 		why := installer.SupportedPlatform(facts, false).Why

@@ -28,7 +28,7 @@ test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's asse
 
 test-all: test test-nodes ## Both
 
-demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root); NODES=3
+demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root); NODES=3 or NODES=ubuntu,rocky
 	$(BUILD)/demo up --nodes $(NODES)
 
 demo-down: $(BUILD)/demo ## Take the demo down; nothing stays behind but caches

@@ -51,7 +51,7 @@ Wants=network.target
 After=network.target
 
 [Service]
-ExecStart=/usr/sbin/mesos-agent
+ExecStart=%s
 Restart=always
 RestartSec=1
 LimitNOFILE=infinity
@@ -69,7 +69,11 @@ func installMesosAgent(node *nodes.Node, index int, build string) error {
 	if err != nil {
 		return fmt.Errorf("installing the Mesos agent on %s: %w", node.Name, err)
 	}
-	if err := node.WriteFile("/usr/sbin/mesos-agent", binary, 0o755); err != nil {
+	place := "/usr/sbin/mesos-agent"
+	if node.Kind == nodes.Flatcar { // there /usr is the system's alone; the agent is one static binary
+		place = "/opt/mesos/bin/mesos-agent"
+	}
+	if err := node.WriteFile(place, binary, 0o755); err != nil {
 		return err
 	}
 	for flag, value := range map[string]string{
@@ -85,7 +89,7 @@ func installMesosAgent(node *nodes.Node, index int, build string) error {
 			return err
 		}
 	}
-	if err := node.WriteFile("/etc/systemd/system/mesos-agent.service", []byte(mesosAgentUnit), 0o644); err != nil {
+	if err := node.WriteFile("/etc/systemd/system/mesos-agent.service", []byte(fmt.Sprintf(mesosAgentUnit, place)), 0o644); err != nil {
 		return err
 	}
 	return node.Link("/etc/systemd/system/multi-user.target.wants/mesos-agent.service", "../mesos-agent.service")

@@ -48,8 +48,16 @@ func rootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return down(cmd.Context(), newLog()) }}
 	check := &cobra.Command{Use: "check", Short: "Hold the running cluster against what was promised", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return check(cmd.Context(), newLog()) }}
+	prepared := "ubuntu,rocky"
 	prepare := &cobra.Command{Use: "prepare", Short: "Install and build what up and the node tests need", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return prepare(cmd.Context(), nodes.Kinds, newLog()) }}
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			kinds, err := nodes.ParseKinds(prepared)
+			if err != nil {
+				return err
+			}
+			return prepare(cmd.Context(), kinds, newLog())
+		}}
+	prepare.Flags().StringVar(&prepared, "nodes", prepared, "the kinds of nodes to make roots for")
 	root.AddCommand(up, down, check, prepare)
 	root.AddCommand(nodeCommands()...)
 	return root

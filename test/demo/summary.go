@@ -32,7 +32,7 @@ What to try:
   build/demo shell n1                       a shell on a node; try scaleio-agent status, scli --query_cluster
   build/demo stop n2; build/demo start n2   take a node away and bring it back
 
-Mesos and ScaleIO are stand-ins here, made for tests; systemd, D-Bus, dpkg, disks and the two programs are real.
+Mesos and ScaleIO are stand-ins here, made for tests; systemd, D-Bus, dpkg, rpm and dnf, disks and the two programs are real.
 To end it: make demo-down
 `, schedulerURL, mesosURL)
 	return nil

@@ -10,7 +10,7 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-nodes test-all demo demo-down bench lint fmt readme clean gcc
+.PHONY: help build test test-nodes test-vm test-all demo demo-down bench lint fmt readme clean gcc
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,11 @@ test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's asse
 	$(BUILD)/demo prepare
 	$(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v ./test/nodes ./test/cases
 
-test-all: test test-nodes ## Both
+test-vm: ## Tests in a virtual machine (root): kernels, their modules and disks, as far as a container can't have them
+	$(GO) run ./test/vm/prepare
+	$(GO) test -tags vm -count=1 -timeout 40m -v ./test/vm
+
+test-all: test test-nodes test-vm ## All of them
 
 demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root); NODES=3 or NODES=ubuntu,rocky
 	$(BUILD)/demo up --nodes $(NODES)
@@ -39,8 +43,8 @@ bench: gcc ## Benchmarks
 
 lint: ## gofmt, go vet, staticcheck, with every build tag
 	@unformatted=$$(gofmt -l agent installer platform scheduler systemd test); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
-	$(GO) vet -tags nodes,innode ./...
-	$(GO) run $(STATICCHECK) ./... && $(GO) run $(STATICCHECK) -tags nodes,innode ./...
+	$(GO) vet -tags nodes,innode,vm ./...
+	$(GO) run $(STATICCHECK) ./... && $(GO) run $(STATICCHECK) -tags nodes,innode,vm ./...
 
 fmt: ## Format the code
 	gofmt -w agent installer platform scheduler systemd test

@@ -26,7 +26,7 @@ var hostTools = map[string]string{
 	"depmod":             "kmod",
 	"make":               "make",
 	"gcc-12":             "gcc-12", // what Debian's headers name
-	"ld":                 "binutils",
+	"strip":              "binutils",
 	"dpkg-deb":           "dpkg",
 }
 

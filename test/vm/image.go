@@ -38,15 +38,15 @@ type recipe struct {
 // guestProgram is what the test talks to in the machine.
 const guestProgram = "/usr/local/sbin/vm-guest"
 
-// heldBack is where the newer kernel waits until a test "installs" it by copying it to /boot.
-const heldBack = "/usr/share/vm-kernels"
+// HeldBack is where the newer kernel waits until a test "installs" it by copying it to /boot.
+const HeldBack = "/usr/share/vm-kernels"
 
 func imageRecipe(releases []string) recipe {
 	wanted := func(unit string) string { return "/etc/systemd/system/multi-user.target.wants/" + unit }
 	r := recipe{
 		Suite: "bookworm",
 		Packages: []string{"systemd", "systemd-sysv", "dbus", "udev", "iproute2", "kmod", "e2fsprogs", "xfsprogs", "gdisk", "fdisk", "ca-certificates",
-			"procps", "openssl", "libaio1", "numactl", "mdadm", "cryptsetup-bin", "dmsetup", "lvm2"},
+			"procps", "openssl", "libaio1", "numactl", "mdadm", "cryptsetup-bin", "dmsetup"},
 		Releases: releases, Scini: sciniKey(),
 		Files: map[string]string{
 			"/usr/lib/os-release": osRelease,
@@ -58,7 +58,7 @@ func imageRecipe(releases []string) recipe {
 			"/etc/systemd/journald.conf.d/persistent.conf": "[Journal]\nStorage=persistent\nSyncIntervalSec=5\nSystemMaxUse=64M\n",
 			"/etc/systemd/network/eth0.network":            networkFile,
 			"/etc/systemd/system/vm-guest.service":         guestUnit,
-			heldBack + "/README":                           "The newer kernel waits here until a test puts it to /boot.\n",
+			HeldBack + "/README":                           "The newer kernel waits here until a test puts it to /boot.\n",
 		},
 		Links: map[string]string{
 			wanted("vm-guest.service"):                                                             "../vm-guest.service",
@@ -69,8 +69,9 @@ func imageRecipe(releases []string) recipe {
 	}
 	// Each costs seconds where every instruction is emulated.
 	for _, unit := range []string{"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer", "e2scrub_reap.service",
-		"getty.target", "serial-getty@ttyS0.service", "systemd-update-utmp.service", "mdcheck_start.timer", "mdcheck_continue.timer", "mdmonitor-oneshot.timer",
-		"lvm2-monitor.service", "lvm2-lvmpolld.socket", "blk-availability.service", "systemd-networkd-persistent-storage.service"} {
+		"getty.target", "serial-getty@ttyS0.service", "mdcheck_start.timer", "mdcheck_continue.timer", "mdmonitor-oneshot.timer", "mdmonitor.service",
+		"systemd-binfmt.service", "proc-sys-fs-binfmt_misc.automount", "modprobe@drm.service", "modprobe@efi_pstore.service", "modprobe@configfs.service",
+		"systemd-pstore.service", "sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"} {
 		r.Links["/etc/systemd/system/"+unit] = "/dev/null"
 	}
 	return r
@@ -176,7 +177,7 @@ func (r recipe) build(ctx context.Context, dir string, log *slog.Logger) error {
 		return err
 	}
 	// The older kernel is installed; the newer one waits for its test.
-	for i, folder := range []string{"/boot", heldBack} {
+	for i, folder := range []string{"/boot", HeldBack} {
 		if err := copyImage(ctx, filepath.Join(dir, r.Releases[i], "vmlinuz"), filepath.Join(root, folder, "vmlinuz-"+r.Releases[i])); err != nil {
 			return err
 		}

@@ -176,5 +176,8 @@ func buildScini(ctx context.Context, release, headers, to string) error {
 	if _, err := output(ctx, work, nil, "make", "-s", "-C", filepath.Join(headers, "usr/src/linux-headers-"+release), "M="+work, "modules"); err != nil {
 		return fmt.Errorf("building scini for %s: %w", release, err)
 	}
+	if _, err := output(ctx, work, nil, "strip", "--strip-debug", "scini.ko"); err != nil {
+		return err
+	}
 	return os.Rename(filepath.Join(work, "scini.ko"), to)
 }

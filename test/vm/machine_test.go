@@ -18,14 +18,16 @@ import (
 )
 
 // buildDir is where `make test-vm` put what goes into the machine.
-const buildDir = "../../build"
+const buildDir = "../../build/vm"
 
 // stand is one machine that joins one scheduler.
 type stand struct {
 	*vm.Machine
 	scheduler *vm.Scheduler
 	image     vm.Image
-	sdc       api.Package
+	module    api.KernelModule // for the newer kernel
+	data      vm.Disk          // an empty disk
+	dataID    string           // as the agent knows it
 }
 
 // logs of failed tests, where CI and people find them.
@@ -76,13 +78,18 @@ func (s *stand) join(t *testing.T, dir string, log *slog.Logger) {
 	}, quiet)
 	require.NoError(t, err)
 	s.scheduler = scheduler
-	package_ := filepath.Join(s.Dir, "sdc.deb")
-	require.NoError(t, vm.BuildSDC(t.Context(), package_, s.image.Kernels[0]))
-	s.sdc, err = scheduler.Offer(api.Package{Component: "sdc", Version: vm.SDCVersion, OS: "ubuntu22.04", Format: "deb"}, package_)
+	deb, tar := filepath.Join(s.Dir, "sdc.deb"), filepath.Join(s.Dir, "scini.tar")
+	older, newer := s.image.Kernels[0], s.image.Kernels[1]
+	require.NoError(t, vm.BuildSDC(t.Context(), deb, older))
+	sdc, err := scheduler.Offer(api.Package{Component: "sdc", Version: vm.SDCVersion, OS: "ubuntu22.04", Format: "deb"}, deb)
 	require.NoError(t, err)
-	scheduler.Change(func(spec *api.NodeSpec) { spec.Packages = []api.Package{s.sdc} })
+	require.NoError(t, vm.PackModule(newer, tar))
+	module, err := scheduler.Offer(api.Package{}, tar)
+	require.NoError(t, err)
+	s.module = api.KernelModule{OS: "ubuntu22.04", SDCVersion: vm.SDCVersion, Kernel: newer.Release, URL: module.URL, Size: module.Size, SHA256: module.SHA256}
+	scheduler.Change(func(spec *api.NodeSpec) { spec.Packages = []api.Package{sdc} })
 	require.NoError(t, scheduler.LayAgent(dir, filepath.Join(buildDir, "scaleio-agent"), systemd.AgentUnitText))
-	require.NoError(t, vm.LayGuest(dir, filepath.Join(buildDir, "vm-guest")))
+	require.NoError(t, vm.LayGuest(dir, filepath.Join(buildDir, "guest")))
 	require.NoError(t, s.Inject(t.Context(), dir))
 }
 

@@ -14,10 +14,10 @@ import (
 	"scaleio-framework/test/vm"
 )
 
-// buildDir is where everything that is built goes; this runs in the repository's top directory.
-const buildDir = "build"
+// buildDir is where the tests look for what goes into the machine; this runs in the repository's top directory.
+const buildDir = "build/vm/"
 
-var programs = []string{"./agent/cmd/scaleio-agent", "./test/scaleio/cmd/dev-scaleio"}
+var programs = []string{"./agent/cmd/scaleio-agent", "./test/vm/guest"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -45,22 +45,19 @@ func prepare(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	log.Info("building the programs that go into the machine", "dir", buildDir)
-	if err := build(ctx, buildDir+"/", programs...); err != nil {
-		return err
-	}
-	if err := build(ctx, buildDir+"/vm-guest", "./test/vm/guest"); err != nil {
+	if err := build(ctx); err != nil {
 		return err
 	}
 	_, err := vm.BuildImage(ctx, log)
 	return err
 }
 
-func build(ctx context.Context, to string, packages ...string) error {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-o", to}, packages...)...)
+func build(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-o", buildDir}, programs...)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("building %v: %w", packages, err)
+		return fmt.Errorf("building %v: %w", programs, err)
 	}
 	return nil
 }

@@ -1,0 +1,123 @@
+//go:build vm
+
+package vm_test
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/test/vm"
+)
+
+// diskBytes is above the product's smallest device; the files are sparse.
+const diskBytes = 101_000_000_000
+
+// names tells whether an identity is that of a serial: NVMe's own identifier holds it in hexadecimal.
+func names(identity, serial string) bool {
+	return strings.Contains(identity, serial) || strings.Contains(identity, hex.EncodeToString([]byte(serial)))
+}
+
+// detect is what `scaleio-agent detect` says of the disk with this serial.
+func (s *stand) detect(t *testing.T, serial string) (api.Disk, []api.Disk) {
+	t.Helper()
+	said, err := s.Output(t.Context(), "/opt/scaleio-agent/current/scaleio-agent", "detect", "--json")
+	require.NoError(t, err)
+	var seen struct{ Disks []api.Disk }
+	require.NoError(t, json.Unmarshal([]byte(said), &seen))
+	i := slices.IndexFunc(seen.Disks, func(d api.Disk) bool { return names(d.ID, serial) })
+	require.GreaterOrEqual(t, i, 0, "no disk has serial %s: %s", serial, said)
+	return seen.Disks[i], seen.Disks
+}
+
+// byPath finds a disk by the name that the kernel gave it for now.
+func byPath(disks []api.Disk, path string) api.Disk {
+	for _, d := range disks {
+		if d.Path == path {
+			return d
+		}
+	}
+	return api.Disk{}
+}
+
+// diskPlugged names the disk as EC2 does.
+func diskPlugged(t *testing.T, s *stand) {
+	disk, err := s.MakeDisk("vol0123456789abcdef0", diskBytes)
+	require.NoError(t, err)
+	s.data = disk
+	require.NoError(t, s.Plug(t.Context(), 0, disk))
+	_, err = s.scheduler.Await(t.Context(), within, "the disk in a report", func(r api.Report) bool {
+		return slices.ContainsFunc(r.Disks, func(d api.Disk) bool { return names(d.ID, disk.Serial) })
+	})
+	require.NoError(t, err, "the agent sees it by itself")
+	seen, _ := s.detect(t, disk.Serial)
+	assert.Equal(t, "/dev/nvme1n1", seen.Path)
+	assert.EqualValues(t, diskBytes, seen.SizeBytes)
+	assert.Equal(t, api.DiskOffered, seen.State, "%s", seen.Message)
+	s.dataID = seen.ID
+}
+
+// stacksRefused builds on disks what a container can't build.
+func stacksRefused(t *testing.T, s *stand) {
+	var disks [3]vm.Disk
+	for i, serial := range []string{"underdm", "underraid", "underluks"} {
+		var err error
+		disks[i], err = s.MakeDisk(serial, diskBytes)
+		require.NoError(t, err)
+		require.NoError(t, s.Plug(t.Context(), 1+i, disks[i]))
+	}
+	_, err := s.Shell(t.Context(), `
+for serial in underdm underraid underluks; do
+	udevadm settle --timeout=60 --exit-if-exists=/dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_$serial
+	test -e /dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_$serial
+done
+at() { readlink -f /dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_$1; }
+dmsetup create mapped --table "0 204800 linear $(at underdm) 2048"
+mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 --assume-clean $(at underraid) missing
+head -c 32 /dev/urandom >/run/luks.key
+cryptsetup luksFormat --batch-mode --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $(at underluks) /run/luks.key
+cryptsetup open --key-file /run/luks.key $(at underluks) opened
+udevadm settle --timeout=60
+`)
+	require.NoError(t, err)
+	for i, want := range []string{"dm-", "md0", "dm-"} {
+		seen, _ := s.detect(t, disks[i].Serial)
+		assert.Equal(t, api.DiskRefused, seen.State, disks[i].Serial)
+		assert.Contains(t, seen.Message, "HasHolder: "+seen.Path+" is a part of "+want, disks[i].Serial)
+	}
+	_, all := s.detect(t, disks[0].Serial)
+	for path, kind := range map[string]string{"/dev/dm-0": "dm", "/dev/dm-1": "dm", "/dev/md0": "md"} {
+		seen := byPath(all, path)
+		assert.Equal(t, api.DiskRefused, seen.State, path)
+		assert.Contains(t, seen.Message, "is of type "+kind, path)
+	}
+	// Taken apart, what was written shows: only device-mapper leaves nothing behind.
+	_, err = s.Shell(t.Context(), "dmsetup remove mapped; mdadm --stop /dev/md0; cryptsetup close opened; udevadm settle --timeout=60")
+	require.NoError(t, err)
+	for i, want := range []api.DiskState{api.DiskOffered, api.DiskRefused, api.DiskRefused} {
+		seen, _ := s.detect(t, disks[i].Serial)
+		assert.Equal(t, want, seen.State, "%s: %s", disks[i].Serial, seen.Message)
+		if want == api.DiskRefused {
+			assert.Contains(t, seen.Message, "HasSignature")
+		}
+		require.NoError(t, s.Unplug(t.Context(), disks[i]))
+	}
+}
+
+// namesSwapped: this boot's kernel found the data disk before the root disk.
+func namesSwapped(t *testing.T, s *stand) {
+	data, _ := s.detect(t, s.data.Serial)
+	root, _ := s.detect(t, "root0")
+	assert.Equal(t, "/dev/nvme0n1", data.Path)
+	assert.Equal(t, "/dev/nvme1n1", root.Path)
+	assert.Equal(t, s.dataID, data.ID, "the same disk under another name")
+	assert.Equal(t, api.DiskOffered, data.State, "%s", data.Message)
+	assert.Equal(t, api.DiskRefused, root.State)
+	assert.Contains(t, root.Message, "RootDisk", "the root's disk is refused under any name")
+}

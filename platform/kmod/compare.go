@@ -2,54 +2,49 @@ package kmod
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 )
 
-// Compare releases as boot loaders sort them: numbers as numbers, the rest as text; a suffix after "~" or "-rc" comes before none.
+// words of a release: numbers, letters, and the mark of what comes before its release.
+var words = regexp.MustCompile(`~|[0-9]+|[A-Za-z]+`)
+
+// Compare releases by their age, word by word as rpm does: numbers as numbers, a number after letters ("5.14.0-427.13.1.el9" is newer than "5.14.0-427.el9"), and
+// release candidates before their release.
 func Compare(a, b string) int {
-	for a != "" || b != "" {
-		x, restA := run(a)
-		y, restB := run(b)
-		if c := compareRuns(x, y); c != 0 {
+	x, y := words.FindAllString(a, -1), words.FindAllString(b, -1)
+	for i := range max(len(x), len(y)) {
+		if c := compareWords(word(x, i), word(y, i)); c != 0 {
 			return c
 		}
-		a, b = restA, restB
 	}
-	return 0
+	return cmp.Compare(a, b)
 }
 
-// run cuts the leading digits, or the leading non-digits.
-func run(s string) (head, rest string) {
-	if s == "" {
-		return "", ""
+func word(all []string, i int) string {
+	if i < len(all) {
+		return all[i]
 	}
-	digits := isDigit(s[0])
-	i := 1
-	for i < len(s) && isDigit(s[i]) == digits {
-		i++
-	}
-	return s[:i], s[i:]
+	return ""
 }
 
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
-func compareRuns(x, y string) int {
+// rank of kinds of words: before nothing at all, nothing, letters, numbers.
+func rank(w string) int {
 	switch {
-	case x == y:
+	case w == "~" || w == "rc":
 		return 0
-	case early(x) || early(y):
-		if early(x) && early(y) {
-			return cmp.Compare(x, y)
-		}
-		if early(x) {
-			return -1
-		}
+	case w == "":
 		return 1
-	case x != "" && y != "" && isDigit(x[0]) && isDigit(y[0]):
-		x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
-		return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(x, y))
+	case w[0] < '0' || w[0] > '9':
+		return 2
 	}
-	return cmp.Compare(x, y)
+	return 3
 }
 
-func early(s string) bool { return strings.HasPrefix(s, "~") || strings.HasPrefix(s, "-rc") }
+func compareWords(x, y string) int {
+	if c := cmp.Compare(rank(x), rank(y)); c != 0 || rank(x) < 3 {
+		return cmp.Or(c, cmp.Compare(x, y))
+	}
+	x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
+	return cmp.Or(cmp.Compare(len(x), len(y)), cmp.Compare(x, y))
+}

@@ -75,7 +75,7 @@ func Installed(files Files, facts platform.Facts) ([]string, error) {
 
 var (
 	grubTitle = regexp.MustCompile(`with Linux ([^\s)'"]+)`)
-	grubID    = regexp.MustCompile(`gnulinux-(\S+)-(?:advanced|recovery)-`)
+	grubID    = regexp.MustCompile(`gnulinux-([0-9][^\s>]*)-(?:advanced|recovery)-`)
 )
 
 // grubNext is the newest kernel, as update-grub lists it first, unless an entry was chosen by name.

@@ -49,8 +49,8 @@ lint: ## gofmt, go vet, staticcheck, with every build tag
 fmt: ## Format the code
 	gofmt -w agent installer platform scheduler systemd test
 
-readme: ## Write the README's generated parts anew: configuration, supported systems
-	$(GO) test ./test -run 'TestReadme_(configuration|supportTable)' -update
+readme: ## Write generated parts anew: the README's configuration and supported systems, the Butane file's unit
+	$(GO) test ./test -run 'TestReadme_(configuration|supportTable)|TestButane_unit' -update
 
 clean: ## Remove build/
 	rm -rf $(BUILD)

@@ -54,7 +54,8 @@ type Placer struct {
 	Files installer.Files
 	Units installer.Units
 	Log   *slog.Logger
-	Read  func(path string) (io.ReadCloser, error) // of the binary
+	Read  func(path string) (io.ReadCloser, error)    // of the binary
+	Label func(ctx context.Context, dir string) error // as SELinux wants it; nil = it doesn't look here
 }
 
 // Place installs binary, configuration and unit, and starts the unit, or adopts the one that is there. It never makes a second.
@@ -65,6 +66,11 @@ func (p *Placer) Place(ctx context.Context, want Placement) error {
 	dir, err := p.installBinary(want)
 	if err != nil {
 		return err
+	}
+	if p.Label != nil {
+		if err := p.Label(ctx, path.Join(InstallDir, "bin")); err != nil { // should it matter, starting the unit tells
+			p.Log.Warn("labelling the binary: SELinux may keep systemd from starting it", "err", err)
+		}
 	}
 	state, err := p.Units.State(ctx, Unit)
 	if err != nil {

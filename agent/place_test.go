@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -143,4 +144,22 @@ func TestMirror_endsWithItsTaskAndLeavesTheUnit(t *testing.T) {
 	require.NoError(t, err)
 	state, _ := units.State(t.Context(), Unit)
 	assert.Equal(t, "active", state.Active)
+}
+
+// A binary that was labelled before its unit starts; where labelling fails, starting is tried all the same.
+func TestPlace_labelsBeforeItStarts(t *testing.T) {
+	for _, fails := range []error{nil, errors.New("no policy")} {
+		p, files, units := placer()
+		var labelled []string
+		p.Label = func(_ context.Context, dir string) error {
+			assert.Zero(t, units.Count("start", Unit))
+			_, _, err := files.Stat(dir + "/" + digestOf(binary) + "/scaleio-agent")
+			require.NoError(t, err)
+			labelled = append(labelled, dir)
+			return fails
+		}
+		require.NoError(t, p.Place(t.Context(), placement(t)))
+		assert.Equal(t, []string{"/opt/scaleio-agent/bin"}, labelled)
+		assert.Equal(t, 1, units.Count("start", Unit))
+	}
 }

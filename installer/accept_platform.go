@@ -33,6 +33,9 @@ func (s platformAccepted) Check(context.Context) (step.Finding, error) {
 	if reason, why := s.refused(); reason != "" {
 		return step.Block(reason, "%s: %s", why, s.facts.Evidence), nil
 	}
+	if s.facts.SELinux != "" {
+		return step.OK("%s, kernel %s, SELinux %s", s.facts.Pretty, s.facts.Kernel, s.facts.SELinux), nil
+	}
 	return step.OK("%s, kernel %s", s.facts.Pretty, s.facts.Kernel), nil
 }
 

@@ -60,6 +60,9 @@ func (s Support) reported(f platform.Facts) string {
 	return s.Why + ": " + f.Evidence
 }
 
+// ReasonContainer is the one that place needs to know.
+const ReasonContainer = "ApplicationContainer"
+
 // supportOf decides, from facts alone, what may be installed on a machine, before anything is touched.
 func supportOf(f platform.Facts, allowUnsupported bool) Support {
 	if reason, why := refuse(f); reason != "" {
@@ -98,7 +101,7 @@ func refuse(f platform.Facts) (reason, why string) {
 	case f.Arch != "amd64":
 		return "UnsupportedArchitecture", fmt.Sprintf("the product exists for amd64 only, this is %s", f.Arch)
 	case f.Container != "" && !systemContainer(f.Container):
-		return "ApplicationContainer", fmt.Sprintf("this is a container of %s: what is installed in it isn't on the host; run the agent on the host, the Mesos task without an image", f.Container)
+		return ReasonContainer, fmt.Sprintf("this is a container of %s: what is installed in it isn't on the host; run the agent on the host, the Mesos task without an image", f.Container)
 	case f.OSTree || f.VariantID == "coreos":
 		return "ImmutablePlatform", fmt.Sprintf("%s is made of an ostree: nothing installed beside it lasts and packages can't be installed; the vendor has a container image of the client for it; supported are %s",
 			named(f), supportedNames())

@@ -157,6 +157,12 @@ func TestAcceptPlatform_clients(t *testing.T) {
 	assert.Contains(t, f.Message, "2.6-0.133")
 }
 
+func TestAcceptPlatform_reportsSELinux(t *testing.T) {
+	n := one()
+	n.Facts = platformtest.MachineNamed(t, "RHEL 9").Facts(t)
+	assert.Equal(t, "Red Hat Enterprise Linux 9.6 (Plow), kernel 5.14.0-570.12.1.el9_6.x86_64, SELinux enforcing", check(t, n, "accept-platform").Message)
+}
+
 func TestObserve_clientOnly(t *testing.T) {
 	for name, want := range map[string]api.Platform{
 		"Rocky Linux 9":  {Supported: true},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"scaleio-framework/agent"
+	"scaleio-framework/installer"
 	"scaleio-framework/platform"
 	"scaleio-framework/systemd"
 )
@@ -36,13 +37,32 @@ so that the daemon lives outside the Mesos container, and stays in the foregroun
 			}
 			units := systemd.New()
 			defer units.Close()
-			placer := &agent.Placer{Files: platform.NewFiles("/"), Units: units, Log: l, Read: func(path string) (io.ReadCloser, error) { return os.Open(path) }}
+			facts, err := platform.ReadFacts("/", platform.SystemEnv())
+			if err != nil {
+				return err
+			}
+			l.Info("platform", "evidence", facts.Evidence)
+			if err := mayPlace(facts); err != nil {
+				return err
+			}
+			files := platform.NewFiles("/")
+			placer := &agent.Placer{Files: files, Units: units, Log: l, Read: func(path string) (io.ReadCloser, error) { return os.Open(path) },
+				Label: relabel(facts, files, units)}
 			if err := placer.Place(ctx, want); err != nil {
 				return err
 			}
 			return placer.Mirror(ctx, readiness)
 		},
 	}
+}
+
+// mayPlace refuses, before anything is written, where there is no PID 1 to hand the daemon to, or only one of a container's image. On every other machine the
+// daemon says for itself why it isn't supported, so that the scheduler hears it.
+func mayPlace(facts platform.Facts) error {
+	if support := installer.SupportedPlatform(facts, true); !facts.Systemd || support.Reason == installer.ReasonContainer {
+		return fmt.Errorf("%w: %s", agent.ErrRefused, support.Why)
+	}
+	return nil
 }
 
 func readiness(ctx context.Context) (bool, string) {

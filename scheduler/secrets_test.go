@@ -49,15 +49,22 @@ func TestSecrets_areNowhereTheyMustNotBe(t *testing.T) {
 	b.options.Log = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b.start()
 	b.until("ready", ready)
+	made, err := b.people(operator).CreateToken(t.Context(), request(1))
+	require.NoError(t, err)
+	ghost := ignited(newNode(9, b.scaleio), made)
+	_, err = b.joinAs(ghost, ghost, ghost.key)
+	require.NoError(t, err)
+	_, err = b.joinAs(ghost, ghost, newKey(t))
+	require.Error(t, err)
 	require.NoError(t, b.halt())
 	b.start()
-	b.until("ready again", ready)
+	b.until("ready again", func(s api.ClusterStatus) bool { return s.Leader != "" && s.Nodes[0].Ready })
 	b.refusals(operator)
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), "TLS handshake error") }, 10*time.Second, time.Millisecond, "the log is at its most talkative")
 
 	records, err := memory.List(t.Context(), "")
 	require.NoError(t, err)
-	secrets := map[string]string{"the read token": read, "the operator token": operator, "the admin password": admin}
+	secrets := map[string]string{"the read token": read, "the operator token": operator, "the admin password": admin, "an enrolment token": made.Token}
 	places := map[string]string{"the log": log.String()}
 	for _, r := range records {
 		switch r.Key {
@@ -75,9 +82,9 @@ func TestSecrets_areNowhereTheyMustNotBe(t *testing.T) {
 			places["record "+r.Key] = string(r.Value)
 		}
 	}
-	require.Len(t, secrets, 6)
+	require.Len(t, secrets, 7)
 	c := b.browser()
-	for _, path := range []string{api.PathStatus, api.PathPlan, api.PathMetrics, api.PathHealthz, api.PathReadyz, "/", "/nothing", "/assets/status.js"} {
+	for _, path := range []string{api.PathStatus, api.PathPlan, api.PathTokens, api.PathMetrics, api.PathHealthz, api.PathReadyz, "/", "/nothing", "/assets/status.js"} {
 		for _, token := range []string{read, operator, ""} {
 			_, body := b.get(c, path, token)
 			places[path] += body
@@ -106,7 +113,7 @@ func (b *bench) refusals(operator string) {
 	n := b.nodes[0]
 	_, _ = b.joinAs(n, b.nodes[1], newKey(b.t)) // revokes
 	c := b.browser()
-	for _, path := range []string{api.PathJoin, api.PathRenew, api.PathReport, api.PathHold, api.PathApprove, api.PathRelease, "/login"} {
+	for _, path := range []string{api.PathJoin, api.PathRenew, api.PathReport, api.PathHold, api.PathApprove, api.PathRelease, api.PathTokens, api.PathRevoke, "/login"} {
 		body := fmt.Sprintf(`{"token":%q,"node":7,"csr":%q`, n.env[api.EnvToken], operator)
 		req, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, "https://"+b.address+path, strings.NewReader(body))
 		require.NoError(b.t, err)

@@ -110,7 +110,7 @@ type transaction struct {
 	scripts []string // what they printed
 }
 
-// parseTransactions reads blocks of "Key : value", then indented lists. yum numbers nothing in the scripts' output, dnf does.
+// parseTransactions reads blocks of "Key : value", then indented lists. The lines that scripts printed are numbered.
 func parseTransactions(text string) (all []transaction) {
 	section := ""
 	for line := range strings.Lines(text) {
@@ -132,7 +132,8 @@ func parseTransactions(text string) (all []transaction) {
 			}
 		case section == "Scriptlet output":
 			t := &all[len(all)-1]
-			t.scripts = append(t.scripts, strings.TrimLeft(line, " 0123456789"))
+			_, said, _ := strings.Cut(strings.TrimSpace(line), " ")
+			t.scripts = append(t.scripts, said)
 		}
 	}
 	return all

@@ -4,6 +4,7 @@ package nodes_test
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,21 +36,39 @@ func TestInNode(t *testing.T) {
 	require.NoError(t, node.Start(ctx))
 	require.NoError(t, node.WaitBooted(ctx))
 	for _, pkg := range inNode {
-		t.Run(pkg, func(t *testing.T) {
-			binary := filepath.Join(t.TempDir(), "test")
-			build := exec.CommandContext(ctx, "go", "test", "-c", "-tags", "innode", "-o", binary, "scaleio-framework/"+pkg)
-			build.Env = append(os.Environ(), "CGO_ENABLED=0")
-			out, err := build.CombinedOutput()
-			require.NoError(t, err, string(out))
-			data, err := os.ReadFile(binary)
-			require.NoError(t, err)
-			place := "/root/" + strings.ReplaceAll(pkg, "/", "-") + ".test"
-			require.NoError(t, node.WriteFile(place, data, 0o755))
-			result, err := node.Run(ctx, "/usr/bin/env", "DISKS="+strings.Join(disks, " "), "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", place, "-test.v", "-test.run", "^TestInNode")
-			require.NoError(t, err)
-			t.Log(result.Stdout)
-			require.Zero(t, result.Code, result.Stderr)
-			require.NotContains(t, result.Stdout, "no tests to run")
-		})
+		t.Run(pkg, func(t *testing.T) { runInNode(ctx, t, node, pkg, "^TestInNode", "DISKS="+strings.Join(disks, " ")) })
 	}
+}
+
+// TestInRockyNode runs those for rpm and dnf on a Debian root that presents Rocky Linux.
+func TestInRockyNode(t *testing.T) {
+	c := cluster(t, "inrocky", nodes.Rocky)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	root, err := nodes.BuildRoot(ctx, nodes.Rocky, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	require.NoError(t, c.ServeFiles(ctx, filepath.Dir(root.Repository)))
+	node, err := c.AddNodeOf(ctx, nodes.Rocky)
+	require.NoError(t, err)
+	require.NoError(t, node.Start(ctx))
+	runInNode(ctx, t, node, "platform/pkgmgr", "^TestInRPMNode", "RPM=1")
+}
+
+// runInNode builds a package's tests and runs some of them on a node.
+func runInNode(ctx context.Context, t *testing.T, node *nodes.Node, pkg, tests, env string) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-tags", "innode", "-o", binary, "scaleio-framework/"+pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
+	data, err := os.ReadFile(binary)
+	require.NoError(t, err)
+	place := "/root/" + strings.ReplaceAll(pkg, "/", "-") + ".test"
+	require.NoError(t, node.WriteFile(place, data, 0o755))
+	result, err := node.Run(ctx, "/usr/bin/env", env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", place, "-test.v", "-test.run", tests)
+	require.NoError(t, err)
+	t.Log(result.Stdout)
+	require.Zero(t, result.Code, result.Stderr)
+	require.NotContains(t, result.Stdout, "no tests to run")
 }

@@ -5,11 +5,14 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/installer/installertest"
+	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -61,3 +64,7 @@ func packed(t *testing.T, module []byte) []byte {
 	require.NoError(t, w.Close())
 	return b.Bytes()
 }
+
+var quietLog = slog.New(slog.DiscardHandler)
+
+var drvCfgGUID = platform.Cmd{Path: scaleio.PathDrvCfg, Args: []string{"--query_guid"}}

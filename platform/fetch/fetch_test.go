@@ -332,3 +332,30 @@ func TestFetch_diskFull(t *testing.T) {
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, fetch.DiskFull, failed.Kind)
 }
+
+// Without a digest, TLS alone vouches for what comes, all of it is taken anew, and nothing that is there already counts.
+func TestFetch_withoutADigest(t *testing.T) {
+	_, plain := serve(t, whole)
+	plain.SHA256, plain.Size = "", 0
+	err := quick().Fetch(t.Context(), plain)
+	var refused *fetch.Error
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, fetch.Unvouched, refused.Kind)
+
+	ranges := 0
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Range") != "" {
+			ranges++
+		}
+		whole(w, r)
+	}))
+	t.Cleanup(s.Close)
+	want := fetch.File{URL: s.URL + "/scini.tar", Path: filepath.Join(t.TempDir(), "scini.tar"), Client: s.Client()}
+	require.NoError(t, os.WriteFile(want.Path, []byte("of another time"), 0o600))
+	require.NoError(t, os.WriteFile(want.Path+".part", []byte("half of another time"), 0o600))
+	require.NoError(t, quick().Fetch(t.Context(), want))
+	got, err := os.ReadFile(want.Path)
+	require.NoError(t, err)
+	assert.Equal(t, body, got)
+	assert.Zero(t, ranges)
+}

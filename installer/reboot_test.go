@@ -1,0 +1,265 @@
+package installer_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/installer"
+	"scaleio-framework/installer/installertest"
+	"scaleio-framework/installer/step"
+	"scaleio-framework/platform"
+	"scaleio-framework/scheduler/api"
+)
+
+// process is one agent's: what it holds ends with it.
+type process struct {
+	*installertest.Node
+	i *installer.Installer
+	r *step.Reconciler
+}
+
+func start(n *installertest.Node) *process {
+	return &process{n, n.Installer(), &step.Reconciler{Log: quietLog}}
+}
+
+// rest passes until nothing changes any more.
+func (p *process) rest(t *testing.T) map[string]api.Condition {
+	t.Helper()
+	for range 20 {
+		plan, err := p.i.Plan(p.Input())
+		require.NoError(t, err)
+		res := p.r.Pass(t.Context(), plan, p.Spec.Gates, p.Spec.Version.Generation)
+		if !res.Acted {
+			all := map[string]api.Condition{}
+			for _, c := range res.Conditions {
+				all[c.Type] = c
+			}
+			return all
+		}
+		time.Sleep(time.Second)
+	}
+	require.Fail(t, "it never comes to rest")
+	return nil
+}
+
+// A kernel that has no module holds reboots: ours wait, those of others meet an inhibitor; once a module is there they go through.
+func TestNextKernel_holdsRebootsUntilItHasItsModule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		n.Spec.Reboots = api.RebootsRolling
+		n.Leases.Grant(api.LeaseDisruption, true)
+		p := start(n)
+		p.rest(t)
+		assert.Empty(t, n.Reboots.Held())
+
+		installKernel(n, newerKernel)
+		n.Files.Set("/run/reboot-required", "", 0o644)
+		n.Files.Set("/run/reboot-required.pkgs", "linux-image-"+newerKernel+"\nlinux-base\n", 0o644)
+		got := p.rest(t)
+		c := got["prepare-next-kernel"]
+		assert.Equal(t, "NextKernelWithoutModule", c.Reason, c.Message)
+		for _, words := range []string{newerKernel, "3.6.700.103", "reboots are held", "before 257", "modules in the manifest"} {
+			assert.Contains(t, c.Message, words)
+		}
+		require.Len(t, n.Reboots.Held(), 1)
+		assert.Contains(t, n.Reboots.Held()[0], newerKernel)
+		assert.Equal(t, "RebootHeld", got["reboot-node"].Reason, got["reboot-node"].Message)
+		assert.True(t, installer.WantsReboot(got["reboot-node"]))
+		assert.Zero(t, n.Reboots.Asked())
+		assert.False(t, n.Leases.Wanted(api.LeaseDisruption), "nobody else is kept from it meanwhile")
+		assert.Equal(t, api.True, got["load-scini"].Status, "the running kernel's goes on")
+
+		inManifest(n, newerKernel, n.Module(newerKernel).File())
+		n.Spec.Version.Generation++
+		time.Sleep(11 * time.Minute)
+		n.Reboots.Down = func() { assert.Empty(t, n.Reboots.Held(), "not under our own inhibitor") }
+		got = p.rest(t)
+		assert.Equal(t, api.True, got["prepare-next-kernel"].Status, got["prepare-next-kernel"].Message)
+		assert.Equal(t, "Rebooting", got["reboot-node"].Reason, got["reboot-node"].Message)
+		assert.Equal(t, 1, n.Reboots.Asked())
+
+		n.Files.Delete("/run/reboot-required")
+		n.Facts.Kernel = newerKernel
+		n.Reboot()
+		got = start(n).rest(t)
+		for _, name := range []string{"provide-scini-module", "load-scini", "prepare-next-kernel", "reboot-node"} {
+			assert.Equal(t, api.True, got[name].Status, "%s: %s", name, got[name].Message)
+		}
+		assert.Equal(t, "Satisfied", got["reboot-node"].Reason)
+		assert.Equal(t, 1, n.Reboots.Asked())
+		left, err := n.Files.Glob("/var/lib/scaleio-agent/intents/*")
+		require.NoError(t, err)
+		assert.Empty(t, left)
+	})
+}
+
+// The kernel that nobody had a module for is taken away again: nothing has to be held any more.
+func TestNextKernel_goneAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		p := start(n)
+		p.rest(t)
+		installKernel(n, newerKernel)
+		p.rest(t)
+		require.Len(t, n.Reboots.Held(), 1)
+		n.Files.Delete("/boot/vmlinuz-" + newerKernel)
+		got := p.rest(t)
+		assert.Equal(t, api.True, got["prepare-next-kernel"].Status)
+		assert.Empty(t, n.Reboots.Held())
+	})
+}
+
+// The packages of Enterprise Linux bring modules for all kernels of a minor release; the next minor one needs a new package.
+func TestNextKernel_ofEnterpriseLinux(t *testing.T) {
+	for next, want := range map[string]api.Status{"5.14.0-427.42.1.el9_4.x86_64": api.True, "5.14.0-503.11.1.el9_5.x86_64": api.False} {
+		t.Run(next, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := enterpriseLinux()
+				p := start(n)
+				p.rest(t)
+				installKernel(n, next)
+				got := p.rest(t)["prepare-next-kernel"]
+				assert.Equal(t, want, got.Status, got.Message)
+			})
+		})
+	}
+}
+
+func TestReboot_policyNever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Files.Set("/run/reboot-required", "", 0o644)
+		got := start(n).rest(t)["reboot-node"]
+		assert.Equal(t, api.True, got.Status, "a node that is in order otherwise stays Ready")
+		assert.Equal(t, "RebootNeeded", got.Reason)
+		assert.True(t, installer.WantsReboot(got))
+		assert.Zero(t, n.Reboots.Asked())
+		assert.False(t, n.Leases.Wanted(api.LeaseDisruption))
+	})
+}
+
+func rebootable() *installertest.Node {
+	n := one()
+	n.Spec.Reboots = api.RebootsRolling
+	n.Files.Set("/run/reboot-required", "", 0o644)
+	return n
+}
+
+func TestReboot_waitsForTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		p := start(n)
+		assert.Equal(t, "WaitingForLease", p.rest(t)["reboot-node"].Reason)
+		assert.True(t, n.Leases.Wanted(api.LeaseDisruption))
+		assert.Zero(t, n.Reboots.Asked())
+	})
+}
+
+func TestReboot_waitsForWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Files.Set("/var/lib/scaleio-agent/intents/hand-over-disk-1.json", `{"kind":"hand-over-disk","subject":"wwn-1","since":"2026-01-01T00:00:00Z","bootId":"boot-1"}`, 0o600)
+		assert.Equal(t, "ActUnderWay", check(t, n, "reboot-node").Reason)
+	})
+}
+
+// Somebody else's inhibitor: nothing happens, the intent is taken back, and it is tried again.
+func TestReboot_refused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Cutter.Heal()
+		s := stepOf(t, n, "reboot-node")
+		n.Reboots.Hook = func(string, func() error) error { return assert.AnError }
+		require.ErrorIs(t, s.Apply(t.Context()), assert.AnError)
+		left, err := n.Files.Glob("/var/lib/scaleio-agent/intents/*")
+		require.NoError(t, err)
+		assert.Empty(t, left)
+		assert.Equal(t, step.Needed, check(t, n, "reboot-node").Verdict)
+	})
+}
+
+// A machine that was asked to reboot and goes on is asked again, and not before it had its time; the lease is wanted all along.
+func TestReboot_nothingHappens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		n.Leases.Grant(api.LeaseDisruption, true)
+		p := start(n)
+		assert.Equal(t, "Rebooting", p.rest(t)["reboot-node"].Reason)
+		time.Sleep(4 * time.Minute)
+		p.rest(t)
+		assert.Equal(t, 1, n.Reboots.Asked())
+		assert.True(t, n.Leases.Wanted(api.LeaseDisruption))
+		time.Sleep(2 * time.Minute)
+		assert.Equal(t, "Rebooting", p.rest(t)["reboot-node"].Reason)
+		assert.Equal(t, 2, n.Reboots.Asked())
+	})
+}
+
+// A reboot for a kernel that the boot loader then doesn't take isn't done again and again.
+func TestReboot_inVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		n.Spec.Reboots = api.RebootsRolling
+		n.Leases.Grant(api.LeaseDisruption, true)
+		start(n).rest(t)
+		installKernel(n, newerKernel)
+		inManifest(n, newerKernel, n.Module(newerKernel).File())
+		start(n).rest(t)
+		require.Equal(t, 1, n.Reboots.Asked())
+		n.Reboot() // with the same kernel
+		got := start(n).rest(t)["reboot-node"]
+		assert.Equal(t, "RebootInVain", got.Reason, got.Message)
+		assert.Contains(t, got.Message, newerKernel)
+		assert.Equal(t, 1, n.Reboots.Asked())
+
+		n.Files.Delete("/boot/vmlinuz-" + newerKernel) // a person sees to it
+		got = start(n).rest(t)["reboot-node"]
+		assert.Equal(t, api.True, got.Status, got.Message)
+	})
+}
+
+// Where the system is an image, the store is where modules are loaded from, by a unit of ours that asks for the kernel's release itself.
+func TestModule_imageBased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := flatcar()
+		const kernel, next = "6.6.88-flatcar", "6.6.95-flatcar"
+		inManifest(n, kernel, n.Module(kernel).File())
+		p := start(n)
+		got := p.rest(t)
+		for _, name := range []string{"provide-scini-module", "load-scini", "prepare-next-kernel"} {
+			assert.Equal(t, api.True, got[name].Status, "%s: %s: %s", name, got[name].Reason, got[name].Message)
+		}
+		tree := n.Files.Tree("/")
+		assert.Contains(t, tree, "/opt/scaleio-agent/modules/"+kernel+"/scini.ko")
+		unit := tree["/etc/systemd/system/scaleio-scini-module.service"]
+		assert.Contains(t, unit, "ConditionPathExists=/opt/scaleio-agent/modules/%v/scini.ko")
+		assert.Contains(t, unit, "Before=scini.service")
+		assert.Positive(t, n.Units.Count("enable", "scaleio-scini-module.service"))
+	})
+}
+
+func enterpriseLinux() *installertest.Node {
+	n := one()
+	n.Become(func(f *platform.Facts) {
+		f.OS, f.ID, f.IDLike, f.VersionID, f.Pretty, f.Family, f.Tool = "rocky9.4", "rocky", []string{"rhel"}, "9.4", "Rocky Linux 9.4", platform.FamilyRPM, "dnf"
+		f.Kernel = "5.14.0-427.13.1.el9_4.x86_64"
+	})
+	return n
+}
+
+func flatcar() *installertest.Node {
+	n := three()[2]
+	n.Become(func(f *platform.Facts) {
+		f.OS, f.ID, f.IDLike, f.VersionID, f.Pretty, f.Family, f.Tool = "flatcar4459.0.0", "flatcar", []string{"coreos"}, "4459.0.0", "Flatcar 4459.0.0", platform.FamilyFlatcar, ""
+		f.Kernel, f.Immutable, f.UsrReadOnly = "6.6.88-flatcar", true, true
+	})
+	n.Spec.Role, n.WithoutModule = api.RoleClient, true
+	return n
+}

@@ -14,7 +14,6 @@ import (
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
 	"scaleio-framework/installer/step/steptest"
-	"scaleio-framework/platform/platformtest"
 	"scaleio-framework/systemd"
 )
 
@@ -31,8 +30,7 @@ func wrapped(t *testing.T, files ...string) (n *installertest.Node, sds func() s
 	for _, file := range files {
 		content[file] = file
 	}
-	archives := &platformtest.Archives{Hook: n.Cutter.Do, Files: n.Files}
-	archives.Provide(archive, content)
+	n.Archives.Provide(archive, content)
 	const name = "EMC-ScaleIO-sds-3.6-700.103.Ubuntu.22.04.x86_64.deb"
 	n.Packages.Provide(path.Dir(archive)+"/siob/"+name, n.Packages.Provided(deb))
 	n.Jobs.Run = func(_ context.Context, job systemd.Job) error {
@@ -42,19 +40,7 @@ func wrapped(t *testing.T, files ...string) (n *installertest.Node, sds func() s
 		}
 		return nil
 	}
-	return n, func() step.Step {
-		sys := n.System()
-		sys.Archives = archives
-		plan, err := installer.New(sys, n.Options()).Plan(n.Input())
-		require.NoError(t, err)
-		for _, item := range plan {
-			if item.Step.Name() == "install-sds" {
-				return item.Step
-			}
-		}
-		require.Fail(t, "the plan has no such step")
-		return nil
-	}
+	return n, func() step.Step { return stepOf(t, n, "install-sds") }
 }
 
 func TestInstallPackage_fromTheVendorsArchive(t *testing.T) {

@@ -31,6 +31,7 @@ type Node struct {
 	Units    *systemdtest.Units
 	Jobs     *systemdtest.Jobs
 	Download *platformtest.Download
+	Archives *platformtest.Archives
 	Disks    *platformtest.Disks
 	Network  *platformtest.Network
 	Reboots  *platformtest.Reboots
@@ -66,6 +67,7 @@ func (p *Product) NewNode(name, ip string) *Node {
 		Units:      &systemdtest.Units{Hook: cutter.Do},
 		Jobs:       &systemdtest.Jobs{Hook: cutter.Do},
 		Download:   &platformtest.Download{Hook: cutter.Do, Files: files},
+		Archives:   &platformtest.Archives{Hook: cutter.Do, Files: files},
 		Disks:      &platformtest.Disks{Hook: cutter.Do},
 		Network:    &platformtest.Network{Hook: cutter.Do},
 		Reboots:    &platformtest.Reboots{Hook: cutter.Do},
@@ -97,7 +99,7 @@ func (p *Product) NewNode(name, ip string) *Node {
 // System of the node.
 func (n *Node) System() installer.System {
 	return installer.System{Facts: n.Facts, Files: n.Files, Commands: n.Commands, Packages: n.Packages, Units: n.Units, Jobs: n.Jobs,
-		Download: n.Download, Disks: n.Disks, Network: n.Network, Reboots: n.Reboots, Clock: time.Now}
+		Download: n.Download, Archives: n.Archives, Disks: n.Disks, Network: n.Network, Reboots: n.Reboots, Clock: time.Now}
 }
 
 // Options of an Installer on the node.

@@ -48,7 +48,7 @@ func keys(c *Config) []key {
 		{name: "media-type", group: "Cluster", fallback: "HDD", help: "HDD or SSD.", set: oneOf(&c.MediaType, "HDD", "SSD")},
 		{name: "zero-padding", group: "Cluster", fallback: "true", help: "Zero padding of the pool. Permanent once it has a device.", set: boolean(&c.ZeroPadding)},
 		{name: "volume-user", group: "Cluster", fallback: "rexray", help: "ScaleIO user that the volume driver gets (role FrontEndConfigure).", set: productName(&c.VolumeUser)},
-		{name: "allow-unsupported", group: "Cluster", fallback: "false", help: "Whether systems that the vendor supports for clients only (Flatcar, CoreOS) may carry an SDS and the tie-breaker.", set: boolean(&c.AllowUnsupported)},
+		{name: "allow-unsupported", group: "Cluster", fallback: "false", help: "Whether systems that the vendor supports for clients only (Flatcar, CoreOS) or not at all (Amazon Linux) may carry an SDS and the tie-breaker.", set: boolean(&c.AllowUnsupported)},
 		{name: "reboots", group: "Cluster", fallback: "never", help: "Whether nodes that need a reboot are rebooted: never (the node says RebootNeeded) or rolling (one at a time, while the storage is healthy).", set: oneOf(&c.Reboots, api.RebootsNever, api.RebootsRolling)},
 		{name: "module-mirror", group: "Cluster", help: "https URL of a mirror of scini kernel modules in the vendor's layout (OS, SDC version and kernel lead to scini.tar). Prebuilt modules are named in the manifest.", set: mirror(&c.ModuleMirror)},
 		{name: "build-modules", group: "Cluster", fallback: "false", help: "Whether gcc, make and kernel headers may be installed on nodes, so that the SDC (3.6.3, 4.5.2 and later) builds a scini module that nobody has.", set: boolean(&c.BuildModules)},

@@ -35,7 +35,11 @@ type readModule struct {
 	sum    string
 	size   int64
 	at     time.Time
+	until  time.Time
 }
+
+// A file that doesn't fit is read again soon: somebody may be mending just that.
+const refusedLife = 30 * time.Second
 
 // missedModule is a kernel that no source had a module for.
 type missedModule struct {
@@ -125,6 +129,7 @@ func (o *orders) findModule(kernel, version string) (*foundModule, []error, erro
 			}
 			if m.err != nil {
 				refused = append(refused, fmt.Errorf("%s: %w", name, m.err))
+				o.modules.expire(name, m.at.Add(refusedLife))
 				continue
 			}
 			return &foundModule{m.module, name, m.sum, place.placed}, refused, nil
@@ -200,7 +205,7 @@ func (o *orders) readModule(name string) (readModule, error) {
 	o.modules.mu.Lock()
 	defer o.modules.mu.Unlock()
 	seen, ok := o.modules.read[name]
-	if ok && seen.size == size && o.sys.Clock().Sub(seen.at) < digestTTL {
+	if ok && seen.size == size && o.sys.Clock().Before(seen.until) {
 		return seen, nil
 	}
 	data, err := o.sys.Files.Read(name)
@@ -208,6 +213,7 @@ func (o *orders) readModule(name string) (readModule, error) {
 		return readModule{}, err
 	}
 	seen = readModule{size: size, at: o.sys.Clock()}
+	seen.until = seen.at.Add(digestTTL)
 	fetched, err := unpackModule(data)
 	if err == nil {
 		seen.sum = sha256hex(fetched.plain)
@@ -221,6 +227,16 @@ func (o *orders) readModule(name string) (readModule, error) {
 	}
 	o.modules.read[name] = seen
 	return seen, nil
+}
+
+// expire what was read of a file; at once if it was just written.
+func (m *moduleMemory) expire(name string, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if seen, ok := m.read[name]; ok {
+		seen.until = at
+		m.read[name] = seen
+	}
 }
 
 // fetchedModule is one that came from a source.

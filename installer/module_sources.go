@@ -173,6 +173,7 @@ func (o *orders) placeModule(ctx context.Context, kernel string, sdc sdcInstalle
 		if err != nil {
 			return err
 		}
+		o.modules.expire(path.Join(dir, name), o.sys.Clock())
 		if err := o.sys.Files.Write(path.Join(dir, name), data, 0o644); err != nil {
 			return err
 		}

@@ -55,6 +55,7 @@ func (o *orders) store(kernel string, m fetchedModule, record storedModule) erro
 	if err := o.sys.Files.Remove(storePath(kernel, moduleRecord)); err != nil {
 		return err
 	}
+	o.modules.expire(storePath(kernel, moduleFile), o.sys.Clock())
 	if err := o.sys.Files.Write(storePath(kernel, moduleFile), m.plain, 0o644); err != nil {
 		return err
 	}

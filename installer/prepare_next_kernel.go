@@ -73,6 +73,10 @@ func (s nextKernelPrepared) Check(ctx context.Context) (step.Finding, error) {
 		return step.Finding{}, err
 	}
 	held, tried, failed := s.modules.hold.state()
+	reason := f.Reason // why one that is there doesn't fit says more
+	if reason == reasonNoModule {
+		reason = reasonNextKernel
+	}
 	switch {
 	case f.Verdict == step.Satisfied && tried:
 		return step.Need("HoldToEnd", "%s; reboots needn't be held any more", f.Message), nil
@@ -81,9 +85,9 @@ func (s nextKernelPrepared) Check(ctx context.Context) (step.Finding, error) {
 	case !tried:
 		return step.Need("RebootToHold", "the next boot takes kernel %s, reboots have to be held: %s", kernel, f.Message), nil
 	case !held:
-		return step.Block(reasonNextKernel, "DON'T REBOOT: the next boot takes kernel %s, and reboots couldn't be held (%v): %s", kernel, failed, f.Message), nil
+		return step.Block(reason, "DON'T REBOOT: the next boot takes kernel %s, and reboots couldn't be held (%v): %s", kernel, failed, f.Message), nil
 	}
-	return step.Block(reasonNextKernel, "the next boot takes kernel %s, so reboots are held (root isn't kept from them by systemd before 257): %s", kernel, f.Message), nil
+	return step.Block(reason, "the next boot takes kernel %s, so reboots are held (root isn't kept from them by systemd before 257): %s", kernel, f.Message), nil
 }
 
 // look at the next kernel's module, apart from who holds what.

@@ -78,10 +78,14 @@ func (o *orders) moduleFor(ctx context.Context, kernel string, sdc sdcInstalled)
 	case o.kABI(kernel, loaded):
 		return step.OK("the SDC's package brings modules for all kernels of the minor release of %s", kernel), nil
 	}
-	if !asked {
-		missed = missing(refused, o.sys.Clock())
+	lacking := missing(refused, o.sys.Clock())
+	if missed.why != "" {
+		lacking.why = strings.TrimPrefix(lacking.why+"; "+missed.why, "; ")
 	}
-	return o.noModule(kernel, sdc, missed), nil
+	if asked && missed.kind != reasonNoModule {
+		lacking.kind = missed.kind
+	}
+	return o.noModule(kernel, sdc, lacking), nil
 }
 
 // moduleFound says what is yet to be done with a module that fits.

@@ -263,3 +263,19 @@ func flatcar() *installertest.Node {
 	n.Spec.Role, n.WithoutModule = api.RoleClient, true
 	return n
 }
+
+// A module of another kernel that lies where this one's belongs is replaced, also when both files have one size.
+func TestModule_replacesWhatDoesNotFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := installed(t, withoutModule(t))
+		wrong, right := n.Module(newerKernel).File(), n.Module(runningKernel).File()
+		require.Len(t, wrong, len(right))
+		n.Files.Set(n.CachedModule(runningKernel), string(wrong), 0o644)
+		p := start(n)
+		require.Equal(t, "WrongKernel", p.rest(t)["provide-scini-module"].Reason)
+		inManifest(n, runningKernel, right)
+		got := p.rest(t)
+		assert.Equal(t, api.True, got["provide-scini-module"].Status, got["provide-scini-module"].Message)
+		assert.Equal(t, api.True, got["load-scini"].Status, got["load-scini"].Message)
+	})
+}

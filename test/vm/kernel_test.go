@@ -24,7 +24,7 @@ func kernelHeld(t *testing.T, s *stand) {
 	_, err := s.Output(t.Context(), "cp", vm.HeldBack+"/vmlinuz-"+newer.Release, "/boot/vmlinuz-"+newer.Release)
 	require.NoError(t, err)
 
-	held := s.await(t, "prepare-next-kernel", api.False, "NoModule")
+	held := s.await(t, "prepare-next-kernel", api.False, "NextKernelWithoutModule")
 	assert.Contains(t, held.Message, newer.Release, "names the kernel")
 	assert.Contains(t, held.Message, vm.ModuleVersion, "and the driver's version")
 	assert.Contains(t, held.Message, "manifest", "and what to do")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"scaleio-framework/test/nodes"
 )
@@ -62,8 +63,17 @@ KillMode=process
 WantedBy=multi-user.target
 `
 
-// installMesosAgent puts the dev agent on a node that doesn't run yet, as a
-// package would: a unit, and a directory with one file per flag.
+// AddMesosAgent makes a running node, which had none, a Mesos agent.
+func (s *Stand) AddMesosAgent(ctx context.Context, node *nodes.Node, build string) error {
+	if err := installMesosAgent(node, slices.Index(s.Nodes(), node), build); err != nil {
+		return err
+	}
+	_, err := node.Output(ctx, "systemctl", "enable", "--now", "mesos-agent.service")
+	return err
+}
+
+// installMesosAgent puts the dev agent on a node, as a package would: a unit,
+// and a directory with one file per flag.
 func installMesosAgent(node *nodes.Node, index int, build string) error {
 	binary, err := os.ReadFile(filepath.Join(build, "dev-mesos-agent"))
 	if err != nil {
@@ -89,10 +99,7 @@ func installMesosAgent(node *nodes.Node, index int, build string) error {
 			return err
 		}
 	}
-	if err := node.WriteFile("/etc/systemd/system/mesos-agent.service", []byte(fmt.Sprintf(mesosAgentUnit, place)), 0o644); err != nil {
-		return err
-	}
-	return node.Link("/etc/systemd/system/multi-user.target.wants/mesos-agent.service", "../mesos-agent.service")
+	return node.WriteFile("/etc/systemd/system/mesos-agent.service", []byte(fmt.Sprintf(mesosAgentUnit, place)), 0o644)
 }
 
 // secret is the path of one of the operator's secrets.

@@ -23,6 +23,8 @@ type Config struct {
 	Scheduler map[string]any
 	// Prepare changes a node before it boots for the first time.
 	Prepare func(*nodes.Node) error
+	// NoMesos leaves nodes without a Mesos agent, by name.
+	NoMesos []string
 	// NoScheduler leaves it to the caller to start it.
 	NoScheduler bool
 	Log         *slog.Logger
@@ -124,8 +126,13 @@ func (s *Stand) bootNode(ctx context.Context, node *nodes.Node, index int, confi
 	if err := s.recordSums(node); err != nil {
 		return err
 	}
-	if err := installMesosAgent(node, index, config.Build); err != nil {
-		return err
+	if !slices.Contains(config.NoMesos, node.Name) {
+		if err := installMesosAgent(node, index, config.Build); err != nil {
+			return err
+		}
+		if err := node.Link("/etc/systemd/system/multi-user.target.wants/mesos-agent.service", "../mesos-agent.service"); err != nil {
+			return err
+		}
 	}
 	if config.Prepare != nil {
 		if err := config.Prepare(node); err != nil {

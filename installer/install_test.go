@@ -224,6 +224,18 @@ func TestInstallPackage_atRestNobodyIsAsked(t *testing.T) {
 	})
 }
 
+// A machine with rpm may have dpkg's database too: it says nothing of what rpm installed.
+func TestInstallPackage_rpmIsAskedEachTime(t *testing.T) {
+	n := one()
+	n.Facts.Family = platform.FamilyRPM
+	n.Packages.Set("EMC-ScaleIO-sds", platform.PackageState{Version: installertest.Version, Configured: true})
+	n.Files.Set("/var/lib/dpkg/status", "1", 0o644)
+	i := n.Installer()
+	require.Equal(t, step.Satisfied, look(t, i, n, "install-sds").Verdict)
+	n.Packages.Set("EMC-ScaleIO-sds", platform.PackageState{})
+	assert.NotEqual(t, step.Satisfied, look(t, i, n, "install-sds").Verdict, "somebody removed it")
+}
+
 func TestRunUnit_maskedIsLeftAlone(t *testing.T) {
 	n := one()
 	before(t, n, "run-sds")

@@ -87,7 +87,7 @@ func New(sys System, opts Options) *Installer {
 	if opts.Servers == nil {
 		opts.Servers = func() []string { return nil }
 	}
-	sys.Packages = &packageStates{Packages: sys.Packages, files: sys.Files, now: sys.Clock}
+	sys.Packages = &packageStates{Packages: sys.Packages, files: sys.Files, now: sys.Clock, database: databaseOf(sys.Facts.Family)}
 	i := &Installer{sys: sys, opts: opts}
 	i.intents = intents{files: sys.Files, now: sys.Clock, bootID: sys.Facts.BootID}
 	i.digests.files, i.digests.now = sys.Files, sys.Clock

@@ -12,12 +12,21 @@ import (
 // dpkgStatus changes with every package that is installed, removed or left half-way.
 const dpkgStatus = "/var/lib/dpkg/status"
 
+// databaseOf a family's packages. That of rpm keeps its size when packages go: its tool is asked each time, whatever else lies on the machine.
+func databaseOf(family platform.Family) string {
+	if family == platform.FamilyDeb {
+		return dpkgStatus
+	}
+	return ""
+}
+
 // packageStates remembers what the distribution's tool said of packages while its database keeps its size, at most for stateTTL: a node at rest would else
 // run a dozen commands a minute only to hear the same.
 type packageStates struct {
 	Packages
-	files Files
-	now   func() time.Time
+	files    Files
+	now      func() time.Time
+	database string // whose size is looked at; "" = nothing is remembered
 
 	mu   sync.Mutex
 	size int64
@@ -35,8 +44,11 @@ const stateTTL = 10 * time.Minute
 
 // State of a package.
 func (p *packageStates) State(ctx context.Context, name string) (platform.PackageState, error) {
-	_, size, err := p.files.Stat(dpkgStatus)
-	if err != nil { // another tool, or a machine without one
+	if p.database == "" {
+		return p.Packages.State(ctx, name)
+	}
+	_, size, err := p.files.Stat(p.database)
+	if err != nil {
 		return p.Packages.State(ctx, name)
 	}
 	p.mu.Lock()

@@ -176,7 +176,7 @@ func (o *orders) modulePlaces(kernel, version string) []modulePlace {
 			places = append(places, modulePlace{path.Join(dir, "*", version, kernel, name), true})
 		}
 	}
-	for _, below := range []string{"*", "*/*", "*/*/*"} {
+	for _, below := range []string{"extra", "extra/*", "updates", "updates/*", "weak-updates", "weak-updates/*", "kernel/drivers/*"} {
 		places = append(places, modulePlace{path.Join("/lib/modules", kernel, below, moduleFile+"*"), true})
 	}
 	return places

@@ -7,7 +7,9 @@ package systemd
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,11 +153,24 @@ func TestInNode_jobIsAdopted(t *testing.T) {
 	assert.Equal(t, "run\n", string(runs), "once")
 }
 
+func TestInNode_rebootsAreHeld(t *testing.T) {
+	held := func() string {
+		out, err := exec.Command("systemd-inhibit", "--list", "--no-pager", "--no-legend").CombinedOutput()
+		require.NoError(t, err, string(out))
+		return string(out)
+	}
+	hold, err := Logind{}.Hold(t.Context(), "no module for the next kernel")
+	require.NoError(t, err)
+	assert.Regexp(t, `scaleio-agent .* shutdown\s+no module for the next kernel\s+block`, held())
+	require.NoError(t, hold.Close())
+	require.Eventually(t, func() bool { return !strings.Contains(held(), "scaleio-agent") }, 10*time.Second, 50*time.Millisecond)
+}
+
 func TestInNode_reboot(t *testing.T) {
 	if os.Getenv("REBOOT") == "" {
 		t.Skip("only with REBOOT=1: it reboots the machine")
 	}
-	require.NoError(t, Reboot(t.Context()))
+	require.NoError(t, Logind{}.Reboot(t.Context()))
 }
 
 // The shipped unit with its hardening, around a program that tries what the agent must be able to do.

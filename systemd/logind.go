@@ -18,7 +18,19 @@ const (
 )
 
 // Reboot asks logind, which obeys inhibitors. An error means that nothing happens; success only that it was accepted: compare boot ids.
-func (Logind) Reboot(ctx context.Context) error { return Reboot(ctx) }
+func (Logind) Reboot(ctx context.Context) error {
+	bus, err := godbus.ConnectSystemBus(godbus.WithContext(ctx))
+	if err != nil {
+		return fmt.Errorf("rebooting: connecting to the system bus: %w", err)
+	}
+	defer bus.Close()
+	// go-systemd's login1.Reboot drops the answer, so it is called here.
+	call := bus.Object(logindName, logindPath).CallWithContext(ctx, logindName+".Manager.Reboot", 0, false)
+	if call.Err != nil {
+		return fmt.Errorf("rebooting through logind: %w", call.Err)
+	}
+	return nil
+}
 
 // Hold keeps others from rebooting or powering off until it is closed or this process ends. Before systemd 257 root isn't kept from it, unless it asks in a way
 // that obeys ("systemctl --check-inhibitors=yes reboot", a desktop, unattended-upgrades, locksmithd).

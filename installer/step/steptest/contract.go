@@ -93,7 +93,7 @@ func (c Contract) look(t *testing.T, w World, s step.Step, want step.Verdict) {
 	require.NotEmpty(t, f.Message)
 	require.Equal(t, before, w.Snapshot(), "Check changed the machine")
 	for _, call := range w.Cutter.Calls() {
-		for _, verb := range []string{"write ", "remove ", "mkdir ", "symlink ", "install ", "require ", "recover", "start ", "restart ", "stop ", "enable ", "reload", "reset-failed ", "fetch ", "job "} {
+		for _, verb := range []string{"write ", "remove ", "mkdir ", "symlink ", "install ", "require ", "recover", "start ", "restart ", "stop ", "enable ", "reload", "reset-failed ", "fetch ", "job ", "reboot", "hold "} {
 			assert.False(t, strings.HasPrefix(call, verb), "Check calls %q", call)
 		}
 	}

@@ -108,8 +108,8 @@ func (c Config) pool(files installer.Files) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// loadConfig reads the file; one that isn't there says nothing, as an empty one does.
-func loadConfig(files installer.Files) (Config, error) {
+// configured reads the file; one that isn't there says nothing, as an empty one does.
+func configured(files installer.Files) (Config, error) {
 	data, err := files.Read(ConfigFile)
 	if errors.Is(err, platform.ErrNotFound) {
 		return Config{}, nil
@@ -117,7 +117,12 @@ func loadConfig(files installer.Files) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	c, err := ParseConfig(data)
+	return ParseConfig(data)
+}
+
+// loadConfig reads it to join by it: a token in it must be nobody else's to read.
+func loadConfig(files installer.Files) (Config, error) {
+	c, err := configured(files)
 	if err != nil || c.Token.Empty() {
 		return c, err
 	}

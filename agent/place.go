@@ -111,7 +111,7 @@ func (p *Placer) Place(ctx context.Context, want Placement) error {
 // belongs refuses a node that another cluster configured, or whose orders it followed. A configuration that names no cluster yet was left by Ignition
 // for us to fill in.
 func (p *Placer) belongs(want Placement) error {
-	have, err := loadConfig(p.Files)
+	have, err := configured(p.Files)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}

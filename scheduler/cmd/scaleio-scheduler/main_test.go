@@ -47,7 +47,8 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestCommands_usage(t *testing.T) {
-	for _, args := range [][]string{{"run"}, {"run", "--no-such-flag"}, {"status"}, {"approve", "n1"}, {"hold", "a", "b"}, {"run", "--config", "/nonexistent"}} {
+	for _, args := range [][]string{{"run"}, {"run", "--no-such-flag"}, {"status"}, {"approve", "n1"}, {"hold", "a", "b"}, {"tokens"}, {"tokens", "make"}, {"tokens", "revoke"}, {"tokens", "create", "--ttl", "long"},
+		{"run", "--config", "/nonexistent"}} {
 		_, err := execute(t, args...)
 		require.Error(t, err)
 		assert.Equal(t, exitUsage, exitCode(err), "%v: %v", args, err)

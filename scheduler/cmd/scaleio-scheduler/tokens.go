@@ -20,7 +20,9 @@ import (
 func tokensCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tokens", Short: "Make, list and revoke enrolment tokens: machines join with them that no Mesos task was placed on",
-		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return &usageError{fmt.Errorf("say create, list or revoke; see `%s --help`", cmd.CommandPath())}
+		},
 	}
 	cmd.AddCommand(createTokenCommand(), listTokensCommand(), revokeTokenCommand())
 	return cmd

@@ -227,6 +227,9 @@ func TestHelper_asTheAgent(t *testing.T) {
 	}
 	m := New()
 	require.NoError(t, m.RunJob(t.Context(), Job{Name: "innode-from-inside", Argv: []string{"/bin/true"}}))
+	hold, err := Logind{}.Hold(t.Context(), "from inside")
+	require.NoError(t, err, "without a right of its own to reboot, root is still root to logind")
+	require.NoError(t, hold.Close())
 	say("ok")
 	require.NoError(t, Ready("probe is through"))
 	<-t.Context().Done()

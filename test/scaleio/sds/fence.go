@@ -63,3 +63,14 @@ func (s *Server) write(req wire.SDSRequest, data []byte) error {
 		}
 	}
 }
+
+// unlessStale keeps what an MDM has given up from touching what came after it: a copy goes on for a while on its own, and a request may come late.
+func (s *Server) unlessStale(req wire.SDSRequest, do func() error) error {
+	f := s.fenceOf(req.Volume)
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if req.Generation < f.generation {
+		return errStale
+	}
+	return do()
+}

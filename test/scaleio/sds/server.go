@@ -150,7 +150,7 @@ func (s *Server) serveConn(ctx context.Context, c net.Conn) {
 		if err := json.Unmarshal(line, &req); err != nil {
 			return
 		}
-		if req.Op == "read" || req.Op == "write" {
+		if req.Op == "read" || req.Op == "read-next" || req.Op == "write" {
 			if req.Length < 0 || req.Length > wire.ChunkBytes {
 				return
 			}
@@ -226,6 +226,9 @@ func (s *Server) perform(ctx context.Context, req wire.SDSRequest, buf []byte) (
 		if err == nil {
 			data, answer.Length = buf[:req.Length], req.Length
 		}
+	case "read-next":
+		answer.Offset, answer.Length, err = s.readNext(req, buf[:req.Length])
+		data = buf[:answer.Length]
 	default:
 		err = refusef("unknown request %q", req.Op)
 	}

@@ -41,7 +41,7 @@ type Volume struct {
 
 // SDS requests (to ip:7072). The MDM sends the control ones, SDCs and rebuilding SDSs send read and write.
 type SDSRequest struct {
-	Op         string `json:"op"` // hello | add-device | remove-device | status | read | write | copy-chunk | set-generation | zero-chunk (Device/Slot reads as zeros after) | detach (forget identity and devices; MDM removed this SDS)
+	Op         string `json:"op"` // hello | add-device | remove-device | status | read | read-next | write | copy-chunk | set-generation | zero-chunk (Device/Slot reads as zeros after) | detach (forget identity and devices; MDM removed this SDS)
 	System     string `json:"system"`
 	SDS        string `json:"sds,omitempty"` // hello: the id this SDS is to have; refused if it has another one
 	Name       string `json:"name,omitempty"`
@@ -49,19 +49,21 @@ type SDSRequest struct {
 	Device     string `json:"device,omitempty"`
 	Path       string `json:"path,omitempty"`       // add-device
 	Volume     string `json:"volume,omitempty"`     // read, write, set-generation
-	Generation int64  `json:"generation,omitempty"` // write, set-generation: lower than the SDS knows for the volume = refused "stale"
+	Generation int64  `json:"generation,omitempty"` // write, copy-chunk, set-generation: lower than the SDS knows for the volume = refused "stale"
 	Slot       int64  `json:"slot,omitempty"`
 	Offset     int64  `json:"offset,omitempty"` // within the chunk
-	Length     int64  `json:"length,omitempty"` // read, write (write: this many raw bytes follow the line)
+	Length     int64  `json:"length,omitempty"` // read, read-next, write (write: this many raw bytes follow the line)
 	From       *Copy  `json:"from,omitempty"`   // copy-chunk: fetch the whole chunk from there into Device/Slot
 }
 
-// SDSAnswer; for read, Length raw bytes follow the line.
+// SDSAnswer; for read and read-next, Length raw bytes follow the line. read-next gives the first Length bytes, counted in steps of Length from
+// the request's Offset on, that aren't all zero, and their Offset; none (Length 0) when the rest of the chunk is zero.
 type SDSAnswer struct {
 	Error   string      `json:"error,omitempty"` // text; "stale" for an old generation
 	Code    int         `json:"code,omitempty"`  // product error code where one fits (scaleio.md 2.8)
 	SDS     string      `json:"sds,omitempty"`
 	System  string      `json:"system,omitempty"`
+	Offset  int64       `json:"offset,omitempty"`
 	Length  int64       `json:"length,omitempty"`
 	Devices []SDSDevice `json:"devices,omitempty"`
 }

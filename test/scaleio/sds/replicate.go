@@ -3,6 +3,7 @@ package sds
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -71,7 +72,7 @@ func (d *device) fill(slot, from, to int64, data []byte) error {
 	return err
 }
 
-// readNext looks for data from an offset on: what a chunk holds costs its copy something, what it doesn't hold isn't sent.
+// readNext looks for data from an offset on: what a chunk holds costs its copy something, what it doesn't hold is neither read nor sent.
 func (s *Server) readNext(req wire.SDSRequest, p []byte) (offset, length int64, err error) {
 	d, err := s.device(req.Device)
 	if err != nil {
@@ -81,6 +82,9 @@ func (s *Server) readNext(req wire.SDSRequest, p []byte) (offset, length int64, 
 		return 0, 0, refusef("read-next of %d bytes from %d on", len(p), req.Offset)
 	}
 	for offset = req.Offset; offset < wire.ChunkBytes; offset += length {
+		if offset, err = d.nextData(req.Slot, offset); err != nil {
+			return 0, 0, err
+		}
 		length = min(int64(len(p)), wire.ChunkBytes-offset)
 		if err := d.read(req.Volume, req.Slot, offset, p[:length]); err != nil {
 			return 0, 0, err
@@ -90,6 +94,22 @@ func (s *Server) readNext(req wire.SDSRequest, p []byte) (offset, length int64, 
 		}
 	}
 	return wire.ChunkBytes, 0, nil
+}
+
+// nextData skips a hole, where the device can tell: a file does, a block device doesn't.
+func (d *device) nextData(slot, offset int64) (int64, error) {
+	at, err := d.where(slot, offset, 0)
+	if err != nil {
+		return 0, err
+	}
+	data, err := unix.Seek(int(d.file.Fd()), at, unix.SEEK_DATA)
+	switch {
+	case errors.Is(err, unix.ENXIO): // a hole up to the end
+		return wire.ChunkBytes, nil
+	case err != nil:
+		return offset, nil
+	}
+	return min(offset+data-at, wire.ChunkBytes), nil
 }
 
 var zeroPage [4096]byte

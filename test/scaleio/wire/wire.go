@@ -56,8 +56,8 @@ type SDSRequest struct {
 	From       *Copy  `json:"from,omitempty"`   // copy-chunk: fetch the whole chunk from there into Device/Slot
 }
 
-// SDSAnswer; for read and read-next, Length raw bytes follow the line. read-next gives the first Length bytes, counted in steps of Length from
-// the request's Offset on, that aren't all zero, and their Offset; none (Length 0) when the rest of the chunk is zero.
+// SDSAnswer; for read and read-next, Length raw bytes follow the line. read-next looks from the request's Offset on for bytes, Length of them at
+// most, that aren't all zero: those between it and the answer's Offset are zero, or with no answered bytes all to the chunk's end.
 type SDSAnswer struct {
 	Error   string      `json:"error,omitempty"` // text; "stale" for an old generation
 	Code    int         `json:"code,omitempty"`  // product error code where one fits (scaleio.md 2.8)

@@ -2,7 +2,6 @@ package installer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -11,9 +10,12 @@ import (
 )
 
 // platformAccepted is the fact that this machine is one that the product's packages and this program were made for.
-type platformAccepted struct{ facts platform.Facts }
+type platformAccepted struct {
+	step.Watched // a machine can't be made another one
+	facts        platform.Facts
+}
 
-func acceptPlatform(o *orders) step.Step { return platformAccepted{o.sys.Facts} }
+func acceptPlatform(o *orders) step.Step { return platformAccepted{facts: o.sys.Facts} }
 
 func (platformAccepted) Name() string { return "accept-platform" }
 
@@ -22,10 +24,6 @@ func (s platformAccepted) Check(context.Context) (step.Finding, error) {
 		return step.Block(reason, "%s", why), nil
 	}
 	return step.OK("%s, kernel %s", s.facts.Pretty, s.facts.Kernel), nil
-}
-
-func (s platformAccepted) Apply(context.Context) error {
-	return errors.New("accepting the platform: a machine can't be made another one")
 }
 
 // oses that the packages of the product exist for, of those whose tools this version drives.

@@ -34,6 +34,7 @@ type row struct {
 	branch  string
 	after   api.Gate
 	timeout time.Duration
+	once    bool // acts on the node that formed the cluster alone
 	routine bool
 	only    func(*orders) bool // nil = always
 }
@@ -56,10 +57,10 @@ var rows = []row{
 	{step: installSDC, branch: branchSDC, after: api.GateRolesDecided, timeout: installTime},
 	{step: installGateway, roles: managers, branch: branchGateway, after: api.GateRolesDecided, timeout: installTime},
 
-	{step: formCluster, roles: managers, branch: branchMDM, after: api.GateMDMsInstalled, only: (*orders).forms},
-	{step: joinCluster, roles: mdms, branch: branchMDM, after: api.GateClusterFormed},
+	{step: formCluster, roles: managers, branch: branchMDM, after: api.GateMDMsInstalled, once: true, only: (*orders).forms},
+	{step: joinCluster, roles: mdms, branch: branchMDM, after: api.GateClusterFormed, once: true},
 	{step: runScini, branch: branchSDC},
-	{step: connectSDC, branch: branchSDC, after: api.GateClusterFormed},
+	{step: connectSDC, branch: branchSDC, after: api.GateRolesDecided}, // not later: the node that forms the cluster knows the new system's id from its SDC
 	{step: configureGateway, roles: managers, branch: branchGateway, after: api.GateClusterFormed},
 	{step: runGateway, roles: managers, branch: branchGateway},
 	{step: trustMDMs, roles: managers, branch: branchGateway, after: api.GateClusterFormed, routine: true},
@@ -80,7 +81,7 @@ func plan(o *orders) step.Plan {
 		if r.roles != nil && !slices.Contains(r.roles, o.Spec.Role) || r.only != nil && !r.only(o) {
 			continue
 		}
-		p = append(p, step.Item{Step: r.step(o), After: r.after, Timeout: r.timeout, Branch: r.branch, Routine: r.routine})
+		p = append(p, step.Item{Step: r.step(o), After: r.after, Timeout: r.timeout, Branch: r.branch, Once: r.once, Routine: r.routine})
 		if reason, _ := refusePlatform(o.sys.Facts); reason != "" {
 			break
 		}

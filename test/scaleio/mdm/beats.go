@@ -115,6 +115,12 @@ func (o *office) silence(id string) time.Duration {
 	return time.Since(o.heard[id])
 }
 
+func (o *office) certificate(id string) *mgmt.Certificate {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.shown[id]
+}
+
 func (o *office) inSync(id string) bool {
 	o.node.mu.Lock()
 	defer o.node.mu.Unlock()
@@ -156,7 +162,7 @@ func (o *office) cluster() mgmt.Cluster {
 	config, self := o.node.config(), o.node.self()
 	c := mgmt.Cluster{SystemID: config.SystemID, SystemName: config.SystemName, Nodes: config.Nodes, VirtualIPs: config.VirtualIPs}
 	for _, m := range config.Members {
-		m.Kind, m.Status = mgmt.Standby, "Normal"
+		m.Kind, m.Status, m.Certificate = mgmt.Standby, "Normal", o.certificate(m.ID)
 		switch {
 		case m.ID == self:
 			m.Kind = mgmt.Master

@@ -163,7 +163,7 @@ func (n *Node) answerBeat(req peerRequest) peerAnswer {
 	if req.Cluster != nil {
 		n.picture = *req.Cluster
 	}
-	return peerAnswer{OK: true, Term: next.Term, Manager: n.opt.isManager()}
+	return peerAnswer{OK: true, Term: next.Term, Manager: n.opt.isManager(), Certificate: n.certificate}
 }
 
 // answerPut stores the master's state: only then may the master acknowledge. The disk is written without mu, so that a slow one doesn't keep

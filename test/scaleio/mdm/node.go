@@ -21,6 +21,8 @@ type Node struct {
 	log  *slog.Logger
 	repo repository
 
+	certificate *mgmt.Certificate // shown of a manager; from Run on
+
 	storing   sync.Mutex // the replica's file; before mu
 	mu        sync.Mutex
 	voter     *Voter    // nil: attached to no system
@@ -59,6 +61,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.certificate = n.opt.shown(certificate)
 	listener, err := listen(ctx, n.opt.Listen, n.opt.ClusterPort)
 	if err != nil {
 		return fmt.Errorf("listening for the cluster: %w", err)

@@ -31,6 +31,7 @@ type office struct {
 	mu    sync.Mutex
 	heard map[string]time.Time // when the last beat that a member agreed to was sent
 	inUse map[string]bool      // members whose beat loop runs
+	shown map[string]*mgmt.Certificate
 
 	rebuilding atomic.Int64 // bytes being copied now
 
@@ -54,7 +55,8 @@ func (n *Node) takeOffice() *office {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ctx, end := context.WithCancelCause(n.officeCtx)
-	o := &office{node: n, term: n.voter.Term, ctx: ctx, end: end, heard: map[string]time.Time{}, inUse: map[string]bool{}}
+	o := &office{node: n, term: n.voter.Term, ctx: ctx, end: end, heard: map[string]time.Time{}, inUse: map[string]bool{},
+		shown: map[string]*mgmt.Certificate{n.voter.Self: n.certificate}}
 	o.sdss, o.sdcs = newSDSWatch(o), newSDCClients(o)
 	o.state.Store(state)
 	n.office, n.follows = o, ""
@@ -220,7 +222,7 @@ func (o *office) beat(ctx context.Context, m mgmt.Member, v *Voter) error {
 		return fmt.Errorf("%w: %s", errRefused, answer.Why)
 	}
 	o.mu.Lock()
-	o.heard[m.ID] = sent
+	o.heard[m.ID], o.shown[m.ID] = sent, answer.Certificate
 	o.mu.Unlock()
 	return nil
 }

@@ -121,6 +121,13 @@ func (o *office) certificate(id string) *mgmt.Certificate {
 	return o.shown[id]
 }
 
+// missing at once where nobody listens, after a lease where nobody answers.
+func (o *office) missing(id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.refused[id] || time.Since(o.heard[id]) > o.node.opt.Lease
+}
+
 func (o *office) inSync(id string) bool {
 	o.node.mu.Lock()
 	defer o.node.mu.Unlock()
@@ -171,7 +178,7 @@ func (o *office) cluster() mgmt.Cluster {
 		case m.Voter:
 			m.Kind = mgmt.TieBreaker
 		}
-		if m.ID != self && o.silence(m.ID) > o.node.opt.Lease {
+		if m.ID != self && o.missing(m.ID) {
 			m.Status = "Disconnected"
 		} else if m.Kind == mgmt.Slave && !o.inSync(m.ID) {
 			m.Status = "Not synchronized"

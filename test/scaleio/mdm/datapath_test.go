@@ -26,7 +26,7 @@ func attached(t *testing.T, op *operator) *sdc.Volume {
 	const guid = "4B1C5F4E-0000-4000-8000-0000000000AA"
 	var dialer net.Dialer
 	changed := make(chan struct{}, 1)
-	system := sdc.NewSystem(sdc.Options{GUID: guid, Build: mgmt.Version, IOTimeout: 30 * time.Second, Log: slog.New(slog.DiscardHandler),
+	system := sdc.NewSystem(sdc.Options{GUID: guid, Build: mgmt.Version, IOTimeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
 		DialMDM: func(ctx context.Context, ip string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", mgmt.Address(ip, wire.PortMDMManagement))
 		},

@@ -110,7 +110,7 @@ func (n *Node) answerVote(req peerRequest) peerAnswer {
 		return answer
 	case !req.Config.isVoter(req.From) || !req.Config.isVoter(v.Self):
 		return refuse("not both members of the cluster")
-	case n.office != nil || time.Now().Before(n.leaseEnd):
+	case n.office != nil || n.bound():
 		return refuse("MDM in use")
 	case req.Term < v.Term || req.Term == v.Term && v.VotedFor != req.From:
 		return refuse("voted already in this term")

@@ -34,7 +34,7 @@ type office struct {
 	heard   map[string]time.Time // when the last beat that a member agreed to was sent
 	refused map[string]bool      // members whose machine answers that no MDM listens there
 	inUse   map[string]bool      // members whose beat loop runs
-	shown map[string]*mgmt.Certificate
+	shown   map[string]*mgmt.Certificate
 
 	rebuilding atomic.Int64 // bytes being copied now
 

@@ -82,10 +82,11 @@ func (s *Server) readNext(req wire.SDSRequest, p []byte) (offset, length int64, 
 		return 0, 0, refusef("read-next of %d bytes from %d on", len(p), req.Offset)
 	}
 	for offset = req.Offset; offset < wire.ChunkBytes; offset += length {
-		if offset, err = d.nextData(req.Slot, offset); err != nil {
+		var end int64
+		if offset, end, err = d.nextData(req.Slot, offset); err != nil {
 			return 0, 0, err
 		}
-		length = min(int64(len(p)), wire.ChunkBytes-offset)
+		length = min(int64(len(p)), end-offset)
 		if err := d.read(req.Volume, req.Slot, offset, p[:length]); err != nil {
 			return 0, 0, err
 		}
@@ -96,20 +97,24 @@ func (s *Server) readNext(req wire.SDSRequest, p []byte) (offset, length int64, 
 	return wire.ChunkBytes, 0, nil
 }
 
-// nextData skips a hole, where the device can tell: a file does, a block device doesn't.
-func (d *device) nextData(slot, offset int64) (int64, error) {
+// nextData skips a hole and tells where the next begins, as far as the device knows: a file does, a block device doesn't.
+func (d *device) nextData(slot, offset int64) (from, to int64, err error) {
 	at, err := d.where(slot, offset, 0)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	data, err := unix.Seek(int(d.file.Fd()), at, unix.SEEK_DATA)
 	switch {
 	case errors.Is(err, unix.ENXIO): // a hole up to the end
-		return wire.ChunkBytes, nil
+		return wire.ChunkBytes, wire.ChunkBytes, nil
 	case err != nil:
-		return offset, nil
+		return offset, wire.ChunkBytes, nil
 	}
-	return min(offset+data-at, wire.ChunkBytes), nil
+	from, to = offset+data-at, wire.ChunkBytes
+	if hole, err := unix.Seek(int(d.file.Fd()), data, unix.SEEK_HOLE); err == nil {
+		to = offset + hole - at
+	}
+	return min(from, wire.ChunkBytes), min(to, wire.ChunkBytes), nil
 }
 
 var zeroPage [4096]byte

@@ -10,11 +10,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/platform/machinetest"
 )
 
 func TestBuild(t *testing.T) {
 	if _, err := exec.LookPath("dpkg-deb"); err != nil {
-		t.Skip("no dpkg-deb on this machine: packages can't be built here")
+		machinetest.Lacks(t, "dpkg-deb")
 	}
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "dev-scaleio")

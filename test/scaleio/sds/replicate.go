@@ -129,7 +129,7 @@ func allZero(p []byte) bool {
 	return bytes.Equal(p, zeroPage[:len(p)])
 }
 
-// zeroChunk empties a slot before its next use.
+// zeroChunk empties a slot before its next use. One that another volume has taken since, or its own by a newer map, is left alone.
 func (s *Server) zeroChunk(req wire.SDSRequest) error {
 	d, err := s.device(req.Device)
 	if err != nil {
@@ -138,9 +138,19 @@ func (s *Server) zeroChunk(req wire.SDSRequest) error {
 	if _, err := d.where(req.Slot, 0, wire.ChunkBytes); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.note(d.reset(req.Slot, markOf(req.Volume)))
+	if req.Volume == "" {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.note(d.reset(req.Slot, 0))
+	}
+	return d.note(s.unlessStale(req, func() error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.marks[req.Slot] != markOf(req.Volume) {
+			return nil
+		}
+		return d.reset(req.Slot, 0)
+	}))
 }
 
 func dialTCP(ctx context.Context, addr string) (net.Conn, error) {

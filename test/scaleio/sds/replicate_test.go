@@ -93,6 +93,46 @@ func TestCopyChunk_staleOneEnds(t *testing.T) {
 	assert.True(t, refused.Stale(), "one that comes late doesn't begin")
 }
 
+// A request to empty a slot that comes late finds it given away.
+func TestZeroChunk_onlyWhatIsStillIts(t *testing.T) {
+	r := newRig(t).member()
+	r.device("sdb", "d1")
+	require.NoError(t, r.write(3, volume, 0, []byte("old")))
+	empty := wire.SDSRequest{Op: "zero-chunk", Volume: volume, Generation: 4, Device: "d1", Slot: 0}
+	_, err := r.do(empty)
+	require.NoError(t, err)
+	assert.Equal(t, make([]byte, 3), r.read("", "d1", 0, 3))
+
+	require.NoError(t, r.write(5, volume, 0, []byte("new")))
+	var refused *RefusedError
+	_, err = r.do(empty)
+	require.ErrorAs(t, err, &refused)
+	assert.True(t, refused.Stale())
+	assert.Equal(t, []byte("new"), r.read(volume, "d1", 0, 3))
+
+	other := "2f93c3ab00000001"
+	require.NoError(t, r.write(1, other, 0, []byte("its")))
+	empty.Generation = 9
+	_, err = r.do(empty)
+	require.NoError(t, err)
+	assert.Equal(t, []byte("its"), r.read(other, "d1", 0, 3))
+}
+
+func TestRead_olderMapRefused(t *testing.T) {
+	r := newRig(t).member()
+	r.device("sdb", "d1")
+	require.NoError(t, r.write(3, volume, 0, []byte("now")))
+	read := func(generation int64) error {
+		return r.conn().Read(wire.SDSRequest{System: system, Volume: volume, Generation: generation, Device: "d1"}, make([]byte, 3), time.Second)
+	}
+	var refused *RefusedError
+	require.ErrorAs(t, read(2), &refused)
+	assert.True(t, refused.Stale())
+	require.NoError(t, read(3))
+	require.NoError(t, read(4))
+	require.NoError(t, read(0), "not an SDC's")
+}
+
 // heard makes what an SDS hears from others pass through a function.
 type heard struct {
 	net.Conn

@@ -219,11 +219,7 @@ func (s *Server) perform(ctx context.Context, req wire.SDSRequest, buf []byte) (
 	case "write":
 		err = s.write(req, buf[:req.Length])
 	case "read":
-		var d *device
-		if d, err = s.device(req.Device); err == nil {
-			err = d.read(req.Volume, req.Slot, req.Offset, buf[:req.Length])
-		}
-		if err == nil {
+		if err = s.read(req, buf[:req.Length]); err == nil {
 			data, answer.Length = buf[:req.Length], req.Length
 		}
 	case "read-next":

@@ -41,15 +41,15 @@ type Volume struct {
 
 // SDS requests (to ip:7072). The MDM sends the control ones, SDCs and rebuilding SDSs send read and write.
 type SDSRequest struct {
-	Op         string `json:"op"` // hello | add-device | remove-device | status | read | read-next | write | copy-chunk | set-generation | zero-chunk (Device/Slot reads as zeros after) | detach (forget identity and devices; MDM removed this SDS)
+	Op         string `json:"op"` // hello | add-device | remove-device | status | read | read-next | write | copy-chunk | set-generation | zero-chunk (Device/Slot reads as zeros after; with a Volume only if the slot is still its) | detach (forget identity and devices; MDM removed this SDS)
 	System     string `json:"system"`
 	SDS        string `json:"sds,omitempty"` // hello: the id this SDS is to have; refused if it has another one
 	Name       string `json:"name,omitempty"`
 	Force      bool   `json:"force,omitempty"`
 	Device     string `json:"device,omitempty"`
 	Path       string `json:"path,omitempty"`       // add-device
-	Volume     string `json:"volume,omitempty"`     // read, write, set-generation
-	Generation int64  `json:"generation,omitempty"` // write, copy-chunk, set-generation: lower than the SDS knows for the volume = refused "stale"
+	Volume     string `json:"volume,omitempty"`     // read, write, set-generation, copy-chunk, zero-chunk
+	Generation int64  `json:"generation,omitempty"` // of these: lower than the SDS knows for the volume = refused "stale"; a read without one isn't an SDC's
 	Slot       int64  `json:"slot,omitempty"`
 	Offset     int64  `json:"offset,omitempty"` // within the chunk
 	Length     int64  `json:"length,omitempty"` // read, read-next, write (write: this many raw bytes follow the line)

@@ -83,6 +83,7 @@ func (p *Placer) Place(ctx context.Context, want Placement) error {
 	if err != nil {
 		return err
 	}
+	p.linkCommand()
 	if err := p.Units.Reload(ctx); err != nil {
 		return fmt.Errorf("reloading systemd: %w", err)
 	}

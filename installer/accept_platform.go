@@ -2,7 +2,6 @@ package installer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"scaleio-framework/installer/scaleio"
@@ -13,15 +12,16 @@ import (
 
 // platformAccepted is the fact that this machine is one that the product's packages and this program were made for.
 type platformAccepted struct {
-	facts   platform.Facts
-	support Support
-	role    api.Role
-	sdc     string // version that the manifest has for this OS; "" = none yet
+	step.Watched // a machine can't be made another one
+	facts        platform.Facts
+	support      Support
+	role         api.Role
+	sdc          string // version that the manifest has for this OS; "" = none yet
 }
 
 func acceptPlatform(o *orders) step.Step {
 	sdc, _ := o.pick(scaleio.SDC)
-	return platformAccepted{o.sys.Facts, o.support(), o.Spec.Role, sdc.Version}
+	return platformAccepted{facts: o.sys.Facts, support: o.support(), role: o.Spec.Role, sdc: sdc.Version}
 }
 
 // support of this machine, as far as the operator consents.
@@ -52,8 +52,4 @@ func (s platformAccepted) refused() (reason, why string) {
 		return "ProductTooOld", fmt.Sprintf("%s needs product %s or later, the manifest has SDC %s for it", named(s.facts), payloadSince, s.sdc)
 	}
 	return "", ""
-}
-
-func (s platformAccepted) Apply(context.Context) error {
-	return errors.New("accepting the platform: a machine can't be made another one")
 }

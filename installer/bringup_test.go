@@ -211,6 +211,22 @@ func TestBringUp(t *testing.T) {
 	})
 }
 
+// TestBringUp_SDCWithoutMDMs: an SDC that was there before, or whose package's script didn't tell it the MDMs, must not keep the cluster from being formed.
+func TestBringUp_SDCWithoutMDMs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite()
+		for _, a := range s.agents {
+			a.node.Spec.Gates = s.gates
+			a.pass(t)
+			require.True(t, a.holds("install-sdc"))
+			a.node.Files.Set(scaleio.PathDrvCfgText, "ini_guid B0E3BFB8-C20B-43BF-93C8-13339E85AA50\n", 0o600)
+			a.node.Reboot()
+		}
+		s.run(t)
+		assert.Equal(t, 1, s.agents[0].node.Product.Created(), "one cluster")
+	})
+}
+
 // TestBringUp_killedAtEveryPoint kills the agent of the node that forms the cluster once at each point that the engine lists.
 func TestBringUp_killedAtEveryPoint(t *testing.T) {
 	points := 0

@@ -166,10 +166,9 @@ func TestSteps_everyStepHasAContract(t *testing.T) {
 	n.Spec.Formation = &api.Formation{Node: n.Spec.Node, Nonce: "nonce-1"}
 	p, err := n.Installer().Plan(n.Input())
 	require.NoError(t, err)
-	for _, name := range p.Names() {
-		if name == "accept-platform" || name == "serve-storage" { // never act
-			continue
+	for _, item := range p {
+		if len(step.Plan{item}.Points()) > 0 { // it acts
+			require.Contains(t, contracts, item.Step.Name())
 		}
-		require.Contains(t, contracts, name)
 	}
 }

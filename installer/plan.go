@@ -35,6 +35,7 @@ type row struct {
 	branch  string
 	after   api.Gate
 	timeout time.Duration
+	once    bool // acts on the node that formed the cluster alone
 	routine bool
 	only    func(*orders) bool // nil = always
 }
@@ -55,14 +56,14 @@ var rows = []row{
 	{step: installSDS, only: (*orders).carriesSDS, branch: branchSDS, timeout: installTime},
 	{step: runSDS, only: (*orders).carriesSDS, branch: branchSDS},
 	{step: ownSDCGUID, branch: branchSDC},
-	{step: provideSciniModule, branch: branchSDC, timeout: 10 * time.Minute},
+	{step: provideSciniModule, only: (*orders).ownKernel, branch: branchSDC, timeout: 10 * time.Minute},
 	{step: installSDC, branch: branchSDC, after: api.GateRolesDecided, timeout: installTime},
 	{step: installGateway, roles: managers, branch: branchGateway, after: api.GateRolesDecided, timeout: installTime},
 
-	{step: formCluster, roles: managers, branch: branchMDM, after: api.GateMDMsInstalled, only: (*orders).forms},
-	{step: joinCluster, roles: mdms, branch: branchMDM, after: api.GateClusterFormed},
+	{step: formCluster, roles: managers, branch: branchMDM, after: api.GateMDMsInstalled, once: true, only: (*orders).forms},
+	{step: joinCluster, roles: mdms, branch: branchMDM, after: api.GateClusterFormed, once: true},
 	{step: loadScini, branch: branchSDC, timeout: 5 * time.Minute},
-	{step: connectSDC, branch: branchSDC, after: api.GateClusterFormed},
+	{step: connectSDC, branch: branchSDC, after: api.GateRolesDecided}, // not later: the node that forms the cluster knows the new system's id from its SDC
 	{step: configureGateway, roles: managers, branch: branchGateway, after: api.GateClusterFormed},
 	{step: runGateway, roles: managers, branch: branchGateway},
 	{step: trustMDMs, roles: managers, branch: branchGateway, after: api.GateClusterFormed, routine: true},
@@ -75,10 +76,13 @@ var rows = []row{
 	{step: configureIsolator, branch: branchSDC},
 	{step: restartMesosAgent, branch: branchSDC, timeout: 5 * time.Minute},
 
-	{step: prepareNextKernel, branch: branchKernel, timeout: 10 * time.Minute, routine: true},
-	{step: cleanModules, branch: branchKernel, routine: true},
+	{step: prepareNextKernel, only: (*orders).ownKernel, branch: branchKernel, timeout: 10 * time.Minute, routine: true},
+	{step: cleanModules, only: (*orders).ownKernel, branch: branchKernel, routine: true},
 	{step: rebootNode, branch: branchKernel, routine: true},
 }
+
+// ownKernel: a container's kernel and its modules are its host's.
+func (o *orders) ownKernel() bool { return o.sys.Facts.Container == "" }
 
 // plan is pure: role and platform in, ordered steps out.
 func plan(o *orders) step.Plan {
@@ -87,7 +91,7 @@ func plan(o *orders) step.Plan {
 		if r.roles != nil && !slices.Contains(r.roles, o.Spec.Role) || r.only != nil && !r.only(o) {
 			continue
 		}
-		p = append(p, step.Item{Step: r.step(o), After: r.after, Timeout: r.timeout, Branch: r.branch, Routine: r.routine})
+		p = append(p, step.Item{Step: r.step(o), After: r.after, Timeout: r.timeout, Branch: r.branch, Once: r.once, Routine: r.routine})
 		if !o.support().Client {
 			break
 		}

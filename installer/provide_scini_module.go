@@ -23,9 +23,6 @@ func (sciniProvided) Name() string { return "provide-scini-module" }
 const reasonNoModule = "NoModule"
 
 func (s sciniProvided) Check(ctx context.Context) (step.Finding, error) {
-	if in := s.sys.Facts.Container; in != "" {
-		return step.OK("this is a %s container: its kernel and modules are its host's", in), nil
-	}
 	sdc, err := s.sdc(ctx)
 	if err != nil {
 		return step.Finding{}, err

@@ -19,7 +19,28 @@ import (
 // node at a time, and never into a kernel without its module.
 type nodeRebooted struct{ *orders }
 
-func rebootNode(o *orders) step.Step { return nodeRebooted{o} }
+func rebootNode(o *orders) step.Step {
+	if o.Spec.Reboots != api.RebootsRolling {
+		return rebootTold{rebooted: nodeRebooted{o}}
+	}
+	return nodeRebooted{o}
+}
+
+// rebootTold only says that a reboot is needed: they are people's.
+type rebootTold struct {
+	step.Watched
+	rebooted nodeRebooted
+}
+
+func (rebootTold) Name() string { return stepReboot }
+
+func (s rebootTold) Check(ctx context.Context) (step.Finding, error) {
+	f, err := s.rebooted.Check(ctx)
+	if f.Verdict == step.Needed { // the note of a reboot under the former policy
+		f.Verdict = step.Satisfied
+	}
+	return f, err
+}
 
 func (nodeRebooted) Name() string { return stepReboot }
 

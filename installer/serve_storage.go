@@ -2,7 +2,6 @@ package installer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,9 +11,12 @@ import (
 )
 
 // storageServed is the fact that this node's SDS serves its disks, as the leader sees it: data nodes ask neither scli nor the gateway.
-type storageServed struct{ *orders }
+type storageServed struct {
+	step.Watched // what is missing, the leader mends
+	*orders
+}
 
-func serveStorage(o *orders) step.Step { return storageServed{o} }
+func serveStorage(o *orders) step.Step { return storageServed{orders: o} }
 
 func (storageServed) Name() string { return "serve-storage" }
 
@@ -64,9 +66,4 @@ func sdsServes(sds api.SDSView) step.Finding {
 		return step.Wait("DeviceNotNormal", "%s", strings.Join(bad, "; "))
 	}
 	return step.OK("SDS %s is connected and joined, %d devices are Normal", sds.Name, len(sds.Devices))
-}
-
-// Apply has nothing to do: what is missing, the leader mends.
-func (storageServed) Apply(context.Context) error {
-	return errors.New("serving storage: the leader acts on this, not the node")
 }

@@ -11,16 +11,18 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/platform/machinetest"
 )
 
 // The exposure that the agent's unit must keep, in systemd-analyze's tenths.
 func TestAgentUnit_exposure(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
-		t.Skip("systemd-analyze isn't here")
+		machinetest.Lacks(t, "systemd-analyze")
 	}
 	if out, err := exec.Command(analyze, "security", "--help").CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--offline")) {
-		t.Skip("this systemd-analyze can't judge a file")
+		machinetest.Lacks(t, "a systemd-analyze that judges files (systemd 250)")
 	}
 	path := filepath.Join(t.TempDir(), AgentUnit)
 	require.NoError(t, os.WriteFile(path, []byte(AgentUnitText), 0o600))

@@ -129,10 +129,10 @@ func (r *Reconciler) act(ctx context.Context, item Item, open []api.Gate, before
 	}
 	r.Log.Info("applying", "step", name, "reason", before.Reason, "why", before.Message)
 	r.progress(res, m, name, before, p, i)
-	r.reach("apply:" + name)
+	r.reach(PointApply + name)
 	begun := time.Now()
 	err := r.apply(ctx, item)
-	r.reach("applied:" + name)
+	r.reach(PointApplied + name)
 	res.Acted = true
 	if err != nil {
 		return r.failed(name, OpApply, err, m, res)
@@ -162,6 +162,9 @@ func (r *Reconciler) apply(ctx context.Context, item Item) error {
 
 func (r *Reconciler) forbidden(item Item, open []api.Gate, before Finding, m *memory, res *Result) *Finding {
 	stop := func(f Finding) *Finding { return &f }
+	if onlyWatched(item.Step) {
+		return stop(Finding{Unknown, api.ReasonFailed, "needed, yet there is no act for it: " + before.Message})
+	}
 	if m.permanent != nil { // before the brake: what only a person can mend must not look like something that only waits
 		return stop(Block(m.permanent.reason, "%v", m.permanent.err))
 	}
@@ -264,11 +267,19 @@ func (res *Result) retry(in time.Duration) {
 	}
 }
 
-// Points lists where Reached is called for this plan, for tests that kill at each of them.
+// Before an act and after it Reached is told these words and the step's name.
+const (
+	PointApply   = "apply:"
+	PointApplied = "applied:"
+)
+
+// Points lists where Reached is called for this plan, for tests that kill at each of them. A step that only looks has none.
 func (p Plan) Points() []string {
 	var points []string
-	for _, name := range p.Names() {
-		points = append(points, "apply:"+name, "applied:"+name)
+	for _, item := range p {
+		if !onlyWatched(item.Step) {
+			points = append(points, PointApply+item.Step.Name(), PointApplied+item.Step.Name())
+		}
 	}
 	return points
 }

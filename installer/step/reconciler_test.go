@@ -371,13 +371,3 @@ func (d deadlines) Apply(ctx context.Context) error {
 	*d.act = time.Until(at)
 	return nil
 }
-
-func TestPlan_points(t *testing.T) {
-	a := &fact{name: "a"}
-	var reached []string
-	r := reconciler()
-	r.Reached = func(p string) { reached = append(reached, p) }
-	p := step.Plan{{Step: a}}
-	r.Pass(t.Context(), p, nil, 1)
-	assert.Equal(t, p.Points(), reached)
-}

@@ -55,12 +55,28 @@ type Step interface {
 	Apply(ctx context.Context) error
 }
 
+// Watched is embedded by a step that only looks: a person or another node makes its fact true. It never says Needed.
+type Watched struct{}
+
+// Apply is never called by a pass.
+func (Watched) Apply(context.Context) error {
+	return errors.New("there is no act for this on this node")
+}
+
+func (Watched) watched() {}
+
+func onlyWatched(s Step) bool {
+	_, is := s.(interface{ watched() })
+	return is
+}
+
 // An Item is one line of a Plan.
 type Item struct {
 	Step    Step
 	After   api.Gate      // must be open before Apply; "" for none
 	Timeout time.Duration // of one Check and of one Apply; 0 = DefaultTimeout
 	Branch  string        // waits for the items before it that are of its own branch or of the trunk (""): a gateway that is down mustn't keep a disk server down
+	Once    bool          // acts on one node of the cluster and on no other
 	Routine bool          // acts in the ordinary course of things (hands over a disk, follows a gateway), not only to mend: the repair limit doesn't count them
 }
 

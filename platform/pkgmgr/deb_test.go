@@ -16,13 +16,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/machinetest"
 	"scaleio-framework/platform/platformtest"
 )
 
 // The real dpkg-query, on a database of ours.
 func TestState_realQuery(t *testing.T) {
 	if _, err := exec.LookPath("dpkg-query"); err != nil {
-		t.Skip("dpkg-query isn't here")
+		machinetest.Lacks(t, "dpkg-query")
 	}
 	d := NewDeb(platform.Runner{}, nil, nil)
 	d.admin = []string{"--admindir=" + must(t)(os.Getwd()) + "/testdata/admindir"}

@@ -44,10 +44,3 @@ func lockInChild(t *testing.T, path string) (pid int) {
 	require.NoError(t, err)
 	return child.Process.Pid
 }
-
-// skipUnlessCI: CI has every tool.
-func skipUnlessCI(t *testing.T, tool string) {
-	t.Helper()
-	require.Empty(t, os.Getenv("CI"), "CI has %s", tool)
-	t.Skipf("NOT RUN: no %s on this machine", tool)
-}

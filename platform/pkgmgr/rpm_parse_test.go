@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/machinetest"
 )
 
 func nevra(s string) identity {
@@ -154,7 +155,7 @@ func needs(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
-			skipUnlessCI(t, tool)
+			machinetest.Lacks(t, tool)
 		}
 	}
 }

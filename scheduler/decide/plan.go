@@ -32,11 +32,7 @@ func Plan(s *State, waiting string) api.PlanStatus {
 		add("", "form one ScaleIO cluster", "no system id is stored yet", true)
 	}
 	if !c.Spread {
-		if all := domains(s); len(all) >= minFaultSets {
-			add("", "make fault sets "+strings.Join(all, ", "), "one per failure domain; an SDS can't change its set", true)
-		} else {
-			add("", "use no fault sets", "fewer than three failure domains; an SDS can get a set only when it is added", true)
-		}
+		planFaultSets(s, add)
 	}
 	if !c.Open(api.GatePoolReady) {
 		add("", fmt.Sprintf("make protection domain %s and pool %s (%s)", s.Settings.ProtectionDomain, s.Settings.StoragePool, s.Settings.MediaType),
@@ -54,6 +50,20 @@ func Plan(s *State, waiting string) api.PlanStatus {
 		}
 	}
 	return p
+}
+
+// planFaultSets promises nothing before as many nodes have reported as an MDM cluster needs: the first one alone has one failure domain in any cluster.
+func planFaultSets(s *State, add func(node, act, why string, permanent bool)) {
+	all := domains(s)
+	usable, _ := candidates(s)
+	switch {
+	case len(all) >= minFaultSets:
+		add("", "make fault sets "+strings.Join(all, ", "), "one per failure domain; an SDS can't change its set", true)
+	case len(s.Cluster.MDMs) == 0 && len(usable) < len(seats):
+		add("", "decide on fault sets", "waits for more nodes to report; an SDS can get a set only when it is added", true)
+	default:
+		add("", "use no fault sets", "fewer than three failure domains; an SDS can get a set only when it is added", true)
+	}
 }
 
 func planDisks(s *State, add func(node, act, why string, permanent bool)) {

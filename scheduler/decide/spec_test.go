@@ -211,3 +211,16 @@ func TestPlan_marksWhatIsPermanent(t *testing.T) {
 	assert.True(t, permanent["form one ScaleIO cluster"])
 	assert.False(t, permanent["make it MDM manager"])
 }
+
+func TestPlan_saysNothingOfFaultSetsBeforeEnoughNodesReported(t *testing.T) {
+	acts := func(b *builder) []string {
+		var acts []string
+		for _, l := range decide.Plan(&b.State, "").Steps {
+			acts = append(acts, l.Act)
+		}
+		return acts
+	}
+	assert.Contains(t, acts(cluster().racks("a")), "decide on fault sets")
+	assert.NotContains(t, acts(cluster().racks("a")), "use no fault sets")
+	assert.Contains(t, acts(cluster().racks("a", "a", "a")), "use no fault sets")
+}

@@ -9,12 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"scaleio-framework/scheduler/api"
 	"scaleio-framework/test/cases"
 	"scaleio-framework/test/nodes"
 )
@@ -31,24 +34,27 @@ RestartSec=100ms
 Environment=SCALEIO_AGENT_DIE_AT=` + pointsFile + `
 `
 
+// stoppedShort makes what a package's script does the agent's work: the unit's first start does nothing, as after a script that stopped short.
+const stoppedShort = `[Service]
+ExecCondition=/bin/sh -c 'mkdir /var/lib/first-start-%%p 2>/dev/null || exit 0; %s exit 1'
+`
+
+// firstStarts are the units that packages start, and what else is undone then: the SDC's script tells it the MDMs, too.
+var firstStarts = map[string]string{"mdm": "", "sds": "", "scini": "sed -i /^mdm/d /etc/emc/scaleio/drv_cfg.txt;", "scaleio-gateway": ""}
+
 // TestKilledAtEveryPoint brings a cluster up while every agent and the scheduler
 // are killed, as kill -9 does, once at each point that the programs list: before
 // and after each step's act, before and after each write to the store. What
 // stands at the end must be what stands without.
 func TestKilledAtEveryPoint(t *testing.T) {
-	ofAgent, ofScheduler := pointsOf(t, "scaleio-agent"), pointsOf(t, "scaleio-scheduler")
+	p := listPoints(t)
 	schedulerFile := filepath.Join(t.TempDir(), "die-at")
-	require.NoError(t, os.WriteFile(schedulerFile, []byte(ofScheduler), 0o600))
-	s := up(t, "killed", cases.Config{
-		NoScheduler: true,
-		Prepare: func(node *nodes.Node) error {
-			return errors.Join(node.WriteFile(pointsFile, []byte(ofAgent), 0o600),
-				node.WriteFile("/etc/systemd/system/scaleio-agent.service.d/die.conf", []byte(agentDropIn), 0o644))
-		},
-	})
+	require.NoError(t, os.WriteFile(schedulerFile, []byte(strings.Join(p.ofScheduler, "\n")), 0o600))
+	s := up(t, "killed", cases.Config{NoScheduler: true, Prepare: func(node *nodes.Node) error { return prepareToDie(node, p.ofAgent()) }})
 	stop := keepScheduler(t, s, schedulerFile)
-	err := cases.Eventually(within(t, 8*time.Minute), func(ctx context.Context) error {
-		status, err := s.Status(ctx)
+	var status api.ClusterStatus
+	err := cases.Eventually(within(t, 8*time.Minute), func(ctx context.Context) (err error) {
+		status, err = s.Status(ctx)
 		if err == nil && !status.Ready {
 			err = fmt.Errorf("not Ready: %+v", status.Nodes)
 		}
@@ -58,35 +64,91 @@ func TestKilledAtEveryPoint(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.WaitReady(within(t, 2*time.Minute), nil))
 
-	deaths := 0
-	for _, node := range s.Nodes() {
-		left, err := node.ReadFile(pointsFile)
-		require.NoError(t, err)
-		died := count(ofAgent) - count(string(left))
-		t.Logf("%s: its agent was killed at %d of the %d points that the code lists; not reached: %s", node.Name, died, count(ofAgent), strings.Join(strings.Fields(string(left)), " "))
-		require.Greater(t, died, 20, "a node of any role passes more points than that")
-		deaths += died
-	}
+	agents := p.everyAgentDied(t, s, status)
 	left, err := os.ReadFile(schedulerFile)
 	require.NoError(t, err)
-	died := count(ofScheduler) - count(string(left))
-	t.Logf("the scheduler was killed at %d of its %d points; not reached: %s", died, count(ofScheduler), strings.Join(strings.Fields(string(left)), " "))
-	require.Positive(t, died)
-	t.Logf("killed %d times in all", deaths+died)
+	missed := strings.Fields(string(left))
+	t.Logf("the scheduler was killed at %d of its %d points", len(p.ofScheduler)-len(missed), len(p.ofScheduler))
+	assert.Empty(t, missed, "the scheduler never reached these")
+	t.Logf("killed %d times in all", agents+len(p.ofScheduler)-len(missed))
 
 	require.NoError(t, s.NothingTwice(t.Context()))
 	require.NoError(t, s.Keep(t.Context(), top))
 }
 
-func count(text string) int { return len(strings.Fields(text)) }
+// points are what the programs list.
+type points struct {
+	ofRole      map[api.Role][]string // that every node of the role passes
+	ofCluster   []string              // that one node passes for all: it forms the cluster, it leads
+	ofScheduler []string
+}
 
-// pointsOf asks a program for its list.
-func pointsOf(t *testing.T, program string) string {
+func listPoints(t *testing.T) points {
+	p := points{ofRole: map[api.Role][]string{}, ofCluster: pointsOf(t, "scaleio-agent", "points", "cluster"), ofScheduler: pointsOf(t, "scaleio-scheduler", "points")}
+	for _, role := range []api.Role{api.RoleManager, api.RoleTieBreaker} {
+		p.ofRole[role] = pointsOf(t, "scaleio-agent", "points", string(role))
+	}
+	return p
+}
+
+// pointsOf asks a program for a list.
+func pointsOf(t *testing.T, program string, args ...string) []string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), filepath.Join(build, program), "points").Output()
+	out, err := exec.CommandContext(t.Context(), filepath.Join(build, program), args...).Output()
 	require.NoError(t, err)
 	require.NotEmpty(t, out)
-	return string(out)
+	return strings.Fields(string(out))
+}
+
+// ofAgent are all where an agent may die: which role a node gets is decided later.
+func (p points) ofAgent() []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(p.ofCluster, p.ofRole[api.RoleManager], p.ofRole[api.RoleTieBreaker]))))
+}
+
+// everyAgentDied counts the deaths, and fails for a point of a node's role that it never reached and for one of the cluster's that no node did.
+func (p points) everyAgentDied(t *testing.T, s *cases.Stand, status api.ClusterStatus) (deaths int) {
+	never := p.ofCluster
+	for _, node := range s.Nodes() {
+		role := roleOf(status, node)
+		left, err := node.ReadFile(pointsFile)
+		require.NoError(t, err)
+		reached := without(p.ofAgent(), strings.Fields(string(left)))
+		ofRole := p.ofRole[role]
+		assert.NotEmpty(t, ofRole, "role %q", role)
+		missed := without(ofRole, reached)
+		t.Logf("%s (%s): its agent was killed at %d of the %d points of its role, and at %d of the %d that one node passes for all", node.Name, role,
+			len(ofRole)-len(missed), len(ofRole), len(p.ofCluster)-len(without(p.ofCluster, reached)), len(p.ofCluster))
+		assert.Empty(t, missed, "%s (%s) never reached these", node.Name, role)
+		never = without(never, reached)
+		deaths += len(reached)
+	}
+	assert.Empty(t, never, "no node reached these")
+	return deaths
+}
+
+func prepareToDie(node *nodes.Node, points []string) error {
+	errs := []error{
+		node.WriteFile(pointsFile, []byte(strings.Join(points, "\n")), 0o600),
+		node.WriteFile("/etc/systemd/system/scaleio-agent.service.d/die.conf", []byte(agentDropIn), 0o644),
+	}
+	for unit, undo := range firstStarts {
+		errs = append(errs, node.WriteFile("/etc/systemd/system/"+unit+".service.d/first-start.conf", fmt.Appendf(nil, stoppedShort, undo), 0o644))
+	}
+	return errors.Join(errs...)
+}
+
+func roleOf(status api.ClusterStatus, node *nodes.Node) api.Role {
+	for _, n := range status.Nodes {
+		if n.Hostname == node.Name {
+			return n.Role
+		}
+	}
+	return api.RoleUndecided
+}
+
+// without gives what of all isn't among some.
+func without(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(point string) bool { return slices.Contains(some, point) })
 }
 
 // keepScheduler starts the scheduler again whenever it has died, as Marathon would.

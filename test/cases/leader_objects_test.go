@@ -21,6 +21,7 @@ import (
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/test/cases"
 	"scaleio-framework/test/scaleio/gateway"
 	"scaleio-framework/test/scaleio/mgmt"
 	"scaleio-framework/test/scaleio/sds"
@@ -174,7 +175,7 @@ func buildSystem(t *testing.T, machines []*machine) {
 	m.everyOutputIsKnown(t, in.Secrets.Admin)
 }
 
-// The stand-in's outputs are of a dialect that every parser of ours knows whole.
+// The stand-in's outputs are as documented, and of a dialect that every parser of ours knows whole.
 func (m *machine) everyOutputIsKnown(t *testing.T, admin api.Secret) {
 	t.Helper()
 	say := func(args ...string) string {
@@ -199,7 +200,7 @@ func (m *machine) everyOutputIsKnown(t *testing.T, admin api.Secret) {
 		properties, err := scaleio.ParseQueryProperties(say("--query_properties", "--object_type", "SDS", "--all_objects", "--preset", "ALL"))
 		require.NoError(t, err)
 		assert.Len(t, properties, 3)
-		return nil
+		return cases.Documented(samplesDir, m.ip, func(query ...string) (string, error) { return say(query...), nil })
 	})
 	require.NoError(t, err)
 }

@@ -4,77 +4,80 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
+
+	"scaleio-framework/test/scaleio/scli/samples"
 )
 
-// samples are outputs of the vendor's scli as documented, in the stand-in's
-// dialect; the stand-in's own tests hold it against them too.
-const samples = "test/scaleio/scli/testdata"
+// documented are the queries that people and parsers rely on, each with the samples of which it must be one: what it prints depends on whether
+// there are volumes yet, or restricted clients.
+var documented = []struct{ query, samples string }{
+	{"--query_cluster", "query_cluster-renamed"},
+	{"--query_all", "query_all"},
+	{"--query_all_sds", "query_all_sds"},
+	{"--query_all_sdc", "query_all_sdc-unrestricted query_all_sdc"},
+	{"--query_all_volumes", "query_all_volumes-none query_all_volumes"},
+	{"--query_users", "query_users"},
+	{"--query_properties --object_type MDM --all_objects --preset ALL", "query_properties-mdm"},
+}
 
-// DocumentedOutputs fails unless scli on this cluster prints what is documented,
-// but for names, numbers, sizes and addresses. top is the repository.
+// settings are words that a cluster's owner chooses: a sample shows one choice, the cluster under test may have made another.
+var settings = []struct {
+	where *regexp.Regexp
+	as    string
+}{
+	{regexp.MustCompile(`^(\t(?:Zero padding is|Checksum mode:|MDM restricted SDC mode:)) (?:enabled|disabled)$`), "$1 enabled"},
+	{regexp.MustCompile(`^(\tMedia type:) (?:HDD|SSD)$`), "$1 HDD"},
+	{regexp.MustCompile(`^\t(?:Uses|Doesn't use) (RAM|Flash) Read Cache$`), "\tUses $1 Read Cache"},
+	{regexp.MustCompile(`(?:Thick|Thin)-provisioned$`), "Thick-provisioned"},
+	{regexp.MustCompile(`^(\tIS_MASTER +)(?:Yes|No)$`), "${1}Yes"},
+	{regexp.MustCompile(`^(ID) \w+ +(?:Yes|No) +`), "$1 Role No "},
+}
+
+// DocumentedOutputs fails unless scli on this cluster prints what is documented. top is the repository.
 func (s *Stand) DocumentedOutputs(ctx context.Context, top string) error {
+	first := s.Nodes()[0].Address
+	return Documented(filepath.Join(top, "test/scaleio/scli/testdata"), first, func(query ...string) (string, error) { return s.scli(ctx, query...) })
+}
+
+// Documented is the same for any way to scli. dir has the samples; sds is the address of one SDS.
+func Documented(dir, sds string, scli func(query ...string) (string, error)) error {
 	var errs []error
-	for file, query := range map[string][]string{
-		"query_cluster.txt":        {"--query_cluster"},
-		"query_all_sds.txt":        {"--query_all_sds"},
-		"query_all.txt":            {"--query_all"},
-		"query_properties-mdm.txt": {"--query_properties", "--object_type", "MDM", "--all_objects", "--preset", "ALL"},
-	} {
-		want, err := os.ReadFile(filepath.Join(top, samples, file))
-		if err != nil {
-			return fmt.Errorf("reading a documented output: %w", err)
-		}
-		got, err := s.scli(ctx, query...)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if line := differs(shape(string(want)), shape(got)); line != "" {
-			errs = append(errs, fmt.Errorf("scli %s prints a line that isn't documented, or not there: %q", strings.Join(query, " "), line))
-		}
+	for _, d := range documented {
+		errs = append(errs, asDocumented(dir, d.query, strings.Fields(d.samples), scli))
 	}
+	errs = append(errs, asDocumented(dir, "--query_sds --sds_ip "+sds, []string{"query_sds"}, scli))
 	return errors.Join(errs...)
 }
 
-// varying is what differs from cluster to cluster, in the order to look for it.
-var varying = []struct {
-	pattern *regexp.Regexp
-	name    string
-}{
-	{regexp.MustCompile(`0x(<id>|[0-9a-f]{16}\b)`), "HEXID"},
-	{regexp.MustCompile(`<id>|\b[0-9a-f]{16}\b`), "ID"},
-	{regexp.MustCompile(`[0-9A-F]{2}(:[0-9A-F]{2}){10,}|<Not Set>|[A-Z][a-z]{2} [ 0-9]?\d \d\d:\d\d:\d\d \d{4} GMT`), "CERTIFICATE"},
-	{regexp.MustCompile(`\d+(\.\d+){3}`), "IP"},
-	{regexp.MustCompile(`\d+(\.\d+)? (Bytes|KB|MB|GB|TB)( \(\d+ (Bytes|KB|MB|GB|TB)\))?`), "SIZE"},
-	{regexp.MustCompile(`(Name: +|NAME +|Storage Pool |Protection Domain |IPS +)[^\s,(]+`), "${1}X"},
-	{regexp.MustCompile(`\b(Yes|No|enabled|disabled|Enabled|Disabled)\b`), "SWITCH"},
-	{regexp.MustCompile(`\b\d+(\.\d+)?%?`), "N"},
+func asDocumented(dir, query string, names []string, scli func(query ...string) (string, error)) error {
+	output, err := scli(strings.Fields(query)...)
+	if err != nil {
+		return err
+	}
+	var differences []string
+	for _, name := range names {
+		sample, err := samples.Read(dir, name)
+		if err != nil {
+			return err
+		}
+		difference := samples.Differs(settled(sample), settled(samples.Shape(output)))
+		if difference == "" {
+			return nil
+		}
+		differences = append(differences, fmt.Sprintf("%s: %s", name, difference))
+	}
+	return fmt.Errorf("scli %s isn't as documented: %s", query, strings.Join(differences, "; "))
 }
 
-// differs is the first line in which two shapes differ.
-func differs(want, got []string) string {
-	for i := range max(len(want), len(got)) {
-		switch {
-		case i >= len(got):
-			return want[i]
-		case i >= len(want) || want[i] != got[i]:
-			return got[i]
+// settled takes the choices out of a text.
+func settled(text samples.Text) samples.Text {
+	for i := range text {
+		for _, s := range settings {
+			text[i] = s.where.ReplaceAllString(text[i], s.as)
 		}
 	}
-	return ""
-}
-
-// shape is a text with what varies taken out. Repetitions are one: how many SDSs
-// there are isn't a matter of the dialect; nor is which kinds of volumes.
-func shape(text string) []string {
-	text, _, _ = strings.Cut(text, "Volumes summary:")
-	for _, v := range varying {
-		text = v.pattern.ReplaceAllString(text, v.name)
-	}
-	return slices.Compact(strings.Split(strings.TrimSpace(text), "\n"))
+	return text
 }

@@ -171,8 +171,9 @@ func (h *hunt) shown() {
 		for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 			h.in(path+" of "+node.Name, h.ask("http://"+node.Address+":9780"+path, "", ""))
 		}
-		result, err := node.Run(h.t.Context(), "/opt/scaleio-agent/current/scaleio-agent", "status", "--json")
+		result, err := node.Run(h.t.Context(), "scaleio-agent", "status", "--json")
 		require.NoError(h.t, err)
+		require.Contains(h.t, result.Stdout, `"conditions"`, result.Stderr)
 		h.in("scaleio-agent status of "+node.Name, []byte(result.Stdout+result.Stderr))
 	}
 }

@@ -38,6 +38,21 @@ func TestInNode(t *testing.T) {
 	for _, pkg := range inNode {
 		t.Run(pkg, func(t *testing.T) { runInNode(ctx, t, node, pkg, "^TestInNode", "DISKS="+strings.Join(disks, " ")) })
 	}
+	t.Run("systemd reboots the machine", func(t *testing.T) {
+		boot := func() string {
+			result, err := node.Run(ctx, "cat", "/proc/sys/kernel/random/boot_id")
+			if err != nil || result.Code != 0 {
+				return ""
+			}
+			return result.Stdout
+		}
+		before := boot()
+		require.NotEmpty(t, before)
+		result, err := node.Run(ctx, "/usr/bin/env", "REBOOT=1", "HOME=/root", "/root/systemd.test", "-test.run", "^TestHelper_reboot$")
+		t.Log(result, err) // it may not live to tell
+		require.Eventually(t, func() bool { now := boot(); return now != "" && now != before }, time.Minute, 100*time.Millisecond)
+		require.NoError(t, node.WaitBooted(ctx))
+	})
 }
 
 // TestInRockyNode runs those for rpm and dnf on a Debian root that presents Rocky Linux.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"scaleio-framework/platform/machinetest"
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/systemd"
 	"scaleio-framework/test/vm"
@@ -38,10 +39,7 @@ func logs(t *testing.T) string {
 func newStand(t *testing.T) *stand {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("virtual machines need root here: debootstrap makes their root")
-		}
-		t.Skip("virtual machines need root: debootstrap makes their root")
+		machinetest.Lacks(t, "root: debootstrap makes the machines' root")
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	require.NoError(t, vm.InstallTools(t.Context(), log))

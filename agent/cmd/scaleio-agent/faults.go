@@ -13,6 +13,7 @@ import (
 
 	"scaleio-framework/agent/leader"
 	"scaleio-framework/installer"
+	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
 )
@@ -21,14 +22,19 @@ import (
 const envDieAt = "SCALEIO_AGENT_DIE_AT"
 
 // dieAt kills this process, as a power cut would, when it reaches a point that the file lists. The point is taken from the list first, so that each is died at once.
+// The node's acts and the leader's take turns then: a death at a point of one would cut the other in the middle, and its effect could stand without its second point
+// ever being reached.
 func dieAt(file string) func(string) {
 	if file == "" {
 		return nil
 	}
-	var mu sync.Mutex
+	var turn sync.Mutex
 	return func(point string) {
-		mu.Lock()
-		defer mu.Unlock()
+		if strings.HasPrefix(point, step.PointApply) {
+			turn.Lock()
+		} else {
+			defer turn.Unlock()
+		}
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			return // no list, nothing to die at
@@ -44,13 +50,14 @@ func dieAt(file string) func(string) {
 	}
 }
 
-// pointsCommand lists them: of every role's plan and of the leader's.
+// pointsCommand lists them: what every node of a role passes, or what one node passes for the whole cluster.
 func pointsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "points", Hidden: true, Args: cobra.NoArgs, Short: "List the points at which an act begins and ends",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			all, err := points()
-			for _, p := range all {
+		Use: "points " + strings.Join(pointLists, "|"), Hidden: true, Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: pointLists,
+		Short: "List the points at which an act begins and ends",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			list, err := points(args[0])
+			for _, p := range list {
 				fmt.Fprintln(cmd.OutOrStdout(), p)
 			}
 			return err
@@ -58,22 +65,28 @@ func pointsCommand() *cobra.Command {
 	}
 }
 
-func points() ([]string, error) {
+// ofCluster are the points of what one node does for all: it forms the cluster, it leads.
+const ofCluster = "cluster"
+
+var pointLists = []string{string(api.RoleManager), string(api.RoleTieBreaker), string(api.RoleData), ofCluster}
+
+func points(of string) ([]string, error) {
 	const node = "node"
 	quiet := slog.New(slog.DiscardHandler)
-	facts := platform.Facts{OS: "ubuntu22.04", ID: "ubuntu", VersionID: "22.04", Family: platform.FamilyDeb, Tool: "apt-get", Arch: "amd64", Systemd: true, MachineID: node}
+	facts := platform.Facts{OS: "ubuntu22.04", ID: "ubuntu", VersionID: "22.04", Family: platform.FamilyDeb, Tool: "apt-get", Arch: "amd64", Systemd: true, MachineID: node,
+		Container: "systemd-nspawn"} // what the tests that kill run in; what only a machine with a kernel of its own does has its tests in virtual machines
 	steps := installer.New(system(facts, quiet), installer.Options{Log: quiet})
-	spec := api.NodeSpec{Node: node, Formation: &api.Formation{Node: node}, Cluster: &api.ClusterSpec{}}
-	var all []string
-	for _, role := range []api.Role{api.RoleManager, api.RoleTieBreaker, api.RoleData, api.RoleClient} {
-		spec.Role = role
-		plan, err := steps.Plan(installer.Input{Spec: spec, Leases: noLeases{}})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, plan.Points()...)
+	spec := api.NodeSpec{Node: node, Role: api.Role(of), Formation: &api.Formation{Node: node}, Cluster: &api.ClusterSpec{}}
+	if of == ofCluster {
+		spec.Role = api.RoleManager // who may form and lead
 	}
-	all = append(all, leader.New(nil, nil, quiet).Plan(leader.Input{Spec: spec}).Points()...)
-	slices.Sort(all)
-	return slices.Compact(all), nil
+	plan, err := steps.Plan(installer.Input{Spec: spec, Leases: noLeases{}})
+	if err != nil {
+		return nil, err
+	}
+	plan = slices.DeleteFunc(plan, func(item step.Item) bool { return item.Once != (of == ofCluster) })
+	if of == ofCluster {
+		plan = append(plan, leader.New(nil, nil, quiet).Plan(leader.Input{Spec: spec})...)
+	}
+	return plan.Points(), nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 	"github.com/stretchr/testify/require"
 
+	"scaleio-framework/platform/machinetest"
 	"scaleio-framework/test/mesos"
 	"scaleio-framework/test/mesos/agent"
 	"scaleio-framework/test/mesos/cgroup"
@@ -112,17 +113,17 @@ func newCluster(t *testing.T, extra map[string]string) *cluster {
 func testCgroup(t *testing.T) cgroup.Root {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("tasks need root for cgroups and mount namespaces; run as root on a machine with cgroup2 to have it")
+		machinetest.Lacks(t, "root, for cgroups and mount namespaces of tasks")
 	}
 	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2"))
 	require.NoError(t, err)
 	if len(mounts) == 0 {
-		t.Skip("no cgroup2 on this machine; run as root on a machine with cgroup2 to have it")
+		machinetest.Lacks(t, "cgroup2")
 	}
 	dir := filepath.Join(mounts[0].Mountpoint, fmt.Sprintf("dev-agent-test-%d-%s", os.Getpid(), t.Name()))
 	group, err := cgroup.At(dir)
 	if errors.Is(err, cgroup.ErrUnavailable) {
-		t.Skip("cgroup2 is not writable; run as root on a machine with cgroup2 to have it")
+		machinetest.Lacks(t, "a cgroup2 that may be written")
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() {

@@ -115,6 +115,19 @@ func (o *office) silence(id string) time.Duration {
 	return time.Since(o.heard[id])
 }
 
+func (o *office) certificate(id string) *mgmt.Certificate {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.shown[id]
+}
+
+// missing at once where nobody listens, after a lease where nobody answers.
+func (o *office) missing(id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.refused[id] || time.Since(o.heard[id]) > o.node.opt.Lease
+}
+
 func (o *office) inSync(id string) bool {
 	o.node.mu.Lock()
 	defer o.node.mu.Unlock()
@@ -156,7 +169,7 @@ func (o *office) cluster() mgmt.Cluster {
 	config, self := o.node.config(), o.node.self()
 	c := mgmt.Cluster{SystemID: config.SystemID, SystemName: config.SystemName, Nodes: config.Nodes, VirtualIPs: config.VirtualIPs}
 	for _, m := range config.Members {
-		m.Kind, m.Status = mgmt.Standby, "Normal"
+		m.Kind, m.Status, m.Certificate = mgmt.Standby, "Normal", o.certificate(m.ID)
 		switch {
 		case m.ID == self:
 			m.Kind = mgmt.Master
@@ -165,7 +178,7 @@ func (o *office) cluster() mgmt.Cluster {
 		case m.Voter:
 			m.Kind = mgmt.TieBreaker
 		}
-		if m.ID != self && o.silence(m.ID) > o.node.opt.Lease {
+		if m.ID != self && o.missing(m.ID) {
 			m.Status = "Disconnected"
 		} else if m.Kind == mgmt.Slave && !o.inSync(m.ID) {
 			m.Status = "Not synchronized"

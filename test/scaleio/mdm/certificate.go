@@ -60,6 +60,14 @@ func (o Options) ownCertificate() (tls.Certificate, error) {
 	return tls.LoadX509KeyPair(certificate, o.path(keyFile))
 }
 
+// shown of the certificate in queries; a tie-breaker, which nobody manages, shows none.
+func (o Options) shown(pair tls.Certificate) *mgmt.Certificate {
+	if !o.isManager() || pair.Leaf == nil {
+		return nil
+	}
+	return &mgmt.Certificate{Thumbprint: mgmt.Thumbprint(pair.Leaf), Expiry: pair.Leaf.NotAfter}
+}
+
 func random32() uint32 {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails on Linux: the runtime crashes instead

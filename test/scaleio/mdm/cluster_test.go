@@ -59,7 +59,7 @@ func (o *operator) must(cmd string, args, result any) {
 // soon waits for the first master again after a failover.
 func (o *operator) soon(what string, ok func() error) {
 	o.t.Helper()
-	require.Eventually(o.t, func() bool { return ok() == nil }, 30*time.Second, 10*time.Millisecond, what)
+	require.Eventually(o.t, func() bool { return ok() == nil }, 10*time.Second, 10*time.Millisecond, what)
 }
 
 // at asks one member on its cluster port, as scli does where the management port is closed.
@@ -87,7 +87,9 @@ func formed(t *testing.T) ([]*scaleiotest.MDM, *operator) {
 	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "mdm2", IPs: []string{m[1].IP}, Manager: true}, nil)
 	op.must(mgmt.CmdAddStandby, mgmt.AddStandby{Name: "tb1", IPs: []string{m[2].IP}}, nil)
 	op.must(mgmt.CmdSwitchMode, mgmt.SwitchMode{Nodes: 3, AddSlaves: []mgmt.Ref{{Name: "mdm2"}}, AddTBs: []mgmt.Ref{{Name: "tb1"}}}, nil)
-	waitNormal(t, m[0].IP)
+	for _, node := range m { // the master knows first
+		waitNormal(t, node.IP)
+	}
 	return m, op
 }
 
@@ -156,11 +158,16 @@ func TestFailover_staleReplicaNeverWins(t *testing.T) {
 	op.must(mgmt.CmdAddUser, mgmt.AddUser{Name: "late", Role: "Monitor"}, nil)
 	m[0].Kill()
 	m[1].Start()
-	deadline := time.Now().Add(time.Second)
-	for time.Now().Before(deadline) {
+	refused := m[1].Said("vote refused")
+	op.soon("it stands for election, and again", func() error {
 		require.Error(t, op.try(mgmt.CmdView, nil, nil), "the stale replica serves")
 		require.Error(t, at(m[1].IP, mgmt.CmdQueryCluster, nil, nil))
-	}
+		if m[1].Said("vote refused") < refused+5 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	assert.Zero(t, m[1].Said("elected"))
 	m[0].Start()
 	waitNormal(t, m[0].IP)
 	var v mgmt.View
@@ -172,6 +179,10 @@ func TestMajorityLost_refusesAndCloses(t *testing.T) {
 	t.Parallel()
 	m, op := formed(t)
 	m[1].Kill()
+	m[0].Kill()
+	m[0].Lease = 500 * time.Millisecond // its own to lose
+	m[0].Start()
+	op.soon("serving with the tie-breaker", func() error { return op.try(mgmt.CmdView, nil, nil) })
 	m[2].Kill()
 	op.soon("management closed", func() error {
 		if op.try(mgmt.CmdView, nil, nil) == nil {

@@ -129,7 +129,7 @@ func (n *Node) masterOffice() (*office, error) {
 		return nil, mgmt.NotAttached
 	case !n.voter.Config.isVoter(n.voter.Self):
 		return nil, mgmt.OnStandby
-	case time.Now().Before(n.leaseEnd) && n.follows != "":
+	case n.follows != "" && n.bound():
 		return nil, mgmt.OnSlave
 	}
 	return nil, mgmt.WrongClusterState
@@ -139,14 +139,14 @@ func (n *Node) masterOffice() (*office, error) {
 func (n *Node) queryCluster() (mgmt.Cluster, error) {
 	n.mu.Lock()
 	o, picture, voter := n.office, n.picture, n.voter
-	follows := n.follows != "" && time.Now().Before(n.leaseEnd)
+	follows := voter != nil && n.follows != "" && n.bound()
 	n.mu.Unlock()
 	switch {
 	case voter == nil && !n.opt.isManager():
 		return mgmt.Cluster{}, mgmt.NotAttached
 	case o != nil && o.serving.Load():
 		return o.cluster(), nil
-	case voter != nil && follows:
+	case follows:
 		return picture, nil
 	}
 	return mgmt.Cluster{}, mgmt.WrongClusterState

@@ -110,7 +110,7 @@ func (n *Node) answerVote(req peerRequest) peerAnswer {
 		return answer
 	case !req.Config.isVoter(req.From) || !req.Config.isVoter(v.Self):
 		return refuse("not both members of the cluster")
-	case n.office != nil || time.Now().Before(n.leaseEnd):
+	case n.office != nil || n.bound():
 		return refuse("MDM in use")
 	case req.Term < v.Term || req.Term == v.Term && v.VotedFor != req.From:
 		return refuse("voted already in this term")
@@ -163,7 +163,7 @@ func (n *Node) answerBeat(req peerRequest) peerAnswer {
 	if req.Cluster != nil {
 		n.picture = *req.Cluster
 	}
-	return peerAnswer{OK: true, Term: next.Term, Manager: n.opt.isManager()}
+	return peerAnswer{OK: true, Term: next.Term, Manager: n.opt.isManager(), Certificate: n.certificate}
 }
 
 // answerPut stores the master's state: only then may the master acknowledge. The disk is written without mu, so that a slow one doesn't keep

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,11 +22,14 @@ type Node struct {
 	log  *slog.Logger
 	repo repository
 
+	certificate *mgmt.Certificate // shown of a manager; from Run on
+
 	storing   sync.Mutex // the replica's file; before mu
 	mu        sync.Mutex
 	voter     *Voter    // nil: attached to no system
 	follows   string    // the master whose beats arrive
-	leaseEnd  time.Time // no vote for anyone else before
+	leaseEnd  time.Time // no vote for anyone else before: see bound
+	standsAt  time.Time // no candidacy before
 	picture   mgmt.Cluster
 	office    *office // not nil while this node is master
 	officeCtx context.Context
@@ -59,6 +63,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.certificate = n.opt.shown(certificate)
 	listener, err := listen(ctx, n.opt.Listen, n.opt.ClusterPort)
 	if err != nil {
 		return fmt.Errorf("listening for the cluster: %w", err)
@@ -120,5 +125,23 @@ func (n *Node) mayStand() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.voter != nil && n.office == nil && n.opt.isManager() && n.voter.Config.isVoter(n.voter.Self) &&
-		contains(n.voter.Replicas.InSync, n.voter.Self) && time.Now().After(n.leaseEnd)
+		contains(n.voter.Replicas.InSync, n.voter.Self) && time.Now().After(n.standsAt) && !n.bound()
+}
+
+// bound tells whether a lease that this node granted still runs. Called with mu held.
+func (n *Node) bound() bool {
+	if !time.Now().Before(n.leaseEnd) {
+		return false
+	}
+	if n.opt.NoLease == nil {
+		return true
+	}
+	for _, id := range n.voter.Config.votingManagers() {
+		m, _ := n.voter.Config.member(id)
+		mayHold := n.follows == id || n.follows == "" && n.voter.Self != id // which one, isn't known after a restart
+		if mayHold && !slices.ContainsFunc(m.IPs, n.opt.NoLease) {
+			return true
+		}
+	}
+	return false
 }

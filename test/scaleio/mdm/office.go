@@ -3,10 +3,12 @@ package mdm
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,9 +30,11 @@ type office struct {
 	serving     atomic.Bool
 	leaving     atomic.Bool // the lease is given up: no more beats
 
-	mu    sync.Mutex
-	heard map[string]time.Time // when the last beat that a member agreed to was sent
-	inUse map[string]bool      // members whose beat loop runs
+	mu      sync.Mutex
+	heard   map[string]time.Time // when the last beat that a member agreed to was sent
+	refused map[string]bool      // members whose machine answers that no MDM listens there
+	inUse   map[string]bool      // members whose beat loop runs
+	shown   map[string]*mgmt.Certificate
 
 	rebuilding atomic.Int64 // bytes being copied now
 
@@ -54,7 +58,8 @@ func (n *Node) takeOffice() *office {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ctx, end := context.WithCancelCause(n.officeCtx)
-	o := &office{node: n, term: n.voter.Term, ctx: ctx, end: end, heard: map[string]time.Time{}, inUse: map[string]bool{}}
+	o := &office{node: n, term: n.voter.Term, ctx: ctx, end: end, heard: map[string]time.Time{}, refused: map[string]bool{}, inUse: map[string]bool{},
+		shown: map[string]*mgmt.Certificate{n.voter.Self: n.certificate}}
 	o.sdss, o.sdcs = newSDSWatch(o), newSDCClients(o)
 	o.state.Store(state)
 	n.office, n.follows = o, ""
@@ -75,7 +80,7 @@ func (o *office) serve(ctx context.Context, s *server) {
 		o.resign("leaving office")
 		n.mu.Lock()
 		n.office = nil
-		n.leaseEnd = time.Now().Add(n.opt.Lease) // let others try first
+		n.standsAt = time.Now().Add(beatsOfRest * n.opt.Heartbeat)
 		n.mu.Unlock()
 		n.sessions.clear()
 		n.log.Info("left office", "term", o.term, "reason", context.Cause(o.ctx))
@@ -120,6 +125,7 @@ type recordOrder bool
 const (
 	recordOwnFirst   recordOrder = true
 	recordOwnLast    recordOrder = false // a shrinking cluster: see switchMode
+	beatsOfRest                  = 4     // after an office, so that others may stand first
 	quorumCallFactor             = 2     // a member that doesn't answer within half a lease isn't there
 )
 
@@ -207,6 +213,9 @@ func (o *office) beat(ctx context.Context, m mgmt.Member, v *Voter) error {
 	sent := time.Now()
 	answer, err := n.call(ctx, m, n.opt.Lease/quorumCallFactor, peerRequest{Op: "beat", System: v.Config.SystemID, From: v.Self,
 		Term: o.term, Config: &v.Config, Replicas: &v.Replicas, Cluster: &picture})
+	o.mu.Lock()
+	o.refused[m.ID] = errors.Is(err, syscall.ECONNREFUSED)
+	o.mu.Unlock()
 	switch {
 	case err != nil:
 		return err
@@ -220,7 +229,7 @@ func (o *office) beat(ctx context.Context, m mgmt.Member, v *Voter) error {
 		return fmt.Errorf("%w: %s", errRefused, answer.Why)
 	}
 	o.mu.Lock()
-	o.heard[m.ID] = sent
+	o.heard[m.ID], o.shown[m.ID] = sent, answer.Certificate
 	o.mu.Unlock()
 	return nil
 }

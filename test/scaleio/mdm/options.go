@@ -16,9 +16,10 @@ type Options struct {
 	Listen         string // address to listen on; all when empty
 	ManagementPort int
 	ClusterPort    int
-	Heartbeat      time.Duration // master to members
-	Lease          time.Duration // how long a member follows a silent master
-	Watch          time.Duration // pause between looks at an SDS
+	Heartbeat      time.Duration        // master to members
+	Lease          time.Duration        // how long a member follows a silent master
+	NoLease        func(ip string) bool // knows for sure that an MDM isn't master, so that no lease of its need be waited for; nil: nobody knows
+	Watch          time.Duration        // pause between looks at an SDS
 	MinDeviceBytes int64
 	SessionLength  time.Duration
 	Log            *slog.Logger

@@ -38,6 +38,8 @@ type peerAnswer struct {
 	Self    string      `json:"self,omitempty"`
 	Manager bool        `json:"manager,omitempty"`
 	Config  *Config     `json:"config,omitempty"`
+
+	Certificate *mgmt.Certificate `json:"certificate,omitempty"` // beat: a manager's
 }
 
 var errRefused = errors.New("peer refused")

@@ -91,11 +91,16 @@ func Dial(ctx context.Context, client, address string, trust *Trust) (*Conn, err
 func dialTLS(ctx context.Context, address string, trust *Trust) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*DialTimeout)
 	defer cancel()
-	dialer := tls.Dialer{
-		NetDialer: &net.Dialer{Timeout: DialTimeout},
-		Config:    &tls.Config{RootCAs: trust.pool(), ServerName: ServerName, MinVersion: tls.VersionTLS12},
+	dialer := net.Dialer{Timeout: DialTimeout} // not a tls.Dialer's, which would end the handshake of a busy MDM as well
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
 	}
-	return dialer.DialContext(ctx, "tcp", address)
+	secure := tls.Client(conn, &tls.Config{RootCAs: trust.pool(), ServerName: ServerName, MinVersion: tls.VersionTLS12})
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return secure, nil
 }
 
 // Close ends the connection.

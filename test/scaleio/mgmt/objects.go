@@ -61,8 +61,15 @@ type Member struct {
 	Port              int      `json:"port"`
 	VirtualInterfaces []string `json:"virtualInterfaces,omitempty"`
 
-	Kind   string `json:"kind,omitempty"`   // filled in views
-	Status string `json:"status,omitempty"` // Normal | Not synchronized | Disconnected
+	Kind        string       `json:"kind,omitempty"`        // filled in views
+	Status      string       `json:"status,omitempty"`      // Normal | Not synchronized | Disconnected
+	Certificate *Certificate `json:"certificate,omitempty"` // a manager's, once the master has heard of it
+}
+
+// Certificate is what is shown of a manager's management certificate.
+type Certificate struct {
+	Thumbprint string    `json:"thumbprint"`
+	Expiry     time.Time `json:"expiry"`
 }
 
 type Domain struct {

@@ -10,16 +10,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"scaleio-framework/platform/machinetest"
 )
 
 // The real node on a loop device: found by its link, formatted once, mounted, unmounted.
 func TestNode_realDevice(t *testing.T) {
 	control, err := unix.Open("/dev/loop-control", unix.O_RDWR, 0)
 	if err != nil || os.Geteuid() != 0 {
-		if os.Getenv("SCALEIO_KERNEL_TESTS") == "required" {
-			require.FailNow(t, "mounting must be tested here: root and loop devices are missing")
-		}
-		t.Skip("needs root and loop devices: mounting stays untested here")
+		machinetest.Lacks(t, "root and loop devices, for mounting")
 	}
 	require.NoError(t, unix.Close(control))
 	dir := t.TempDir()

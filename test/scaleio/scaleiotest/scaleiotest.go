@@ -10,12 +10,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"scaleio-framework/test/scaleio/mdm"
 	"scaleio-framework/test/scaleio/mgmt"
 	"scaleio-framework/test/scaleio/sds"
 	"scaleio-framework/test/scaleio/wire"
@@ -24,9 +23,23 @@ import (
 // Network is a loopback network that no other test uses.
 type Network string
 
+// guards are kept open to the process's end: who can't have a network's guard address, draws again.
+var guards struct {
+	sync.Mutex
+	open []net.Listener
+}
+
 // NewNetwork draws one at random.
 func NewNetwork() Network {
-	return Network(fmt.Sprintf("127.%d.%d", 64+rand.IntN(128), 1+rand.IntN(250)))
+	guards.Lock()
+	defer guards.Unlock()
+	for {
+		n := Network(fmt.Sprintf("127.%d.%d", 64+rand.IntN(128), 1+rand.IntN(250)))
+		if l, err := net.Listen("tcp", mgmt.Address(n.IP(1), wire.PortMDMCluster)); err == nil {
+			guards.open = append(guards.open, l)
+			return n
+		}
+	}
 }
 
 // IP of a host in the network.
@@ -46,57 +59,6 @@ func directory(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
-}
-
-// MDM is one manager or tie-breaker.
-type MDM struct {
-	t    *testing.T
-	IP   string
-	Root string
-	Kill func() // as kill -9: nothing is said goodbye to
-}
-
-// MDMs are started at .11 and on; true is a manager.
-func MDMs(t *testing.T, network Network, managers ...bool) []*MDM {
-	t.Helper()
-	var list []*MDM
-	for i, manager := range managers {
-		m := &MDM{t: t, IP: network.IP(11 + i), Root: directory(t)}
-		conf := filepath.Join(m.Root, "opt/emc/scaleio/mdm/cfg/conf.txt")
-		require.NoError(t, os.MkdirAll(filepath.Dir(conf), 0o755))
-		role := 0
-		if manager {
-			role = 1
-		}
-		require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, "actor_role_is_manager=%d\n", role), 0o644))
-		m.Start()
-		list = append(list, m)
-	}
-	return list
-}
-
-// Start runs it until it is killed or the test ends. MDM_LOG=1 shows what it says.
-func (m *MDM) Start() {
-	m.t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	if os.Getenv("MDM_LOG") != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", m.IP)
-	}
-	node, err := mdm.New(mdm.Options{Root: m.Root, Listen: m.IP, Heartbeat: 30 * time.Millisecond, Lease: time.Second,
-		Watch: 50 * time.Millisecond, Log: log})
-	require.NoError(m.t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = node.Run(ctx) }()
-	m.Kill = func() { cancel(); <-done }
-	m.t.Cleanup(func() { m.Kill() })
-	require.Eventually(m.t, func() bool {
-		conn, err := net.Dial("tcp", mgmt.Address(m.IP, wire.PortMDMCluster))
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	}, 10*time.Second, time.Millisecond)
 }
 
 // DiskBytes is the size of every SDS's one disk, a sparse file.

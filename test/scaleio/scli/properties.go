@@ -17,7 +17,10 @@ type object struct {
 	values [][2]string
 }
 
-const notSet = "<Not Set>"
+const (
+	notSet          = "<Not Set>"
+	certificateTime = "Jan _2 15:04:05 2006 GMT"
+)
 
 func yes(on bool) string {
 	if on {
@@ -82,22 +85,25 @@ var objectTypes = map[string]func(mgmt.View) []object{
 func mdmObjects(v mgmt.View) []object {
 	var list []object
 	for _, m := range v.Cluster.Members {
-		role, management := "MDM_ROLE_TIE_BREAKER", notSet
+		role, actor, expiry, thumbprint := "MDM_ROLE_TIE_BREAKER", notSet, notSet, notSet
 		if m.Manager {
-			role = "MDM_ROLE_MANAGER"
-			management = strings.Join(m.ManagementIPs, ", ")
-			if management == "" {
-				management = strings.Join(m.IPs, ", ")
-			}
+			role, actor = "MDM_ROLE_MANAGER", m.ID
+		}
+		if c := m.Certificate; c != nil {
+			expiry, thumbprint = c.Expiry.UTC().Format(certificateTime), c.Thumbprint
+		}
+		management := m.ManagementIPs
+		if len(management) == 0 {
+			management = m.IPs
 		}
 		status := map[string]string{"Normal": "MDM_STATUS_NORMAL", "Not synchronized": "MDM_STATUS_NOT_SYNCHRONIZED"}[m.Status]
 		if status == "" {
 			status = "MDM_STATUS_DISCONNECTED"
 		}
-		list = append(list, object{m.ID, [][2]string{{"ID", m.ID}, {"NAME", named(m.Name)}, {"IPS", strings.Join(m.IPs, ", ")}, {"CLUSTER_PORT", decimal(m.Port)},
-			{"MGMT_IPS", management}, {"SOFTWARE_VERSION_INFO", "Version: " + mgmt.Version}, {"CERTIFICATE_EXPIRY", notSet}, {"ROLE", role},
+		list = append(list, object{m.ID, [][2]string{{"ID", m.ID}, {"NAME", named(m.Name)}, {"IPS", strings.Join(m.IPs, ",")}, {"CLUSTER_PORT", decimal(m.Port)},
+			{"MGMT_IPS", strings.Join(management, ",")}, {"SOFTWARE_VERSION_INFO", "Version: " + mgmt.Version}, {"CERTIFICATE_EXPIRY", expiry}, {"ROLE", role},
 			{"IS_MASTER", yes(m.Kind == mgmt.Master)}, {"IS_STANDBY", yes(m.Kind == mgmt.Standby)}, {"STATUS", status},
-			{"ACTOR_ID", m.ID}, {"VOTER_ID", m.ID}, {"CERTIFICATE_THUMBPRINT", notSet}}})
+			{"ACTOR_ID", actor}, {"VOTER_ID", m.ID}, {"CERTIFICATE_THUMBPRINT", thumbprint}}})
 	}
 	return list
 }
@@ -121,7 +127,7 @@ func sdsObjects(v mgmt.View) []object {
 		state := map[bool]string{true: "REMOVE_STATE_PENDING", false: "REMOVE_STATE_NORMAL"}[x.Removing]
 		link := map[bool]string{true: "MDM_CONNECTED", false: "MDM_DISCONNECTED"}[x.Connected]
 		maintenance := map[bool]string{true: "IN_MAINTENANCE", false: "NO_MAINTENANCE"}[x.Maintenance]
-		list = append(list, object{x.ID, [][2]string{{"ID", x.ID}, {"NAME", named(x.Name)}, {"IPS", strings.Join(ips, ", ")}, {"DEVICE_ID_LIST", strings.Join(devices, ", ")},
+		list = append(list, object{x.ID, [][2]string{{"ID", x.ID}, {"NAME", named(x.Name)}, {"IPS", strings.Join(ips, ",")}, {"DEVICE_ID_LIST", strings.Join(devices, ",")},
 			{"PORT", decimal(x.Port)}, {"FAULT_SET_ID", set}, {"PROTECTION_DOMAIN_ID", x.Domain}, {"RMCACHE_ENABLED", yes(x.RMCache)}, {"RMCACHE_SIZE", size(int64(x.RMCacheKB))},
 			{"STATE", state}, {"MEMBERSHIP_STATE", "JOINED"}, {"MDM_CONNECTION_STATE", link}, {"MAINTENANCE_MODE_STATE", maintenance},
 			{"SOFTWARE_VERSION_INFO", "Version: " + mgmt.Version}}})
@@ -146,6 +152,8 @@ func deviceObjects(v mgmt.View) []object {
 	return list
 }
 
+var scannerModes = map[string]string{"Disabled": "DISABLED", "DeviceOnly": "DEVICE_ONLY", "DataComparison": "DATA_COMPARISON"}
+
 // Sizes print for people in spite of the keys' names, as with the product.
 func poolObjects(v mgmt.View) []object {
 	var list []object
@@ -153,7 +161,7 @@ func poolObjects(v mgmt.View) []object {
 		c := p.Capacity
 		list = append(list, object{p.ID, [][2]string{{"ID", p.ID}, {"NAME", p.Name}, {"PROTECTION_DOMAIN_ID", p.Domain}, {"SPARE_PERCENT", fmt.Sprintf("%d%%", p.SparePercent)},
 			{"ZERO_PADDING_ENABLED", yes(p.ZeroPadding)}, {"USE_RMCACHE", yes(p.RMCache)}, {"USE_RFCACHE", yes(p.RFCache)}, {"CHECKSUM_ENABLED", yes(p.Checksum)},
-			{"MEDIA_TYPE", p.MediaType}, {"DI_SCANNER_MODE", strings.ToUpper(p.Scanner)}, {"REBUILD_ENABLED", yes(p.Rebuild)}, {"REBALANCE_ENABLED", yes(p.Rebalance)},
+			{"MEDIA_TYPE", p.MediaType}, {"DI_SCANNER_MODE", scannerModes[p.Scanner]}, {"REBUILD_ENABLED", yes(p.Rebuild)}, {"REBALANCE_ENABLED", yes(p.Rebalance)},
 			{"MAX_CAPACITY_IN_KB", size(c.MaxKB)}, {"UNUSED_CAPACITY_IN_KB", size(c.UnusedKB)}, {"CAPACITY_IN_USE_IN_KB", size(c.InUseKB)}, {"SPARE_CAPACITY_IN_KB", size(c.SpareKB)},
 			{"DEGRADED_HEALTHY_CAPACITY_IN_KB", size(c.DegradedHealthyKB)}, {"DEGRADED_FAILED_CAPACITY_IN_KB", size(c.DegradedFailedKB)}, {"FAILED_CAPACITY_IN_KB", size(c.FailedKB)},
 			{"NUM_OF_VOLUMES", decimal(volumesIn(v, p.ID))}}})
@@ -196,6 +204,6 @@ func volumeObjects(v mgmt.View) []object {
 }
 
 func systemObjects(v mgmt.View) []object {
-	return []object{{v.System.ID, [][2]string{{"ID", v.System.ID}, {"NAME", named(v.System.Name)}, {"VERSION_NAME", "DellEMC ScaleIO Version: " + mgmt.VersionName},
+	return []object{{v.System.ID, [][2]string{{"ID", v.System.ID}, {"NAME", named(v.System.Name)}, {"VERSION_NAME", "EMC ScaleIO Version: " + mgmt.VersionName},
 		{"CAPACITY_ALERT_HIGH_THRESHOLD", fmt.Sprintf("%d%%", v.System.HighPercent)}, {"CAPACITY_ALERT_CRITICAL_THRESHOLD", fmt.Sprintf("%d%%", v.System.CriticalPercent)}}}}
 }

@@ -47,7 +47,7 @@ func (r *run) queryAll() error {
 	if err != nil {
 		return err
 	}
-	r.print("System Info:\n\tProduct:  DellEMC ScaleIO Version: %s", mgmt.VersionName)
+	r.print("System Info:\n\tProduct:  EMC ScaleIO Version: %s", mgmt.VersionName)
 	if v.System.Name != "" {
 		r.print("\tName:  %s", v.System.Name)
 	}

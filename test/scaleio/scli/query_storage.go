@@ -125,7 +125,7 @@ func (r *run) printSDS(v mgmt.View, x mgmt.SDS) {
 	} else if x.Maintenance {
 		state = "Maintenance"
 	}
-	r.print("Membership-state: %s; Connection-state: %s; SDS-state: %s; %d devices with error", membership(x), connection(x.Connected), state, failed)
+	r.print("Membership-state: %s; Connection-state: %s; SDS-state: %s; %d devices with error; 0 Rfcache devices with errors", membership(x), connection(x.Connected), state, failed)
 }
 
 func (r *run) queryAllSDC() error {
@@ -134,7 +134,9 @@ func (r *run) queryAllSDC() error {
 		return err
 	}
 	restricted := v.System.RestrictedSDC != "None"
-	r.print("MDM restricted SDC mode: %s\nQuery all SDC returned %d SDC nodes.", enabled(restricted), len(v.SDCs))
+	// With a capital, other than in query_all, as with the product.
+	mode := map[bool]string{true: "Enabled", false: "Disabled"}[restricted]
+	r.print("MDM restricted SDC mode: %s\nQuery all SDC returned %d SDC nodes.", mode, len(v.SDCs))
 	for _, c := range v.SDCs {
 		r.printSDC(c, restricted)
 	}

@@ -73,9 +73,8 @@ func (s store) loadTrust(trust *mgmt.Trust) {
 // approve shows a certificate seen for the first time; the next master has another one.
 func (r *run) approve(certificate *x509.Certificate) error {
 	if !r.has("approve_certificate") {
-		const form = "Jan _2 15:04:05 2006 GMT"
 		r.print("Certificate info:\nsubject: %s\nissuer:  %s\nValid-From: %s\nValid-To:   %s\nThumbprint: %s\n", certificate.Subject, certificate.Issuer,
-			certificate.NotBefore.UTC().Format(form), certificate.NotAfter.UTC().Format(form), mgmt.Thumbprint(certificate))
+			certificate.NotBefore.UTC().Format(certificateTime), certificate.NotAfter.UTC().Format(certificateTime), mgmt.Thumbprint(certificate))
 		fmt.Fprint(r.Stdout, "Press 'y' to approve this certificate and add it to the truststore")
 		if !r.confirmed() {
 			return errNotApproved

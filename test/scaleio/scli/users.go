@@ -1,6 +1,10 @@
 package scli
 
-import "scaleio-framework/test/scaleio/mgmt"
+import (
+	"strings"
+
+	"scaleio-framework/test/scaleio/mgmt"
+)
 
 func (r *run) addUser() error {
 	var made mgmt.NewPassword
@@ -33,14 +37,14 @@ func (r *run) queryUsers() error {
 	if err != nil {
 		return err
 	}
-	r.print("System has %d users\n", len(v.Users))
-	r.print("%-18s%-20s%-16s%s", "ID", "Role", "Need-New-Pass", "User Name")
+	r.print("System has %d users", len(v.Users))
+	r.print("ID               Role    Need-New-Pass   User Name\n%s", strings.Repeat("-", 60))
 	for _, u := range v.Users {
 		need := "No"
 		if u.NeedNewPass {
 			need = "Yes"
 		}
-		r.print("%-18s%-20s%-16s%s", u.ID, u.Role, need, u.Name)
+		r.print("%s %-13s %-12s%s", u.ID, u.Role, need, u.Name)
 	}
 	return nil
 }

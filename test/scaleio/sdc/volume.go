@@ -131,6 +131,7 @@ func (v *Volume) readChunk(ctx context.Context, chunk, off int64, p []byte) erro
 			clear(p)
 			return nil
 		}
+		stale := false
 		for _, c := range v.system.pool.order(at.copies) {
 			err := v.system.pool.do(ctx, c.Addr, func(conn *sds.Conn) error {
 				return conn.Read(v.request(c, at, off), p, ioWithin)
@@ -138,9 +139,19 @@ func (v *Volume) readChunk(ctx context.Context, chunk, off int64, p []byte) erro
 			if err == nil {
 				return nil
 			}
+			var refused *sds.RefusedError
+			if errors.As(err, &refused) && refused.Stale() {
+				stale = true
+				break
+			}
 			v.system.log.Warn("reading a copy failed", "volume", v.id, "chunk", chunk, "sds", c.SDS, "err", err)
 		}
-		wait.until(ctx, at.changed)
+		if stale {
+			v.refresh(ctx, chunk)
+		}
+		if v.place(chunk).generation == at.generation {
+			wait.until(ctx, at.changed)
+		}
 	}
 }
 
@@ -170,9 +181,7 @@ func (v *Volume) writeChunk(ctx context.Context, chunk, off int64, p []byte) err
 			}
 		}
 		if stale && len(failed) == 0 {
-			if err := v.allocate(ctx, chunk); err != nil { // changes nothing, but brings the map
-				v.system.log.Warn("asking for a newer map failed, will retry", "volume", v.id, "err", err)
-			}
+			v.refresh(ctx, chunk)
 		}
 		if v.place(chunk).generation == at.generation {
 			wait.until(ctx, at.changed)
@@ -216,6 +225,13 @@ func (v *Volume) request(c wire.Copy, at place, off int64) wire.SDSRequest {
 
 func (v *Volume) allocate(ctx context.Context, chunk int64) error {
 	return v.system.ask(ctx, wire.SDCRequest{Op: "allocate", Volume: v.id, Chunk: chunk})
+}
+
+// refresh asks for the places of a chunk that has some: that changes nothing, but brings the map.
+func (v *Volume) refresh(ctx context.Context, chunk int64) {
+	if err := v.allocate(ctx, chunk); err != nil {
+		v.system.log.Warn("asking for a newer map failed, will retry", "volume", v.id, "err", err)
+	}
 }
 
 func (v *Volume) reportFailed(ctx context.Context, chunk int64, c wire.Copy) error {

@@ -92,6 +92,26 @@ func TestVolume_staleMapIsRefreshed(t *testing.T) {
 	assert.Zero(t, c.mdm.count("report-failed"), "stale isn't a failed copy")
 }
 
+// The chunk was moved and its old slot emptied, while the push of the new map was lost: no zeros.
+func TestVolume_readWithAnOldMapIsRefreshed(t *testing.T) {
+	c := newCluster(t, nil)
+	v := c.volume(t)
+	write(t, v, 0, []byte("one"))
+	c.mdm.mu.Lock()
+	moved := c.mdm.volumes[volumeID]
+	moved.Generation = 7
+	moved.Chunks = []wire.Chunk{{Index: 0, Copies: []wire.Copy{c.sds2.copyAt(0)}}}
+	for _, s := range c.mdm.sdss {
+		s.do(wire.SDSRequest{Op: "set-generation", System: systemID, Volume: volumeID, Generation: 7})
+	}
+	c.sds1.do(wire.SDSRequest{Op: "zero-chunk", System: systemID, Volume: volumeID, Generation: 7, Device: "dev-sds1", Slot: 0})
+	c.mdm.mu.Unlock()
+	got := make([]byte, 3)
+	_, err := v.ReadAt(got, 0)
+	require.NoError(t, err)
+	assert.Equal(t, []byte("one"), got)
+}
+
 func TestVolume_waitsWhileFencedWithoutANewMap(t *testing.T) {
 	c := newCluster(t, nil)
 	v := c.volume(t)

@@ -67,6 +67,23 @@ func (c *Conn) Read(req wire.SDSRequest, p []byte, timeout time.Duration) error 
 	return nil
 }
 
+// ReadNext fills p from the first of the chunk's blocks from req.Offset on that isn't all zero; n = 0: there is none.
+func (c *Conn) ReadNext(req wire.SDSRequest, p []byte, timeout time.Duration) (offset int64, n int, err error) {
+	req.Op, req.Length = "read-next", int64(len(p))
+	a, err := c.exchange(req, nil, timeout)
+	if err != nil {
+		return 0, 0, err
+	}
+	if a.Length < 0 || a.Length > int64(len(p)) || a.Offset < req.Offset || a.Offset > wire.ChunkBytes-a.Length {
+		return 0, 0, fmt.Errorf("reading from sds: %d bytes at %d announced, %d from %d on asked for", a.Length, a.Offset, len(p), req.Offset)
+	}
+	n, err = io.ReadFull(c.in, p[:a.Length])
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading from sds: %w", err)
+	}
+	return a.Offset, n, nil
+}
+
 func (c *Conn) exchange(req wire.SDSRequest, data []byte, timeout time.Duration) (wire.SDSAnswer, error) {
 	var a wire.SDSAnswer
 	line, err := json.Marshal(req)

@@ -63,3 +63,26 @@ func (s *Server) write(req wire.SDSRequest, data []byte) error {
 		}
 	}
 }
+
+// read with an older map could find the slot given to another chunk. Who names no generation knows where things are: an SDS that copies.
+func (s *Server) read(req wire.SDSRequest, p []byte) error {
+	d, err := s.device(req.Device)
+	if err != nil {
+		return err
+	}
+	if req.Generation == 0 {
+		return d.read(req.Volume, req.Slot, req.Offset, p)
+	}
+	return s.unlessStale(req, func() error { return d.read(req.Volume, req.Slot, req.Offset, p) })
+}
+
+// unlessStale keeps what an MDM has given up from touching what came after it: a copy goes on for a while on its own, and a request may come late.
+func (s *Server) unlessStale(req wire.SDSRequest, do func() error) error {
+	f := s.fenceOf(req.Volume)
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if req.Generation < f.generation {
+		return errStale
+	}
+	return do()
+}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"scaleio-framework/test/scaleio/wire"
 )
@@ -33,6 +32,7 @@ type rig struct {
 	state   string
 	addr    string
 	mounted sync.Map // paths
+	dial    func(ctx context.Context, addr string) (net.Conn, error)
 	stop    func()
 }
 
@@ -55,6 +55,7 @@ func (r *rig) start() {
 			at, _ := r.mounted.LoadOrStore(path, "")
 			return at.(string), nil
 		},
+		Dial: r.dial,
 	})
 	require.NoError(r.t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -312,30 +313,6 @@ func TestDetach_leavesNothing(t *testing.T) {
 	r.restart()
 	_, err = r.do(wire.SDSRequest{Op: "hello", System: "other", SDS: "x"})
 	require.NoError(t, err)
-}
-
-func TestCopyChunk_fromAnotherSDS(t *testing.T) {
-	source, target := newRig(t).member(), newRig(t)
-	source.device("sdb", "d1")
-	data := bytes.Repeat([]byte("copy"), 4096)
-	require.NoError(t, source.write(1, volume, 2, data))
-	_, err := target.do(wire.SDSRequest{Op: "hello", SDS: "sds2"})
-	require.NoError(t, err)
-	path := target.disk("sdb")
-	_, err = target.do(wire.SDSRequest{Op: "add-device", Path: path, Device: "d2"})
-	require.NoError(t, err)
-
-	from := wire.Copy{SDS: sdsID, Addr: source.addr, Device: "d1", Slot: 2}
-	_, err = target.do(wire.SDSRequest{Op: "copy-chunk", Volume: volume, Device: "d2", Slot: 0, From: &from})
-	require.NoError(t, err)
-	assert.Equal(t, data, target.read(volume, "d2", 0, len(data)))
-	var st unix.Stat_t
-	require.NoError(t, unix.Stat(path, &st))
-	assert.Less(t, st.Blocks*512, int64(8<<20), "zeros stay holes")
-
-	source.stop()
-	_, err = target.do(wire.SDSRequest{Op: "copy-chunk", Volume: volume, Device: "d2", Slot: 0, From: &from})
-	require.Error(t, err)
 }
 
 func TestRequests_outsideTheDevice(t *testing.T) {

@@ -150,7 +150,7 @@ func (s *Server) serveConn(ctx context.Context, c net.Conn) {
 		if err := json.Unmarshal(line, &req); err != nil {
 			return
 		}
-		if req.Op == "read" || req.Op == "write" {
+		if req.Op == "read" || req.Op == "read-next" || req.Op == "write" {
 			if req.Length < 0 || req.Length > wire.ChunkBytes {
 				return
 			}
@@ -219,13 +219,12 @@ func (s *Server) perform(ctx context.Context, req wire.SDSRequest, buf []byte) (
 	case "write":
 		err = s.write(req, buf[:req.Length])
 	case "read":
-		var d *device
-		if d, err = s.device(req.Device); err == nil {
-			err = d.read(req.Volume, req.Slot, req.Offset, buf[:req.Length])
-		}
-		if err == nil {
+		if err = s.read(req, buf[:req.Length]); err == nil {
 			data, answer.Length = buf[:req.Length], req.Length
 		}
+	case "read-next":
+		answer.Offset, answer.Length, err = s.readNext(req, buf[:req.Length])
+		data = buf[:answer.Length]
 	default:
 		err = refusef("unknown request %q", req.Op)
 	}

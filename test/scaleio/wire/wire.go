@@ -41,27 +41,29 @@ type Volume struct {
 
 // SDS requests (to ip:7072). The MDM sends the control ones, SDCs and rebuilding SDSs send read and write.
 type SDSRequest struct {
-	Op         string `json:"op"` // hello | add-device | remove-device | status | read | write | copy-chunk | set-generation | zero-chunk (Device/Slot reads as zeros after) | detach (forget identity and devices; MDM removed this SDS)
+	Op         string `json:"op"` // hello | add-device | remove-device | status | read | read-next | write | copy-chunk | set-generation | zero-chunk (Device/Slot reads as zeros after; with a Volume only if the slot is still its) | detach (forget identity and devices; MDM removed this SDS)
 	System     string `json:"system"`
 	SDS        string `json:"sds,omitempty"` // hello: the id this SDS is to have; refused if it has another one
 	Name       string `json:"name,omitempty"`
 	Force      bool   `json:"force,omitempty"`
 	Device     string `json:"device,omitempty"`
 	Path       string `json:"path,omitempty"`       // add-device
-	Volume     string `json:"volume,omitempty"`     // read, write, set-generation
-	Generation int64  `json:"generation,omitempty"` // write, set-generation: lower than the SDS knows for the volume = refused "stale"
+	Volume     string `json:"volume,omitempty"`     // read, write, set-generation, copy-chunk, zero-chunk
+	Generation int64  `json:"generation,omitempty"` // of these: lower than the SDS knows for the volume = refused "stale"; a read without one isn't an SDC's
 	Slot       int64  `json:"slot,omitempty"`
 	Offset     int64  `json:"offset,omitempty"` // within the chunk
-	Length     int64  `json:"length,omitempty"` // read, write (write: this many raw bytes follow the line)
+	Length     int64  `json:"length,omitempty"` // read, read-next, write (write: this many raw bytes follow the line)
 	From       *Copy  `json:"from,omitempty"`   // copy-chunk: fetch the whole chunk from there into Device/Slot
 }
 
-// SDSAnswer; for read, Length raw bytes follow the line.
+// SDSAnswer; for read and read-next, Length raw bytes follow the line. read-next looks from the request's Offset on for bytes, Length of them at
+// most, that aren't all zero: those between it and the answer's Offset are zero, or with no answered bytes all to the chunk's end.
 type SDSAnswer struct {
 	Error   string      `json:"error,omitempty"` // text; "stale" for an old generation
 	Code    int         `json:"code,omitempty"`  // product error code where one fits (scaleio.md 2.8)
 	SDS     string      `json:"sds,omitempty"`
 	System  string      `json:"system,omitempty"`
+	Offset  int64       `json:"offset,omitempty"`
 	Length  int64       `json:"length,omitempty"`
 	Devices []SDSDevice `json:"devices,omitempty"`
 }

@@ -91,7 +91,7 @@ func (o *orders) provideModule(ctx context.Context, kernel string, sdc sdcInstal
 			failed = append(failed, fmt.Errorf("%s: %w", source.name, err))
 		}
 	}
-	if o.mayBuild(kernel) {
+	if o.mayBuild(kernel, sdc) {
 		if err := o.prepareBuild(ctx, kernel); err == nil {
 			return nil
 		} else if ctx.Err() != nil {

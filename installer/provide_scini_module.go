@@ -71,7 +71,7 @@ func (o *orders) moduleFor(ctx context.Context, kernel string, sdc sdcInstalled)
 	switch {
 	case o.builds(kernel, sdc):
 		return step.OK("the SDC builds scini %s for kernel %s when it starts: compiler and headers are here", sdc.version, kernel), nil
-	case o.mayBuild(kernel) && buildable(sdc.version) && !asked:
+	case o.mayBuild(kernel, sdc) && !asked:
 		return step.Need(reasonNoModule, "scini %s for kernel %s is to be built: compiler and headers have to be installed", sdc.version, kernel), nil
 	case !sdc.here:
 		return step.OK("no module for kernel %s is known: left to the SDC's package %s, which may bring one", kernel, sdc.version), nil

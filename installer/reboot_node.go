@@ -28,7 +28,7 @@ const stepReboot = "reboot-node"
 // WantsReboot tells whether a condition says that this node needs a reboot, whoever is to see to it.
 func WantsReboot(c api.Condition) bool {
 	switch c.Reason {
-	case reasonRebootNeeded, reasonRebootHeld, reasonRebootWaits, reasonActUnderWay, reasonRebooting, api.ReasonWaitingForStep:
+	case reasonRebootNeeded, reasonRebootHeld, reasonRebootWaits, reasonActUnderWay, reasonRebooting, api.ReasonWaitingForStep, api.ReasonHeld, api.ReasonApplying:
 		return c.Type == stepReboot
 	}
 	return false

@@ -131,10 +131,10 @@ func (m *rpmMachine) run(_ context.Context, job Job) error {
 		for _, p := range job.Argv[slices.Index(job.Argv, "install")+1:] {
 			m.installed[p] = []string{p + "|0|1|1|x86_64|1"}
 		}
-	case strings.HasPrefix(name, "remove-"):
+	case strings.HasPrefix(name, "remove-older-"):
 		for key, lines := range m.installed {
 			m.installed[key] = slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
-				return "remove-"+parseIdentities(l + "\n")[0].nevra() == name
+				return parseIdentities(l + "\n")[0].nevra() == job.Argv[len(job.Argv)-1]
 			})
 		}
 	}

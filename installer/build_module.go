@@ -46,9 +46,9 @@ func (o *orders) lackingForBuild(kernel string) (lacking []string) {
 	return lacking
 }
 
-// mayBuild: a person allowed it, and there are packages to build with.
-func (o *orders) mayBuild(kernel string) bool {
-	return o.Spec.BuildModules && !o.sys.Facts.Immutable && (o.buildSwitch() == "" || len(o.lackingForBuild(kernel)) > 0)
+// mayBuild: a person allowed it, the SDC can, and something is yet to be prepared for it.
+func (o *orders) mayBuild(kernel string, sdc sdcInstalled) bool {
+	return o.Spec.BuildModules && buildable(sdc.version) && !o.sys.Facts.Immutable && (o.buildSwitch() == "" || len(o.lackingForBuild(kernel)) > 0)
 }
 
 // prepareBuild brings what a build needs and switches it on; the start of scini does the rest.

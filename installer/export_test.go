@@ -13,4 +13,5 @@ func IntentFile(kind, subject string) string { return intentFile(kind, subject) 
 var (
 	Pick              = pick
 	PrerequisiteNames = prerequisiteNames
+	ParseUpdateStatus = parseUpdateStatus
 )

@@ -27,7 +27,15 @@ type moduleMemory struct {
 	hold     rebootHold
 }
 
-type moduleKey struct{ kernel, version string }
+// moduleKey is what was asked for. Other orders are another question: they may name another source.
+type moduleKey struct {
+	kernel, version string
+	generation      int64
+}
+
+func (o *orders) moduleKey(kernel string, sdc sdcInstalled) moduleKey {
+	return moduleKey{kernel, sdc.version, o.Spec.Version.Generation}
+}
 
 type readModule struct {
 	module kmod.Module

@@ -63,6 +63,7 @@ type Installer struct {
 	survey  survey
 	own     gatewayIdentity
 	modules moduleMemory
+	update  updateMemory
 	// gatewayInUse is the address (string) that the volume driver was led to last.
 	gatewayInUse atomic.Value
 }

@@ -169,6 +169,9 @@ func (o *orders) loadAlone(ctx context.Context) error {
 		return err
 	}
 	found, _, err := o.findModule(o.sys.Facts.Kernel, sdc.version)
+	if err == nil && found == nil { // it was left to the package's own modules, or to its build
+		o.modules.miss(o.moduleKey(o.sys.Facts.Kernel, sdc), missedModule{kind: reasonNoModule, why: "the start of scini found or built none", at: o.sys.Clock()})
+	}
 	if err != nil || found == nil || !strings.HasSuffix(found.path, ".ko") {
 		return err
 	}

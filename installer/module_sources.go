@@ -91,7 +91,7 @@ func (o *orders) provideModule(ctx context.Context, kernel string, sdc sdcInstal
 			failed = append(failed, fmt.Errorf("%s: %w", source.name, err))
 		}
 	}
-	if o.mayBuild(kernel) {
+	if o.mayBuild(kernel, sdc) {
 		if err := o.prepareBuild(ctx, kernel); err == nil {
 			return nil
 		} else if ctx.Err() != nil {
@@ -103,7 +103,7 @@ func (o *orders) provideModule(ctx context.Context, kernel string, sdc sdcInstal
 	if len(failed) > 0 {
 		return fmt.Errorf("providing scini %s for kernel %s: %w", sdc.version, kernel, errors.Join(append(failed, lacking...)...))
 	}
-	o.modules.miss(moduleKey{kernel, sdc.version}, missing(lacking, o.sys.Clock()))
+	o.modules.miss(o.moduleKey(kernel, sdc), missing(lacking, o.sys.Clock()))
 	return nil
 }
 
@@ -172,6 +172,9 @@ func (o *orders) placeModule(ctx context.Context, kernel string, sdc sdcInstalle
 		data, err := o.sys.Files.Read(storePath(kernel, name))
 		if err != nil {
 			return err
+		}
+		if name == moduleFile && sha256hex(data) != record.SHA256 {
+			return fmt.Errorf("placing scini for kernel %s: %s isn't what was stored", kernel, storePath(kernel, name))
 		}
 		o.modules.expire(path.Join(dir, name), o.sys.Clock())
 		if err := o.sys.Files.Write(path.Join(dir, name), data, 0o644); err != nil {

@@ -31,7 +31,7 @@ const (
 var SupportedOSes = []SupportedOS{
 	{ID: "ubuntu", Versions: []string{"16.04", "18.04", "20.04", "22.04", "24.04"}, Name: "Ubuntu", Packages: "deb, or tar with siob", Client: true, Storage: true, Note: noteRepo},
 	{ID: "debian", Versions: []string{"12"}, Name: "Debian", Packages: "deb", Client: true, Storage: true,
-		Note: "no package of the vendor names it; those of Ubuntu 22.04 need nothing that it lacks: list them for it"},
+		Note: "no package of the vendor names it; those of Ubuntu 22.04 fit: list them for `debian12`. Managers need openjdk-8-jre-headless from a repository of yours"},
 	{ID: "rhel", Versions: []string{"7", "8", "9"}, Name: "Red Hat Enterprise Linux", Packages: "rpm", Client: true, Storage: true, Note: noteKernel},
 	{ID: "centos", Versions: []string{"7", "8", "9"}, Name: "CentOS and CentOS Stream", Packages: "rpm", Client: true, Storage: true, Note: noteKernel + "; Stream's run ahead of them"},
 	{ID: "rocky", Versions: []string{"8", "9"}, Name: "Rocky Linux", Packages: "rpm", Client: true, Storage: true, Note: noteRebuild},

@@ -61,18 +61,18 @@ func (o *orders) moduleFor(ctx context.Context, kernel string, sdc sdcInstalled)
 	if here {
 		return step.OK("scini is loaded for kernel %s", kernel), nil
 	}
-	missed, asked := o.modules.missing(moduleKey{kernel, sdc.version}, o.sys.Clock())
+	missed, asked := o.modules.missing(o.moduleKey(kernel, sdc), o.sys.Clock())
 	if sources := o.moduleSources(kernel, sdc); len(sources) > 0 && !asked {
 		return step.Need(reasonNoModule, "scini %s for kernel %s is to be taken from %s", sdc.version, kernel, sources[0].name), nil
 	}
 	switch {
-	case o.builds(kernel, sdc):
+	case o.builds(kernel, sdc) && !asked:
 		return step.OK("the SDC builds scini %s for kernel %s when it starts: compiler and headers are here", sdc.version, kernel), nil
-	case o.mayBuild(kernel) && buildable(sdc.version) && !asked:
+	case o.mayBuild(kernel, sdc) && !asked:
 		return step.Need(reasonNoModule, "scini %s for kernel %s is to be built: compiler and headers have to be installed", sdc.version, kernel), nil
 	case !sdc.here:
 		return step.OK("no module for kernel %s is known: left to the SDC's package %s, which may bring one", kernel, sdc.version), nil
-	case o.kABI(kernel, loaded):
+	case o.kABI(kernel, loaded) && !asked:
 		return step.OK("the SDC's package brings modules for all kernels of the minor release of %s", kernel), nil
 	}
 	lacking := missing(refused, o.sys.Clock())

@@ -49,7 +49,7 @@ const stepReboot = "reboot-node"
 // WantsReboot tells whether a condition says that this node needs a reboot, whoever is to see to it.
 func WantsReboot(c api.Condition) bool {
 	switch c.Reason {
-	case reasonRebootNeeded, reasonRebootHeld, reasonRebootWaits, reasonActUnderWay, reasonRebooting, api.ReasonWaitingForStep:
+	case reasonRebootNeeded, reasonRebootHeld, reasonRebootWaits, reasonActUnderWay, reasonRebooting, api.ReasonWaitingForStep, api.ReasonHeld, api.ReasonApplying:
 		return c.Type == stepReboot
 	}
 	return false
@@ -177,7 +177,7 @@ func (s nodeRebooted) Check(ctx context.Context) (step.Finding, error) {
 
 // mayReboot asks for the right to, once nothing on this node speaks against it.
 func (s nodeRebooted) mayReboot(ctx context.Context, why string) (step.Finding, error) {
-	if f, _, err := (nextKernelPrepared{s.orders}).look(ctx); err != nil {
+	if f, _, err := nextKernelPrepared(s).look(ctx); err != nil {
 		return step.Finding{}, err
 	} else if f.Verdict != step.Satisfied {
 		return step.Wait(reasonRebootHeld, "a reboot is needed (%s) and held: %s", why, f.Message), nil

@@ -10,6 +10,7 @@ import (
 
 	"scaleio-framework/installer"
 	"scaleio-framework/installer/installertest"
+	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
@@ -74,8 +75,7 @@ func TestNextKernel_holdsRebootsUntilItHasItsModule(t *testing.T) {
 		assert.Equal(t, api.True, got["load-scini"].Status, "the running kernel's goes on")
 
 		inManifest(n, newerKernel, n.Module(newerKernel).File())
-		n.Spec.Version.Generation++
-		time.Sleep(11 * time.Minute)
+		n.Spec.Version.Generation++ // other orders are asked about at once
 		n.Reboots.Down = func() { assert.Empty(t, n.Reboots.Held(), "not under our own inhibitor") }
 		got = p.rest(t)
 		assert.Equal(t, api.True, got["prepare-next-kernel"].Status, got["prepare-next-kernel"].Message)
@@ -277,5 +277,23 @@ func TestModule_replacesWhatDoesNotFit(t *testing.T) {
 		got := p.rest(t)
 		assert.Equal(t, api.True, got["provide-scini-module"].Status, got["provide-scini-module"].Message)
 		assert.Equal(t, api.True, got["load-scini"].Status, got["load-scini"].Message)
+	})
+}
+
+// Where the package's own modules are trusted to fit, and none does after all, the node says so and doesn't go on trying.
+func TestModule_packageOfEnterpriseLinuxHasNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := enterpriseLinux()
+		n.WithoutModule = true
+		p := start(n)
+		var got api.Condition
+		for range 10 {
+			got = p.rest(t)["provide-scini-module"]
+			time.Sleep(30 * time.Second)
+		}
+		assert.Equal(t, "NoModule", got.Reason, got.Message)
+		assert.Contains(t, got.Message, "the start of scini found or built none")
+		assert.Contains(t, got.Message, n.Facts.Kernel)
+		assert.LessOrEqual(t, n.Units.Count("restart", scaleio.UnitSDC), 2)
 	})
 }

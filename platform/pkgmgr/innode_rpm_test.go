@@ -75,6 +75,10 @@ func TestInRPMNode_installUpgradeReinstall(t *testing.T) {
 	var failed *Error
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, Downgrade, failed.Kind, "dnf would do it and say nothing")
+
+	require.NoError(t, r.Remove(t.Context(), "innode-product"))
+	_, err = r.State(t.Context(), "innode-product")
+	require.ErrorIs(t, err, platform.ErrNotFound)
 }
 
 func TestInRPMNode_failingScriptThenMended(t *testing.T) {

@@ -94,7 +94,7 @@ func (r *RPM) State(ctx context.Context, name string) (platform.PackageState, er
 }
 
 // Install a file whose digest the caller has verified, with env in the environment of the package's scripts. It succeeds only if the package is there
-// afterwards, whole, and none of its scripts failed. What is installed already is installed again; a newer version is never replaced.
+// afterwards, whole, and none of its scripts failed. What is installed and isn't whole is installed again; a newer version is never replaced.
 func (r *RPM) Install(ctx context.Context, file string, env map[string]string) error {
 	if !filepath.IsAbs(file) {
 		return fmt.Errorf("installing %s: the path must be absolute, or it is taken for a name", file)
@@ -108,9 +108,15 @@ func (r *RPM) Install(ctx context.Context, file string, env map[string]string) e
 	if err := r.verify(ctx, file); err != nil {
 		return fmt.Errorf("installing %s: %w", want.name, err)
 	}
+	if err := r.locks.wait(ctx); err != nil { // it may be our own transaction, of which a former agent didn't see the end
+		return fmt.Errorf("installing %s: %w", want.name, err)
+	}
 	verb, err := r.verb(ctx, want)
 	if err != nil {
 		return fmt.Errorf("installing %s: %w", want.name, err)
+	}
+	if verb == "reinstall" && r.afterwards(ctx, want) == nil {
+		return nil
 	}
 	envFile, remove, err := r.writeEnv(want.name, env)
 	if err != nil {
@@ -198,6 +204,30 @@ func (r *RPM) Require(ctx context.Context, names ...string) error {
 		err = fmt.Errorf("installing %s: the tools succeeded, but they aren't there", strings.Join(missing, ", "))
 	}
 	return err
+}
+
+// Remove a package, and nothing that needs it: rpm refuses that, where dnf would take the others away too. It succeeds only if the package is gone afterwards.
+func (r *RPM) Remove(ctx context.Context, name string) error {
+	r.one.Lock()
+	defer r.one.Unlock()
+	if _, err := r.query(ctx, name); errors.Is(err, platform.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	remove := Job{Name: jobPrefix + "remove-" + name, Argv: []string{"/usr/bin/rpm", "-e", "--allmatches", name}, Env: rpmEnvironment, Timeout: installTimeout}
+	err := r.run(ctx, remove)
+	var failed *Error
+	if errors.As(err, &failed) && failed.Kind == Locked { // taken between our look and rpm's: run waits for it
+		err = r.run(ctx, remove)
+	}
+	if err != nil {
+		return fmt.Errorf("removing %s: %w", name, err)
+	}
+	if _, err := r.query(ctx, name); !errors.Is(err, platform.ErrNotFound) {
+		return fmt.Errorf("removing %s: rpm succeeded, but it is still there: %w", name, err)
+	}
+	return nil
 }
 
 func (r *RPM) missing(ctx context.Context, names []string) (missing []string, err error) {

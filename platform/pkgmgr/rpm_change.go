@@ -123,7 +123,7 @@ func (r *RPM) recover(ctx context.Context) error {
 	}
 	for _, old := range older {
 		// Without scripts: that of the newer version's installation has run, or runs again.
-		remove := Job{Name: jobPrefix + "remove-" + old.nevra(), Argv: []string{"/usr/bin/rpm", "-e", "--noscripts", "--nodeps", old.nevra()},
+		remove := Job{Name: jobPrefix + "remove-older-" + old.name, Argv: []string{"/usr/bin/rpm", "-e", "--noscripts", "--nodeps", old.nevra()},
 			Env: rpmEnvironment, Timeout: installTimeout}
 		if err := r.run(ctx, remove); err != nil {
 			return fmt.Errorf("removing %s, of which a newer version is there too: %w", old.nevra(), err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,138 +13,6 @@ import (
 	"scaleio-framework/platform"
 	"scaleio-framework/platform/platformtest"
 )
-
-func recorded(t testing.TB, name string) string {
-	t.Helper()
-	text, err := os.ReadFile("testdata/rpm/" + name)
-	require.NoError(t, err)
-	return string(text)
-}
-
-// rpmMachine is a machine of the Red Hat family whose jobs do what the table says; a job that isn't in it succeeds, and is in the history as whole.
-type rpmMachine struct {
-	rpm       *RPM
-	files     *platformtest.Files
-	commands  *platformtest.Commands
-	installed map[string][]string // by name: what rpm -q prints of it
-	wanted    string              // what the package file is
-	check     string              // what rpmkeys prints of it
-	verified  string              // what rpm -V prints
-	scripts   string              // what the last transaction's scripts printed
-	list      string
-	jobs      []Job
-	env       []string
-	answers   map[string][]error
-	asked     int // questions to the history
-}
-
-const (
-	rpmFile = "/var/lib/scaleio-agent/packages/abc/EMC-ScaleIO-sdc-3.6.rpm"
-	sdc     = "EMC-ScaleIO-sdc"
-	sdcLine = "EMC-ScaleIO-sdc|0|3.6|700.103.el9|x86_64|"
-)
-
-func newRPMMachine(tool string) *rpmMachine {
-	m := &rpmMachine{files: platformtest.NewFiles(), commands: &platformtest.Commands{}, installed: map[string][]string{}, answers: map[string][]error{},
-		wanted: sdcLine + "0", check: "digests OK"}
-	m.files.Set(tool, "", 0o755)
-	m.commands.Handle("/usr/bin/rpm", m.rpmCommand)
-	m.commands.Handle("/usr/bin/rpmkeys", m.rpmkeys)
-	m.commands.Handle(tool, m.history)
-	m.rpm = NewRPM(m.commands, m.files, m.run)
-	m.rpm.locks = locks{held: func(string) (int, error) { return 0, nil }}
-	m.rpm.Ours = func(name string) bool { return strings.HasPrefix(name, "EMC-ScaleIO-") }
-	return m
-}
-
-func said(text string) (platform.Output, error) { return platform.Output{Stdout: []byte(text)}, nil }
-
-func failed(path, text string) (platform.Output, error) {
-	return platform.Output{}, &platform.ExitError{Path: path, Code: 1, Stdout: text}
-}
-
-func (m *rpmMachine) rpmCommand(_ context.Context, cmd platform.Cmd) (platform.Output, error) {
-	last := cmd.Args[len(cmd.Args)-1]
-	switch {
-	case slices.Contains(cmd.Args, "-p"):
-		return said(m.wanted + "\n")
-	case cmd.Args[0] == "-qa":
-		var all []string
-		for _, lines := range m.installed {
-			all = append(all, lines...)
-		}
-		return said(strings.Join(all, "\n") + "\n")
-	case cmd.Args[0] == "-q" && len(m.installed[last]) == 0:
-		return failed(cmd.Path, "package "+last+" is not installed")
-	case cmd.Args[0] == "-q":
-		return said(strings.Join(m.installed[last], "\n") + "\n")
-	case cmd.Args[0] == "-V" && m.verified != "":
-		return failed(cmd.Path, m.verified)
-	case cmd.Args[0] == "--eval": // of the versions here, rpm's order is the alphabet's
-		fields := strings.Split(last, `"`)
-		return said(fmt.Sprintf("%d\t%d\n", strings.Compare(fields[1], fields[3]), strings.Compare(fields[5], fields[7])))
-	}
-	return said("")
-}
-
-func (m *rpmMachine) rpmkeys(_ context.Context, cmd platform.Cmd) (platform.Output, error) {
-	switch text := rpmFile + ": " + m.check + "\n"; {
-	case slices.Contains(cmd.Args, "--import"):
-		return said("")
-	case strings.Contains(m.check, "NOT OK"):
-		return failed(cmd.Path, text)
-	case slices.Contains(cmd.Args, "--nosignature"):
-		return said(rpmFile + ": digests OK\n")
-	default:
-		return said(text)
-	}
-}
-
-func (m *rpmMachine) history(_ context.Context, cmd platform.Cmd) (platform.Output, error) {
-	m.asked++
-	switch {
-	case slices.Equal(cmd.Args, []string{"-C", "history", "list"}):
-		return said(m.list)
-	case len(m.installed[cmd.Args[3]]) == 0 || m.scripts == "":
-		return said("No transaction which manipulates package '" + cmd.Args[3] + "' was found.\n")
-	}
-	return said("Transaction ID : 3\nReturn-Code    : Success\nPackages Altered:\n    Install EMC-ScaleIO-sdc-3.6-700.103.el9.x86_64 @@commandline\nScriptlet output:\n" + m.scripts)
-}
-
-func (m *rpmMachine) run(_ context.Context, job Job) error {
-	m.jobs = append(m.jobs, job)
-	text, _ := m.files.Read(job.EnvFile)
-	m.env = append(m.env, string(text))
-	name := strings.TrimPrefix(job.Name, jobPrefix)
-	if answers := m.answers[name]; len(answers) > 0 {
-		m.answers[name] = answers[1:]
-		if answers[0] != nil {
-			return answers[0]
-		}
-	}
-	switch {
-	case strings.HasSuffix(name, "install-"+sdc):
-		m.installed[sdc] = []string{strings.TrimSuffix(m.wanted, "0") + "1795371166"}
-	case name == "require":
-		for _, p := range job.Argv[slices.Index(job.Argv, "install")+1:] {
-			m.installed[p] = []string{p + "|0|1|1|x86_64|1"}
-		}
-	case strings.HasPrefix(name, "remove-"):
-		for key, lines := range m.installed {
-			m.installed[key] = slices.DeleteFunc(slices.Clone(lines), func(l string) bool {
-				return "remove-"+parseIdentities(l + "\n")[0].nevra() == name
-			})
-		}
-	}
-	return nil
-}
-
-func (m *rpmMachine) names() (names []string) {
-	for _, j := range m.jobs {
-		names = append(names, strings.TrimPrefix(j.Name, jobPrefix))
-	}
-	return names
-}
 
 func TestRPM_Install(t *testing.T) {
 	m := newRPMMachine(pathDNF)
@@ -169,7 +36,7 @@ func TestRPM_Install(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, asked, m.asked, "the history is asked once about one installation")
 	require.NoError(t, m.rpm.Install(t.Context(), rpmFile, nil))
-	assert.Equal(t, []string{"install-" + sdc, "reinstall-" + sdc}, m.names(), "dnf would call it nothing to do")
+	assert.Equal(t, []string{"install-" + sdc}, m.names(), "it is there and whole: another agent saw to it")
 }
 
 func TestRPM_Install_yum(t *testing.T) {
@@ -233,9 +100,12 @@ func TestRPM_Install_scriptFailed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, platform.PackageState{Version: "3.6-700.103.el9"}, state, "a restarted agent finds it too")
 
-	m.scripts = "   1 all is well now\n"
+	m.rpm.runJob = func(ctx context.Context, job Job) error {
+		m.scripts = "   1 all is well now\n"
+		return m.run(ctx, job)
+	}
 	require.NoError(t, m.rpm.Install(t.Context(), rpmFile, nil))
-	assert.Equal(t, "reinstall-"+sdc, m.names()[1])
+	assert.Equal(t, "reinstall-"+sdc, m.names()[1], "dnf would call it nothing to do")
 }
 
 func TestRPM_Install_looksAfterwards(t *testing.T) {
@@ -315,6 +185,25 @@ func TestRPM_Require(t *testing.T) {
 	m.rpm.runJob = func(context.Context, Job) error { return nil } // yum, of several names: a success if it found one
 	require.ErrorContains(t, m.rpm.Require(t.Context(), "binutils"), "aren't there")
 	require.Error(t, m.rpm.Require(t.Context(), "-o=x"))
+}
+
+func TestRPM_Remove(t *testing.T) {
+	m := newRPMMachine(pathDNF)
+	require.NoError(t, m.rpm.Remove(t.Context(), sdc), "it isn't there")
+	assert.Empty(t, m.jobs)
+	m.installed[sdc] = []string{sdcLine + "1"}
+	m.answers["remove-"+sdc] = []error{&ended{1, recorded(t, "rpm-locked.txt")}}
+	require.NoError(t, m.rpm.Remove(t.Context(), sdc))
+	assert.Equal(t, []string{"remove-" + sdc, "remove-" + sdc}, m.names())
+	assert.Equal(t, []string{"/usr/bin/rpm", "-e", "--allmatches", sdc}, m.jobs[0].Argv)
+
+	m.installed[sdc] = []string{sdcLine + "1"}
+	m.answers["remove-"+sdc] = []error{&ended{1, "error: Failed dependencies:\n\tEMC-ScaleIO-sdc is needed by (installed) x-1.0-1.noarch"}}
+	var failed *Error
+	require.ErrorAs(t, m.rpm.Remove(t.Context(), sdc), &failed)
+	assert.Equal(t, Unmet, failed.Kind)
+	m.rpm.runJob = func(context.Context, Job) error { return nil }
+	require.ErrorContains(t, m.rpm.Remove(t.Context(), sdc), "still there")
 }
 
 func TestRPM_State_halfDone(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -58,6 +59,9 @@ func (s *Stand) writeApp(config Config) error {
 		"fault-domain-attribute": "rack",
 		"disks-use":              "all-empty",
 		"disks-allow-types":      "loop", // the nodes' disks are files of this machine
+	}
+	if slices.Contains(config.Kinds, nodes.Flatcar) { // with three nodes one of them has to be the tie-breaker
+		settings["allow-unsupported"] = true
 	}
 	maps.Copy(settings, config.Scheduler)
 	text, err := yaml.Marshal(settings)

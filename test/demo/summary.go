@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"scaleio-framework/test/cases"
+	"scaleio-framework/test/nodes"
 )
 
 const gib = 1 << 30
@@ -32,8 +34,27 @@ What to try:
   build/demo shell n1                       a shell on a node; try scaleio-agent status, scli --query_cluster
   build/demo stop n2; build/demo start n2   take a node away and bring it back
 
-Mesos and ScaleIO are stand-ins here, made for tests; systemd, D-Bus, dpkg, rpm and dnf, disks and the two programs are real.
+%sMesos and ScaleIO are stand-ins here, made for tests; systemd, D-Bus, dpkg, rpm and dnf, disks and the two programs are real.
 To end it: make demo-down
-`, schedulerURL, mesosURL)
+`, schedulerURL, mesosURL, kindsLine(stand.Nodes()))
 	return nil
+}
+
+// kindsLine says what the nodes of a mixed cluster are, and what was set for it.
+func kindsLine(all []*nodes.Node) string {
+	var names []string
+	mixed, unsupported := false, false
+	for _, node := range all {
+		names = append(names, node.Name+" "+string(node.Kind))
+		mixed = mixed || node.Kind != nodes.Ubuntu
+		unsupported = unsupported || node.Kind == nodes.Flatcar
+	}
+	if !mixed {
+		return ""
+	}
+	line := "Nodes: " + strings.Join(names, ", ") + ": Debian roots that present the os-release of these systems, with the package tools that those have.\n"
+	if unsupported {
+		line += "allow-unsupported is set: the vendor supports Flatcar for clients only, and here it carries an SDS and the tie-breaker too.\n"
+	}
+	return line
 }

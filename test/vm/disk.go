@@ -50,7 +50,7 @@ func inject(ctx context.Context, image, dir string) error {
 		parent, base := path.Split(inside)
 		switch {
 		case entry.IsDir():
-			fmt.Fprintf(&script, "mkdir %s\n", inside)
+			fmt.Fprintf(&script, "cd %s\nmkdir %s\n", parent, base) // "mkdir /opt" would make it where debugfs stands
 		case info.Mode()&fs.ModeSymlink != 0:
 			target, err := os.Readlink(name)
 			if err != nil {

@@ -72,7 +72,9 @@ func stacksRefused(t *testing.T, s *stand) {
 		require.NoError(t, err)
 		require.NoError(t, s.Plug(t.Context(), 1+i, disks[i]))
 	}
+	// The agent opens a disk for itself alone while it reads it; cryptsetup and mdadm want that too.
 	_, err := s.Shell(t.Context(), `
+systemctl stop scaleio-agent
 for serial in underdm underraid underluks; do
 	udevadm settle --timeout=60 --exit-if-exists=/dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_$serial
 	test -e /dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_$serial
@@ -98,7 +100,7 @@ udevadm settle --timeout=60
 		assert.Contains(t, seen.Message, "is of type "+kind, path)
 	}
 	// Taken apart, what was written shows: only device-mapper leaves nothing behind.
-	_, err = s.Shell(t.Context(), "dmsetup remove mapped; mdadm --stop /dev/md0; cryptsetup close opened; udevadm settle --timeout=60")
+	_, err = s.Shell(t.Context(), "dmsetup remove mapped; mdadm --stop /dev/md0; cryptsetup close opened; udevadm settle --timeout=60; systemctl start scaleio-agent")
 	require.NoError(t, err)
 	for i, want := range []api.DiskState{api.DiskOffered, api.DiskRefused, api.DiskRefused} {
 		seen, _ := s.detect(t, disks[i].Serial)

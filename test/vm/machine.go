@@ -105,9 +105,9 @@ func (m *Machine) InstalledKernel(ctx context.Context) (Kernel, error) {
 }
 
 func (m *Machine) arguments(b Boot) []string {
-	kernel := append([]string{"console=ttyS0", "root=PARTUUID=" + rootPartition, "rw", "panic=-1", "net.ifnames=0", "systemd.show_status=0"}, b.Args...)
+	kernel := append([]string{"console=ttyS0", "root=PARTUUID=" + rootPartition, "rw", "panic=-1", "net.ifnames=0", "systemd.show_status=0", "modprobe.blacklist=kvm_amd"}, b.Args...)
 	args := []string{
-		"-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,svm=off", "-smp", "2", "-m", "1024",
+		"-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024",
 		"-no-reboot", // a reboot ends qemu: the harness starts it again, with the kernel that is installed then
 		"-kernel", b.Kernel.Image, "-append", strings.Join(kernel, " "),
 		"-chardev", "file,id=console,path=" + m.consoleFile(), "-serial", "chardev:console",

@@ -101,7 +101,7 @@ func (s *stand) boot(t *testing.T, b vm.Boot) {
 }
 
 // within bounds what the agent does in the machine; minutes are for an emulation on busy cores.
-const within = 3 * time.Minute
+const within = 5 * time.Minute
 
 // await a condition of the node.
 func (s *stand) await(t *testing.T, name string, status api.Status, reason string) api.Condition {

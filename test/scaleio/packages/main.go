@@ -113,7 +113,12 @@ func buildRPMs(ctx context.Context, out, binary, url string) ([]entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("building the rpm of %s: %w", c.name, err)
 		}
-		entries = append(entries, entry{Component: c.name, Version: p.version(), OS: "el9", Format: "rpm", URL: url + "/" + filepath.Base(file), SigningKey: string(public)})
+		e := entry{Component: c.name, Version: p.version(), OS: "el9", Format: "rpm", URL: url + "/" + filepath.Base(file), SigningKey: string(public)}
+		entries = append(entries, e)
+		if c.tagged { // Flatcar takes the same files, but is no place for a gateway
+			e.OS = "flatcar"
+			entries = append(entries, e)
+		}
 	}
 	return entries, nil
 }

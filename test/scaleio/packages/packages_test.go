@@ -29,7 +29,7 @@ func TestBuild(t *testing.T) {
 	require.NoError(t, err)
 	var m manifest
 	require.NoError(t, json.Unmarshal(first, &m))
-	require.Len(t, m.Packages, 10)
+	require.Len(t, m.Packages, 13)
 	assert.Equal(t, entry{Component: "mdm", Version: "3.6-700.103.Ubuntu.22.04", OS: "ubuntu22.04", Format: "deb",
 		URL: "http://mirror/EMC-ScaleIO-mdm-3.6-700.103.Ubuntu.22.04.x86_64.deb", Size: m.Packages[0].Size, SHA256: m.Packages[0].SHA256}, m.Packages[0])
 	for _, e := range m.Packages {
@@ -42,7 +42,9 @@ func TestBuild(t *testing.T) {
 	}
 	assert.Equal(t, entry{Component: "mdm", Version: "3.6-700.103.el9", OS: "el9", Format: "rpm", URL: "http://mirror/EMC-ScaleIO-mdm-3.6-700.103.el9.x86_64.rpm",
 		Size: m.Packages[4].Size, SHA256: m.Packages[4].SHA256, SigningKey: m.Packages[4].SigningKey}, m.Packages[4])
-	assert.Equal(t, "EMC-ScaleIO-gateway-3.6-700.103.x86_64.rpm", filepath.Base(m.Packages[7].URL))
+	assert.Equal(t, "EMC-ScaleIO-gateway-3.6-700.103.x86_64.rpm", filepath.Base(m.Packages[10].URL))
+	assert.Equal(t, "flatcar", m.Packages[5].OS)
+	assert.Equal(t, m.Packages[4].SHA256, m.Packages[5].SHA256)
 	checkRPM(t, out, m.Packages[4])
 	contents := deb1(t, out, m.Packages[0], "--contents")
 	for _, want := range []string{"./opt/emc/scaleio/mdm/bin/mdm\n", "./bin/scli -> /opt/emc/scaleio/mdm/bin/scli", "./lib/systemd/system/mdm.service"} {

@@ -1,0 +1,60 @@
+package uevent
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// quiet is how long changes are kept back after one was told: a disk with partitions, or a shelf of disks, is many events.
+const quiet = time.Second
+
+// Disks calls changed when a disk came, went or became another one, at once for the first and then at most once a second, until ctx ends. It calls changed
+// once at the start, since nobody knows what was before. An error other than the end of ctx means that nothing is heard any more.
+func Disks(ctx context.Context, changed func()) error {
+	listener, err := Listen()
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	return tell(ctx, listener.Next, changed)
+}
+
+// tell without the socket.
+func tell(ctx context.Context, next func(context.Context) (Event, error), changed func()) error {
+	events := make(chan struct{}, 1)
+	events <- struct{}{}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		for {
+			e, err := next(ctx)
+			switch {
+			case err != nil && !errors.Is(err, ErrLost):
+				cancel(err)
+				return
+			case err == nil && e.Subsystem != "block":
+				continue
+			}
+			select {
+			case events <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-events:
+		}
+		changed()
+		rest := time.NewTimer(quiet)
+		select {
+		case <-ctx.Done():
+			rest.Stop()
+			return context.Cause(ctx)
+		case <-rest.C:
+		}
+	}
+}

@@ -32,7 +32,7 @@ type Steps interface {
 	Glance(ctx context.Context, in installer.Input) string
 }
 
-// Options of an agent; every field but Reached is required.
+// Options of an agent; every field but Reached and DiskChanges is required.
 type Options struct {
 	Version   string
 	Identity  api.Identity // AgentUUID is filled in by New
@@ -48,6 +48,9 @@ type Options struct {
 	Listen    string             // ":9780"
 	Socket    string
 	PassEvery time.Duration // between looks when nothing happens and the node is Ready
+
+	// DiskChanges calls changed when a disk came or went, until ctx ends; nil = only passes see it.
+	DiskChanges func(ctx context.Context, changed func()) error
 }
 
 // Facts are what reports carry and nothing changes.
@@ -133,6 +136,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { return a.passes(ctx) })
 	group.Go(func() error { return a.glances(ctx) })
 	group.Go(func() error { return a.observes(ctx) })
+	group.Go(func() error { return a.diskChanges(ctx) })
 	group.Go(func() error { return a.leads(ctx) })
 	group.Go(func() error { return a.link(ctx) })
 	group.Go(func() error { return a.watchdog(ctx) })

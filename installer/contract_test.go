@@ -11,6 +11,7 @@ import (
 	"scaleio-framework/installer/step/steptest"
 	"scaleio-framework/platform/block"
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/systemd"
 )
 
 // one makes three nodes with roles and gives the first, a manager.
@@ -90,11 +91,17 @@ var contracts = map[string]struct {
 }{
 	"install-prerequisites": {},
 	"fetch-packages":        {},
-	"install-mdm":           {},
-	"run-mdm":               {then: func(_ *testing.T, n *installertest.Node) { n.Crash(scaleio.UnitMDM) }},
-	"install-sds":           {},
-	"run-sds":               {then: func(_ *testing.T, n *installertest.Node) { n.Crash(scaleio.UnitSDS) }},
-	"own-sdc-guid":          {},
+	"keep-updates-from-rebooting": {node: func(t *testing.T) *installertest.Node {
+		n := clientOnFlatcar(t)
+		n.Files.Set("/etc/flatcar/update.conf", "GROUP=lts\nREBOOT_STRATEGY=etcd-lock\n", 0o600)
+		n.Units.Set("locksmithd.service", systemd.UnitState{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled"})
+		return n
+	}},
+	"install-mdm":  {},
+	"run-mdm":      {then: func(_ *testing.T, n *installertest.Node) { n.Crash(scaleio.UnitMDM) }},
+	"install-sds":  {},
+	"run-sds":      {then: func(_ *testing.T, n *installertest.Node) { n.Crash(scaleio.UnitSDS) }},
+	"own-sdc-guid": {},
 	"provide-scini-module": {node: func(t *testing.T) *installertest.Node {
 		n := withoutModule(t)
 		onMirror(n, runningKernel, packed(t, n.Module(runningKernel).File()))

@@ -9,6 +9,8 @@ import (
 
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/payload"
+	"scaleio-framework/platform/pkgmgr"
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/systemd"
 )
@@ -32,6 +34,24 @@ func installVolumeDriver(o *orders) step.Step {
 func binaryPath(component string) string { return path.Join("/usr/bin", component) }
 
 func (volumeDriverInstalled) Name() string { return "install-volume-driver" }
+
+// driverExtension holds the binaries where /usr is read-only: Mesos' isolator looks for dvdcli in the PATH of the agent's unit, which has no other folders. They
+// are static, so that they outlive every update of the system.
+const driverExtension = "/var/lib/extensions/scaleio-volume-driver"
+
+// extend lays the extension with the binaries over /usr.
+func (s volumeDriverInstalled) extend(ctx context.Context) error {
+	release := driverExtension + "/usr/lib/extension-release.d/extension-release." + path.Base(driverExtension)
+	if err := s.sys.Files.MkdirAll(path.Dir(release), 0o755); err != nil {
+		return err
+	}
+	if err := s.sys.Files.Write(release, payload.ExtensionRelease("", ""), 0o644); err != nil {
+		return err
+	}
+	return payload.MergeExtensions(ctx, s.sys.Units, func(ctx context.Context, job pkgmgr.Job) error {
+		return s.sys.Jobs.RunJob(ctx, systemd.Job{Name: job.Name, Argv: job.Argv, Timeout: job.Timeout})
+	})
+}
 
 var volumeDriverBinaries = []string{componentREXRay, componentDVDCLI}
 
@@ -67,6 +87,7 @@ func (s volumeDriverInstalled) Check(context.Context) (step.Finding, error) {
 }
 
 func (s volumeDriverInstalled) Apply(ctx context.Context) error {
+	changed := false
 	for _, component := range volumeDriverBinaries {
 		p, listed := s.pick(component)
 		if !listed {
@@ -85,6 +106,12 @@ func (s volumeDriverInstalled) Apply(ctx context.Context) error {
 			}
 		}
 		if err := s.put(p); err != nil {
+			return err
+		}
+		changed = true
+	}
+	if changed && s.sys.Facts.Immutable {
+		if err := s.extend(ctx); err != nil {
 			return err
 		}
 	}
@@ -113,5 +140,12 @@ func (s volumeDriverInstalled) put(p api.Package) error {
 	if sum := sha256hex(data); !strings.EqualFold(sum, p.SHA256) {
 		return fmt.Errorf("installing %s: %s changed while it was read (sha256 %s)", p.Component, file, sum)
 	}
-	return s.sys.Files.Write(binaryPath(p.Component), data, 0o755)
+	target := binaryPath(p.Component)
+	if s.sys.Facts.Immutable {
+		target = driverExtension + target
+		if err := s.sys.Files.MkdirAll(path.Dir(target), 0o755); err != nil {
+			return err
+		}
+	}
+	return s.sys.Files.Write(target, data, 0o755)
 }

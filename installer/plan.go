@@ -48,6 +48,7 @@ var (
 // rows in the order in which a bare node becomes a member. A platform that isn't supported gets the first one only.
 var rows = []row{
 	{step: acceptPlatform},
+	{step: keepUpdatesFromRebooting, branch: branchKernel, only: (*orders).updatesItself},
 	{step: installPrerequisites, timeout: installTime},
 	{step: fetchPackages, timeout: time.Hour},
 

@@ -165,7 +165,10 @@ func (s nodeRebooted) Check(ctx context.Context) (step.Finding, error) {
 		}
 		return step.Need("Rebooted", "this node was rebooted (%s); the note of it can go", r.Why), nil
 	}
-	if len(reasons) == 0 && !begun {
+	if begun && s.givenUp(reasons) {
+		return step.Need("NotRebooted", "a reboot was asked and didn't come, and isn't wanted any more (%s); the note of it can go", r.Why), nil
+	}
+	if len(reasons) == 0 {
 		return step.OK("nothing asks for a reboot"), nil
 	}
 	why := strings.Join(reasons, "; ")
@@ -173,6 +176,11 @@ func (s nodeRebooted) Check(ctx context.Context) (step.Finding, error) {
 		return step.Finding{Verdict: step.Satisfied, Reason: reasonRebootNeeded, Message: "a reboot is needed (" + why + "), and reboots are people's (policy never)"}, nil
 	}
 	return s.mayReboot(ctx, why)
+}
+
+// givenUp: what was asked for isn't needed, or people don't let it be done any more.
+func (s nodeRebooted) givenUp(reasons []string) bool {
+	return len(reasons) == 0 || s.Spec.Reboots != api.RebootsRolling
 }
 
 // mayReboot asks for the right to, once nothing on this node speaks against it.
@@ -209,12 +217,15 @@ func (s nodeRebooted) Apply(ctx context.Context) error {
 	if begun && s.sys.Clock().Sub(left.Since) < rebootTime {
 		return nil // asked by the process before this one
 	}
-	if _, held := s.Leases.Left(api.LeaseDisruption); !held {
-		return errors.New("rebooting: the right to interrupt this node was lost")
-	}
 	reasons, next, err := s.rebootReasons(ctx)
 	if err != nil {
 		return err
+	}
+	if s.givenUp(reasons) {
+		return s.intents.clear(intentReboot, "")
+	}
+	if _, held := s.Leases.Left(api.LeaseDisruption); !held {
+		return errors.New("rebooting: the right to interrupt this node was lost")
 	}
 	if begun { // asked long ago, and nothing came of it
 		if err := s.intents.clear(intentReboot, ""); err != nil {

@@ -297,3 +297,19 @@ func TestModule_packageOfEnterpriseLinuxHasNone(t *testing.T) {
 		assert.LessOrEqual(t, n.Units.Count("restart", scaleio.UnitSDC), 2)
 	})
 }
+
+// A reboot that didn't come and isn't needed any more is forgotten, not repeated.
+func TestReboot_notNeededAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		n.Leases.Grant(api.LeaseDisruption, true)
+		p := start(n)
+		p.rest(t)
+		require.Equal(t, 1, n.Reboots.Asked())
+		n.Files.Delete("/run/reboot-required")
+		time.Sleep(6 * time.Minute)
+		got := p.rest(t)["reboot-node"]
+		assert.Equal(t, "Satisfied", got.Reason, got.Message)
+		assert.Equal(t, 1, n.Reboots.Asked())
+	})
+}

@@ -3,6 +3,7 @@
 package vm_test
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"slices"
@@ -22,6 +23,19 @@ const diskBytes = 101_000_000_000
 // names tells whether an identity is that of a serial: NVMe's own identifier holds it in hexadecimal.
 func names(identity, serial string) bool {
 	return strings.Contains(identity, serial) || strings.Contains(identity, hex.EncodeToString([]byte(serial)))
+}
+
+// withoutAgent stops the agent for the rest of the case: it opens a disk for itself alone while it reads it, and so do cryptsetup, mdadm and detect.
+func (s *stand) withoutAgent(t *testing.T) {
+	t.Helper()
+	_, err := s.Output(t.Context(), "systemctl", "stop", "scaleio-agent")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			_, err := s.Output(context.WithoutCancel(t.Context()), "systemctl", "start", "scaleio-agent")
+			require.NoError(t, err)
+		}
+	})
 }
 
 // detect is what `scaleio-agent detect` says of the disk with this serial.
@@ -56,6 +70,7 @@ func diskPlugged(t *testing.T, s *stand) {
 		return slices.ContainsFunc(r.Disks, func(d api.Disk) bool { return names(d.ID, disk.Serial) })
 	})
 	require.NoError(t, err, "the agent sees it by itself")
+	s.withoutAgent(t)
 	seen, _ := s.detect(t, disk.Serial)
 	assert.Equal(t, "/dev/nvme1n1", seen.Path)
 	assert.EqualValues(t, diskBytes, seen.SizeBytes)
@@ -72,9 +87,8 @@ func stacksRefused(t *testing.T, s *stand) {
 		require.NoError(t, err)
 		require.NoError(t, s.Plug(t.Context(), 1+i, disks[i]))
 	}
-	// The agent opens a disk for itself alone while it reads it; cryptsetup and mdadm want that too.
+	s.withoutAgent(t)
 	_, err := s.Shell(t.Context(), `
-systemctl stop scaleio-agent
 for serial in underdm underraid underluks; do
 	udevadm settle --timeout=60 --exit-if-exists=/dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_$serial
 	test -e /dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_$serial
@@ -100,7 +114,7 @@ udevadm settle --timeout=60
 		assert.Contains(t, seen.Message, "is of type "+kind, path)
 	}
 	// Taken apart, what was written shows: only device-mapper leaves nothing behind.
-	_, err = s.Shell(t.Context(), "dmsetup remove mapped; mdadm --stop /dev/md0; cryptsetup close opened; udevadm settle --timeout=60; systemctl start scaleio-agent")
+	_, err = s.Shell(t.Context(), "dmsetup remove mapped; mdadm --stop /dev/md0; cryptsetup close opened; udevadm settle --timeout=60")
 	require.NoError(t, err)
 	for i, want := range []api.DiskState{api.DiskOffered, api.DiskRefused, api.DiskRefused} {
 		seen, _ := s.detect(t, disks[i].Serial)
@@ -114,6 +128,7 @@ udevadm settle --timeout=60
 
 // namesSwapped: this boot's kernel found the data disk before the root disk.
 func namesSwapped(t *testing.T, s *stand) {
+	s.withoutAgent(t)
 	data, _ := s.detect(t, s.data.Serial)
 	root, _ := s.detect(t, "root0")
 	assert.Equal(t, "/dev/nvme0n1", data.Path)

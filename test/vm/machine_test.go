@@ -42,6 +42,9 @@ func newStand(t *testing.T) *stand {
 		machinetest.Lacks(t, "root: debootstrap makes the machines' root")
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	unlock, err := vm.Lock(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(unlock) // after the machine's end
 	require.NoError(t, vm.InstallTools(t.Context(), log))
 	image, err := vm.BuildImage(t.Context(), log)
 	require.NoError(t, err)

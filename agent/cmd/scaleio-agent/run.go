@@ -17,6 +17,7 @@ import (
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/platform"
 	"scaleio-framework/platform/pkgmgr"
+	"scaleio-framework/platform/uevent"
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/scheduler/client"
 )
@@ -67,7 +68,7 @@ func build(log *slog.Logger) (a *agent.Agent, err error) {
 	artifacts := &artifactClient{}
 	options := agent.Options{
 		Version: version, Identity: identity, Facts: agent.Facts{BootID: facts.BootID}, Files: files, Log: log, Reached: dieAt(os.Getenv(envDieAt)),
-		Listen: fmt.Sprintf(":%d", api.NodePort), Socket: agent.Socket, Notify: notify,
+		Listen: fmt.Sprintf(":%d", api.NodePort), Socket: agent.Socket, Notify: notify, DiskChanges: uevent.Disks,
 		Steps: installer.New(system(facts, log), installer.Options{Log: log, ArtifactClient: artifacts.client(), Servers: func() []string { return a.Servers() },
 			CLI: scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})}),
 		Leader:  leader.New(leader.Scli(scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})), leader.Local(localGateway, &http.Client{Timeout: scaleio.CallTimeout}), log),

@@ -1,20 +1,18 @@
-package updateengine
+package locksmith
 
 import "strings"
 
-// Paths and units of the system.
+// Unit of locksmithd. It reads its configuration when it starts, and ends at once where that says that it shall not reboot.
+const Unit = "locksmithd.service"
+
 const (
-	PathClient   = "/usr/bin/update_engine_client"
-	UnitEngine   = "update-engine.service"
-	UnitReboots  = "locksmithd.service"
-	configFile   = "/update.conf"
-	keyStrategy  = "REBOOT_STRATEGY"
-	strategyOff  = "off"
-	wasBeforeAct = "# before scaleio-agent: "
+	keyStrategy = "REBOOT_STRATEGY"
+	strategyOff = "off"
+	before      = "# before scaleio-agent: "
 )
 
 // ConfigPath of a system by its os-release ID.
-func ConfigPath(id string) string { return "/etc/" + id + configFile }
+func ConfigPath(id string) string { return "/etc/" + id + "/update.conf" }
 
 // RebootsOff tells whether a configuration keeps locksmithd from rebooting. As in the environment that it becomes, the last line counts.
 func RebootsOff(config []byte) bool {
@@ -35,7 +33,7 @@ func WithRebootsOff(config []byte) []byte {
 	var b strings.Builder
 	for line := range strings.Lines(string(config)) {
 		if _, ok := strategyOf(line); ok {
-			b.WriteString(wasBeforeAct)
+			b.WriteString(before)
 		}
 		b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
 	}
@@ -46,10 +44,10 @@ func WithRebootsOff(config []byte) []byte {
 // WithRebootsBack undoes WithRebootsOff.
 func WithRebootsBack(config []byte) []byte {
 	var b strings.Builder
-	var before []string
+	var old []string
 	for line := range strings.Lines(string(config)) {
-		if old, ok := strings.CutPrefix(line, wasBeforeAct); ok {
-			before = append(before, old)
+		if was, ok := strings.CutPrefix(line, before); ok {
+			old = append(old, was)
 			continue
 		}
 		if value, ok := strategyOf(line); ok && value == strategyOff {
@@ -57,7 +55,7 @@ func WithRebootsBack(config []byte) []byte {
 		}
 		b.WriteString(line)
 	}
-	return []byte(b.String() + strings.Join(before, ""))
+	return []byte(b.String() + strings.Join(old, ""))
 }
 
 // strategyOf a line KEY=value, as systemd reads files of environments: blanks around, quotes, comments with # or ;.

@@ -51,6 +51,8 @@ func (o *office) countVolume(v *Volume, c *mgmt.Capacity, used map[string]int64)
 			used[p.Device] += chunkKB
 			if o.good(p) {
 				good++
+			} else if p.Replaces != "" {
+				c.PendingRebalanceKB += chunkKB
 			} else if p.Stale && o.sdss.up(p.SDS, p.Device) {
 				c.PendingRebuildKB += chunkKB
 			}
@@ -72,6 +74,9 @@ func (o *office) countVolume(v *Volume, c *mgmt.Capacity, used map[string]int64)
 	if active := o.rebuilding.Load() >> 10; active > 0 && c.PendingRebuildKB >= active {
 		c.ActiveRebuildKB, c.PendingRebuildKB = active, c.PendingRebuildKB-active
 	}
+	if active := o.rebalancing.Load() >> 10; active > 0 && c.PendingRebalanceKB >= active {
+		c.ActiveRebalanceKB, c.PendingRebalanceKB = active, c.PendingRebalanceKB-active
+	}
 }
 
 func addCapacity(a, b mgmt.Capacity) mgmt.Capacity {
@@ -79,6 +84,7 @@ func addCapacity(a, b mgmt.Capacity) mgmt.Capacity {
 		ThinInUseKB: a.ThinInUseKB + b.ThinInUseKB, UnusedKB: a.UnusedKB + b.UnusedKB, SpareKB: a.SpareKB + b.SpareKB, ProtectedKB: a.ProtectedKB + b.ProtectedKB,
 		DegradedHealthyKB: a.DegradedHealthyKB + b.DegradedHealthyKB, DegradedFailedKB: a.DegradedFailedKB + b.DegradedFailedKB, FailedKB: a.FailedKB + b.FailedKB,
 		UnreachableUnusedKB: a.UnreachableUnusedKB + b.UnreachableUnusedKB, MaintenanceKB: a.MaintenanceKB + b.MaintenanceKB, ActiveRebuildKB: a.ActiveRebuildKB + b.ActiveRebuildKB,
-		PendingRebuildKB: a.PendingRebuildKB + b.PendingRebuildKB, AvailableKB: a.AvailableKB + b.AvailableKB, AllocationLimitKB: a.AllocationLimitKB + b.AllocationLimitKB,
+		PendingRebuildKB: a.PendingRebuildKB + b.PendingRebuildKB, ActiveRebalanceKB: a.ActiveRebalanceKB + b.ActiveRebalanceKB,
+		PendingRebalanceKB: a.PendingRebalanceKB + b.PendingRebalanceKB, AvailableKB: a.AvailableKB + b.AvailableKB, AllocationLimitKB: a.AllocationLimitKB + b.AllocationLimitKB,
 		NetUserKB: a.NetUserKB + b.NetUserKB, NetUnusedKB: a.NetUnusedKB + b.NetUnusedKB, AddressSpaceKB: a.AddressSpaceKB + b.AddressSpaceKB}
 }

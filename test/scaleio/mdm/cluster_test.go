@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"scaleio-framework/test/scaleio/mdm"
 	"scaleio-framework/test/scaleio/mgmt"
 	"scaleio-framework/test/scaleio/scaleiotest"
 )
@@ -56,6 +57,20 @@ func (o *operator) must(cmd string, args, result any) {
 	require.NoError(o.t, o.try(cmd, args, result), cmd)
 }
 
+// master is the address of the one that serves.
+func (o *operator) master() string {
+	o.t.Helper()
+	var c mgmt.View
+	o.must(mgmt.CmdView, nil, &c)
+	for _, m := range c.Cluster.Members {
+		if m.Kind == mgmt.Master {
+			return m.IPs[0]
+		}
+	}
+	o.t.Fatal("no master")
+	return ""
+}
+
 // soon waits for the first master again after a failover.
 func (o *operator) soon(what string, ok func() error) {
 	o.t.Helper()
@@ -79,7 +94,12 @@ const adminPassword = "Scaleio-1"
 // formed is a 3_node cluster: manager, manager, tie-breaker.
 func formed(t *testing.T) ([]*scaleiotest.MDM, *operator) {
 	t.Helper()
-	m := scaleiotest.MDMs(t, scaleiotest.NewNetwork(), true, true, false)
+	return formedTuned(t, nil)
+}
+
+func formedTuned(t *testing.T, tune func(*mdm.Options)) ([]*scaleiotest.MDM, *operator) {
+	t.Helper()
+	m := scaleiotest.TunedMDMs(t, scaleiotest.NewNetwork(), tune, true, true, false)
 	op := &operator{t: t, hosts: []string{m[0].IP, m[1].IP}, password: "admin"}
 	require.NoError(t, at(m[0].IP, mgmt.CmdCreateCluster, mgmt.CreateCluster{Name: "mdm1", IPs: []string{m[0].IP}, AcceptLicense: true}, nil))
 	op.must(mgmt.CmdSetPassword, mgmt.SetPassword{Old: "admin", New: adminPassword}, nil)
@@ -180,7 +200,7 @@ func TestMajorityLost_refusesAndCloses(t *testing.T) {
 	m, op := formed(t)
 	m[1].Kill()
 	m[0].Kill()
-	m[0].Lease = 500 * time.Millisecond // its own to lose
+	m[0].Tune = func(o *mdm.Options) { o.Lease = 500 * time.Millisecond } // its own to lose
 	m[0].Start()
 	op.soon("serving with the tie-breaker", func() error { return op.try(mgmt.CmdView, nil, nil) })
 	m[2].Kill()

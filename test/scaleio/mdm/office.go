@@ -36,7 +36,7 @@ type office struct {
 	inUse   map[string]bool      // members whose beat loop runs
 	shown   map[string]*mgmt.Certificate
 
-	rebuilding atomic.Int64 // bytes being copied now
+	rebuilding, rebalancing atomic.Int64 // bytes being copied now
 
 	sdss *sdsWatch
 	sdcs *sdcClients

@@ -20,6 +20,9 @@ type Options struct {
 	Lease          time.Duration        // how long a member follows a silent master
 	NoLease        func(ip string) bool // knows for sure that an MDM isn't master, so that no lease of its need be waited for; nil: nobody knows
 	Watch          time.Duration        // pause between looks at an SDS
+	WatchTimeout   time.Duration        // how long an SDS may take to answer one
+	RebuildAfter   time.Duration        // how long a device may be lost before its data is made anew elsewhere
+	RebalanceEvery time.Duration        // pause between moves that only even out how full devices are
 	MinDeviceBytes int64
 	SessionLength  time.Duration
 	Log            *slog.Logger
@@ -32,6 +35,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Heartbeat, 250*time.Millisecond)
 	setDefault(&o.Lease, 2*time.Second)
 	setDefault(&o.Watch, time.Second)
+	setDefault(&o.WatchTimeout, time.Second)
+	setDefault(&o.RebuildAfter, 30*time.Second) // a daemon that restarts is back by then
+	setDefault(&o.RebalanceEvery, 2*time.Second)
 	setDefault(&o.MinDeviceBytes, 100<<30)
 	setDefault(&o.SessionLength, 10*time.Minute)
 	if o.Log == nil {

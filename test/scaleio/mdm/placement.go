@@ -15,6 +15,8 @@ func (d *Device) slots() int64 { return (d.LimitBytes - wire.DeviceDataOffset) /
 
 func (d *Device) free() int64 { return d.slots() - d.Fresh + int64(len(d.Freed)) }
 
+func (d *Device) used() int64 { return d.Fresh - int64(len(d.Freed)+len(d.Dropped)) }
+
 func (d *Device) take() int64 {
 	if n := len(d.Freed); n > 0 && d.Fresh >= d.slots() {
 		slot := d.Freed[0]
@@ -106,7 +108,7 @@ func (s *State) dataFitsWithout(leaving func(Device) bool) bool {
 			switch {
 			case d.Pool != p.ID:
 			case leaving(d):
-				moving += d.Fresh - int64(len(d.Freed))
+				moving += d.used()
 			case !d.Removing:
 				room += d.free()
 				units[s.faultUnit(d.SDS)] = true

@@ -201,7 +201,9 @@ func (o *office) mayEnterMaintenance(s *State, x *mgmt.SDS) error {
 		}
 	}
 	for _, v := range s.Volumes {
-		if pools[v.Pool] && slices.ContainsFunc(v.Chunks, func(c Chunk) bool { return slices.ContainsFunc(c.Copies, func(p Copy) bool { return p.Stale }) }) {
+		if pools[v.Pool] && slices.ContainsFunc(v.Chunks, func(c Chunk) bool {
+			return slices.ContainsFunc(c.Copies, func(p Copy) bool { return p.Stale && p.Replaces == "" })
+		}) {
 			return mgmt.DegradedData
 		}
 	}

@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	statusTimeout = time.Second
 	fenceTimeout  = 5 * time.Second  // the SDS lets running writes end first
 	deviceTimeout = 30 * time.Second // opening a device and writing its header
 	copyTimeout   = 60 * time.Second // one chunk

@@ -25,6 +25,7 @@ type sdsStatus struct {
 	judged    bool // seen once, or missed often enough
 	failures  int
 	devices   map[string]wire.SDSDevice
+	lost      map[string]time.Time // since when a device is lost; by id, "" for the SDS itself
 }
 
 // missesUntilLost keeps one lost packet from degrading the data.
@@ -71,6 +72,37 @@ func (w *sdsWatch) lost(sds, device string) bool {
 	return st.judged && (!st.connected || st.devices[device].Error != "")
 }
 
+// lostFor tells whether a device has been lost for so long.
+func (w *sdsWatch) lostFor(sds, device string, long time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range []string{"", device} {
+		if since, lost := w.status(sds).lost[id]; lost && time.Since(since) >= long {
+			return true
+		}
+	}
+	return false
+}
+
+// noteLosses keeps the time of what was lost before, and forgets what is there again.
+func (st *sdsStatus) noteLosses() {
+	was := st.lost
+	st.lost = map[string]time.Time{}
+	note := func(id string) {
+		if st.lost[id] = was[id]; was[id].IsZero() {
+			st.lost[id] = time.Now()
+		}
+	}
+	if st.judged && !st.connected {
+		note("")
+	}
+	for id, d := range st.devices {
+		if d.Error != "" {
+			note(id)
+		}
+	}
+}
+
 // whileUp gives a context that ends when a device of these is lost: the volume's writes wait for what is done under it, and an SDS that the
 // network lost answers nothing for as long as one waits.
 func (w *sdsWatch) whileUp(ctx context.Context, copies ...Copy) (context.Context, context.CancelFunc) {
@@ -113,6 +145,8 @@ func (w *sdsWatch) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ticker := time.NewTicker(w.office.node.opt.Watch)
 	defer ticker.Stop()
+	moves := time.NewTicker(w.office.node.opt.RebalanceEvery)
+	defer moves.Stop()
 	for {
 		w.startLoops(ctx, group)
 		if err := w.office.mend(ctx); err != nil && ctx.Err() == nil {
@@ -124,6 +158,10 @@ func (w *sdsWatch) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-ticker.C:
 		case <-w.kick:
+		case <-moves.C:
+			if err := w.office.rebalance(); err != nil && ctx.Err() == nil {
+				w.office.node.log.Warn("rebalancing failed, will retry", "err", err)
+			}
 		}
 	}
 }
@@ -152,7 +190,7 @@ func (w *sdsWatch) loop(ctx context.Context, id string) {
 			w.mu.Unlock()
 			return
 		}
-		answer, err := askSDS(ctx, address, statusTimeout, wire.SDSRequest{Op: "status", System: s.System.ID, SDS: id})
+		answer, err := askSDS(ctx, address, w.office.node.opt.WatchTimeout, wire.SDSRequest{Op: "status", System: s.System.ID, SDS: id})
 		if ctx.Err() != nil {
 			return
 		}
@@ -179,6 +217,7 @@ func (w *sdsWatch) note(id string, ok bool, devices []wire.SDSDevice) {
 	} else if st.failures++; st.failures >= missesUntilLost {
 		st.connected, st.judged = false, true
 	}
+	st.noteLosses()
 	if was != st.connected {
 		w.office.node.log.Info("sds", "id", id, "connected", st.connected)
 		w.wake()

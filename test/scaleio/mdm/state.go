@@ -32,11 +32,19 @@ type User struct {
 	Hash []byte `json:"hash"`
 }
 
-// Device with its chunk slots: those from Fresh on were never used, Freed ones are free again (the SDS shows a slot's old data to no other volume).
+// Device with its chunk slots: those from Fresh on were never used, Freed ones are free again (the SDS shows a slot's old data to no other volume),
+// Dropped ones are once they are empty (their volume lives and may use them again).
 type Device struct {
 	mgmt.Device
-	Fresh int64   `json:"fresh"`
-	Freed []int64 `json:"freed,omitempty"`
+	Fresh   int64     `json:"fresh"`
+	Freed   []int64   `json:"freed,omitempty"`
+	Dropped []Dropped `json:"dropped,omitempty"`
+}
+
+// Dropped is a slot that holds what a volume no longer uses.
+type Dropped struct {
+	Slot   int64  `json:"slot"`
+	Volume string `json:"volume"`
 }
 
 // Volume with the places of its data.
@@ -45,7 +53,7 @@ type Volume struct {
 	Chunks []Chunk `json:"chunks,omitempty"`
 }
 
-// A Chunk has one good copy at least; a copy that missed a write, or isn't filled yet, is stale.
+// A Chunk has one good copy at least; a copy that missed a write, or isn't filled yet, is stale. More than two it has only on the way.
 type Chunk struct {
 	Index  int64  `json:"index"`
 	Copies []Copy `json:"copies"`
@@ -56,6 +64,8 @@ type Copy struct {
 	Device string `json:"device"`
 	Slot   int64  `json:"slot"`
 	Stale  bool   `json:"stale,omitempty"`
+
+	Replaces string `json:"replaces,omitempty"` // the device whose copy this one is to take the place of, when a pool is rebalanced
 }
 
 func (s *State) clone() (*State, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"scaleio-framework/test/scaleio/mdm"
 	"scaleio-framework/test/scaleio/mgmt"
 	"scaleio-framework/test/scaleio/scaleiotest"
 	"scaleio-framework/test/scaleio/wire"
@@ -63,9 +65,14 @@ func (c *client) ask(req wire.SDCRequest) wire.SDCAnswer {
 // untilCopies reads pushes until the volume's first chunk has so many copies.
 func (c *client) untilCopies(n int) wire.Volume {
 	c.t.Helper()
+	return c.untilPlaces(func(copies []wire.Copy) bool { return len(copies) == n })
+}
+
+func (c *client) untilPlaces(right func([]wire.Copy) bool) wire.Volume {
+	c.t.Helper()
 	for {
 		answer := c.next()
-		if len(answer.Volumes) == 1 && len(answer.Volumes[0].Chunks) == 1 && len(answer.Volumes[0].Chunks[0].Copies) == n {
+		if len(answer.Volumes) == 1 && len(answer.Volumes[0].Chunks) == 1 && right(answer.Volumes[0].Chunks[0].Copies) {
 			return answer.Volumes[0]
 		}
 	}
@@ -92,7 +99,13 @@ func sdsAsk(t *testing.T, address string, req wire.SDSRequest, data []byte) (wir
 
 // stored is a formed cluster with three SDSs in three fault sets, a device each, and one 16 GB volume.
 func stored(t *testing.T) ([]*scaleiotest.MDM, *operator, []*scaleiotest.SDS) {
-	m, op := formed(t)
+	t.Helper()
+	return storedTuned(t, nil)
+}
+
+func storedTuned(t *testing.T, tune func(*mdm.Options)) ([]*scaleiotest.MDM, *operator, []*scaleiotest.SDS) {
+	t.Helper()
+	m, op := formedTuned(t, tune)
 	servers := scaleiotest.SDSs(t, scaleiotest.Network(m[0].IP[:strings.LastIndexByte(m[0].IP, '.')]), 3)
 	op.must(mgmt.CmdAddDomain, mgmt.AddDomain{Name: "pd"}, nil)
 	domain, pool := mgmt.Ref{Name: "pd"}, mgmt.Ref{Name: "sp"}
@@ -177,6 +190,54 @@ func TestChunk_lossAndReturnOfAnSDS(t *testing.T) {
 	require.Len(t, got.Volumes, 1)
 	assert.Equal(t, whole.Chunks, got.Volumes[0].Chunks)
 	assert.GreaterOrEqual(t, got.Volumes[0].Generation, whole.Generation)
+}
+
+// An SDS that stays away is given up: its chunks are made anew on the third fault unit. Who still has the old map neither reads nor writes, and
+// when the SDS is back it is emptied.
+func TestChunk_rebuiltOntoAThirdFaultUnit(t *testing.T) {
+	t.Parallel()
+	m, op, servers := storedTuned(t, func(o *mdm.Options) { o.RebuildAfter = time.Millisecond })
+	c := newClient(t, m[0].IP, "4B1C5F4E-0000-4000-8000-000000000004")
+	op.must(mgmt.CmdMapVolume, mgmt.MapVolume{Volume: mgmt.Ref{Name: "v"}, SDC: mgmt.Ref{IP: "10.0.0.9"}}, nil)
+	v := c.next().Volumes[0]
+	first := c.ask(wire.SDCRequest{Op: "allocate", Volume: v.ID, Chunk: 3}).Volumes[0]
+	var view mgmt.View
+	op.must(mgmt.CmdView, nil, &view)
+	request := func(op string, p wire.Copy, generation int64) wire.SDSRequest {
+		return wire.SDSRequest{Op: op, System: view.System.ID, SDS: p.SDS, Volume: v.ID, Generation: generation, Device: p.Device, Slot: p.Slot, Length: 4}
+	}
+	for _, p := range first.Chunks[0].Copies {
+		answer, _ := sdsAsk(t, p.Addr, request("write", p, first.Generation), []byte("data"))
+		require.Empty(t, answer.Error)
+	}
+	gone, survivor := first.Chunks[0].Copies[0], first.Chunks[0].Copies[1]
+	lost := servers[slices.IndexFunc(servers, func(s *scaleiotest.SDS) bool { return strings.HasPrefix(gone.Addr, s.IP+":") })]
+	lost.Stop()
+	whole := c.untilPlaces(func(copies []wire.Copy) bool {
+		return len(copies) == 2 && !slices.ContainsFunc(copies, func(p wire.Copy) bool { return p.SDS == gone.SDS })
+	})
+	for _, p := range whole.Chunks[0].Copies {
+		_, got := sdsAsk(t, p.Addr, request("read", p, whole.Generation), nil)
+		assert.Equal(t, "data", string(got))
+	}
+	for _, do := range []string{"write", "read"} {
+		answer, _ := sdsAsk(t, survivor.Addr, request(do, survivor, first.Generation), []byte("late"))
+		assert.Equal(t, "stale", answer.Error, do)
+	}
+	op.must(mgmt.CmdView, nil, &view)
+	assert.Equal(t, []int64{128 << 10, 0, 0}, []int64{view.Capacity.ProtectedKB, view.Capacity.DegradedHealthyKB, view.Capacity.PendingRebuildKB})
+
+	lost.Start()
+	op.soon("what it held is erased", func() error {
+		raw := request("read", gone, 0)
+		raw.Volume = ""
+		if answer, got := sdsAsk(t, gone.Addr, raw, nil); answer.Error != "" || string(got) != "\x00\x00\x00\x00" {
+			return fmt.Errorf("%s %q", answer.Error, got)
+		}
+		return nil
+	})
+	answer, _ := sdsAsk(t, gone.Addr, request("read", gone, first.Generation), nil)
+	assert.Equal(t, "stale", answer.Error, "an old map doesn't read zeros")
 }
 
 // A write that failed at one copy goes on with the other, and the copy is filled again.

@@ -25,14 +25,14 @@ type MDM struct {
 	cluster *cluster
 	IP      string
 	Root    string
-	Lease   time.Duration // from its next start on; see lease
-	Kill    func()        // as kill -9: nothing is said goodbye to
+	Tune    func(*mdm.Options) // its next start; nil: as is
+	Kill    func()             // as kill -9: nothing is said goodbye to
 	journal *journal
 }
 
-// lease of a test's MDMs is as good as endless: a starved machine deposes no master. That of a master which was killed isn't waited for, since
+// endless is a test's lease, and its patience with SDSs: a starved machine deposes no master and loses no SDS. The lease of a master which was killed isn't waited for, since
 // the others are told who holds none.
-const lease = time.Minute
+const endless = time.Minute
 
 // cluster knows which of its MDMs is in office: those that said so and still run.
 type cluster struct {
@@ -55,10 +55,16 @@ func (c *cluster) inOffice(ip string, is bool) {
 // MDMs are started at .11 and on; true is a manager.
 func MDMs(t *testing.T, network Network, managers ...bool) []*MDM {
 	t.Helper()
+	return TunedMDMs(t, network, nil, managers...)
+}
+
+// TunedMDMs differ from what is usual here.
+func TunedMDMs(t *testing.T, network Network, tune func(*mdm.Options), managers ...bool) []*MDM {
+	t.Helper()
 	together := &cluster{office: map[string]bool{}}
 	var list []*MDM
 	for i, manager := range managers {
-		m := &MDM{t: t, cluster: together, IP: network.IP(11 + i), Root: directory(t), Lease: lease}
+		m := &MDM{t: t, cluster: together, IP: network.IP(11 + i), Root: directory(t), Tune: tune}
 		m.journal = newJournal(together, m.IP)
 		conf := filepath.Join(m.Root, "opt/emc/scaleio/mdm/cfg/conf.txt")
 		require.NoError(t, os.MkdirAll(filepath.Dir(conf), 0o755))
@@ -76,8 +82,12 @@ func MDMs(t *testing.T, network Network, managers ...bool) []*MDM {
 // Start runs it until it is killed or the test ends. MDM_LOG=1 shows what it says.
 func (m *MDM) Start() {
 	m.t.Helper()
-	node, err := mdm.New(mdm.Options{Root: m.Root, Listen: m.IP, Heartbeat: 30 * time.Millisecond, Lease: m.Lease, NoLease: m.cluster.noLease,
-		Watch: 50 * time.Millisecond, Log: slog.New(m.journal)})
+	options := mdm.Options{Root: m.Root, Listen: m.IP, Heartbeat: 30 * time.Millisecond, Lease: endless, NoLease: m.cluster.noLease,
+		Watch: 50 * time.Millisecond, WatchTimeout: endless, Log: slog.New(m.journal)}
+	if m.Tune != nil {
+		m.Tune(&options)
+	}
+	node, err := mdm.New(options)
 	require.NoError(m.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

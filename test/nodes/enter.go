@@ -22,7 +22,7 @@ import (
 // end that has an unreaped process. This one only waits.
 func enter(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: enter PID COMMAND")
+		return errors.New("usage: enter PID COMMAND [ARG ...]")
 	}
 	// Namespaces and the root belong to a thread: the child is made by this one.
 	runtime.LockOSThread()

@@ -87,6 +87,7 @@ func (s *Scanner) look(name string, nodes map[number][]string, volumes func(numb
 		Removable: s.attribute(name, "removable") == "1",
 		Model:     s.attribute(name, "device/model"),
 	}
+	d.Sector, _ = strconv.Atoi(s.attribute(name, "queue/logical_block_size")) // every kernel that the product has a driver for says it
 	d.Type, d.Transport = s.kind(name)
 	if volumes(num, paths) {
 		d.Type = TypeProductVolume

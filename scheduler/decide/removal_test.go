@@ -129,6 +129,7 @@ func TestRemoval_phases(t *testing.T) {
 	n.Generation--
 	n.Removal = decide.Advance(&b.State, n)
 	assert.Equal(t, api.RemovalDone, n.Removal.Phase)
+	assert.True(t, decide.Spec(&b.State, n).Remove, "the last answer doesn't tell it to begin anew")
 	assert.Equal(t, []api.LeavingNode{{Node: "id5", Name: "n5", SDC: "G5"}}, leads().Leaving, "now its SDC's entry can go")
 	b.seen(func(v *api.ClusterView) { v.SDCs = v.SDCs[:4] })
 	assert.Empty(t, leads().Leaving)

@@ -23,7 +23,7 @@ func Spec(s *State, n *Node) api.NodeSpec {
 		AllowUnsupported: set.AllowUnsupported, Reboots: set.Reboots, ModuleMirror: set.ModuleMirror, BuildModules: set.BuildModules, Modules: modules(set.Modules, n),
 	}
 	spec.Disks.Approved = n.Approved
-	spec.Remove = n.RemovalOf() == api.RemovalLeaving
+	spec.Remove = n.RemovalOf() == api.RemovalLeaving || n.RemovalOf() == api.RemovalDone // the last answer must not tell it to begin anew
 	if s.clientOnly(n) || n.Removal != nil {
 		spec.Disks = api.DiskPolicy{Use: api.DiskUseNone}
 	}

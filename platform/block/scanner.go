@@ -155,7 +155,9 @@ func driverMajor(text, driver string) (uint32, bool) {
 // attribute reads a file of /sys, which is a page at most. A disk is to be known within milliseconds of its event, and a machine may list hundreds: so it's
 // the plain calls, without what os.File does for files that may block.
 func (s *Scanner) attribute(name, path string) string {
-	fd, err := uninterrupted(func() (int, error) { return unix.Open(s.root.Path("sys/block", name, path), unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	fd, err := uninterrupted(func() (int, error) {
+		return unix.Open(s.root.Path("sys/block", name, path), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	})
 	if err != nil {
 		return ""
 	}

@@ -32,7 +32,7 @@ test-vm: ## Tests in a virtual machine (root): kernels, their modules and disks,
 
 test-all: test test-nodes test-vm ## All of them
 
-demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root); NODES=3 or NODES=ubuntu,rocky
+demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root); NODES=3 or NODES=ubuntu,rocky,flatcar
 	$(BUILD)/demo up --nodes $(NODES)
 
 demo-down: $(BUILD)/demo ## Take the demo down; nothing stays behind but caches

@@ -143,6 +143,11 @@ var contracts = map[string]struct {
 		n.InstallMesos(map[string]string{"isolation": "cgroups/cpu,cgroups/mem"}, installertest.Framework{ID: "f1", Checkpoint: true, Tasks: []string{"t1"}})
 		return n
 	}},
+	"remove-volume-driver": {node: leavingNode},
+	"remove-isolator":      {node: leavingNode},
+	"remove-sdc":           {node: leavingNode},
+	"remove-sds":           {node: leavingNode},
+	"remove-leftovers":     {node: leavingNode},
 	"prepare-next-kernel": {then: func(_ *testing.T, n *installertest.Node) {
 		installKernel(n, newerKernel)
 		inManifest(n, newerKernel, n.Module(newerKernel).File())
@@ -173,7 +178,9 @@ func TestSteps_everyStepHasAContract(t *testing.T) {
 	n.Spec.Formation = &api.Formation{Node: n.Spec.Node, Nonce: "nonce-1"}
 	p, err := n.Installer().Plan(n.Input())
 	require.NoError(t, err)
-	for _, item := range p {
+	leaving, err := leavingNode(t).Installer().Plan(leavingNode(t).Input())
+	require.NoError(t, err)
+	for _, item := range append(p, leaving...) {
 		if len(step.Plan{item}.Points()) > 0 { // it acts
 			require.Contains(t, contracts, item.Step.Name())
 		}

@@ -35,7 +35,7 @@ func TestKeepUpdatesFromRebooting(t *testing.T) {
 	assert.Equal(t, step.Satisfied, check(t, n, "keep-updates-from-rebooting").Verdict)
 	data, err := n.Files.Read(updateConf)
 	require.NoError(t, err)
-	assert.Equal(t, "GROUP=lts\n# before scaleio-agent: REBOOT_STRATEGY=etcd-lock\nREBOOT_STRATEGY=off\n", string(data))
+	assert.Equal(t, "GROUP=lts\n# before scaleio-agent: REBOOT_STRATEGY=etcd-lock\n# by scaleio-agent:\nREBOOT_STRATEGY=off\n", string(data))
 	state, err := n.Units.State(t.Context(), "locksmithd.service")
 	require.NoError(t, err)
 	assert.Equal(t, "inactive", state.Active, "it had read what the file said before")

@@ -118,6 +118,9 @@ func understood(spec api.NodeSpec) error {
 	if !spec.Role.Known() {
 		return fmt.Errorf("planning: role %q is not one that this version knows", spec.Role)
 	}
+	if spec.Remove && spec.Role.MDM() {
+		return fmt.Errorf("planning: this node carries an MDM (%s), and this version removes none", spec.Role)
+	}
 	for _, g := range spec.Gates {
 		if !slices.Contains(api.Gates, g) {
 			return fmt.Errorf("planning: gate %q is not one that this version knows", g)

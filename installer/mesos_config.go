@@ -173,7 +173,8 @@ const keptMesosConfig = stateDir + "/mesos-agent-before.json"
 
 // keep the files as they are now, unless an older state is kept already: that is the last one known to work.
 func (m mesosAgent) keep(flags ...string) error {
-	if exists(m.files, keptMesosConfig) {
+	first := !exists(m.files, firstMesosConfig)
+	if !first && exists(m.files, keptMesosConfig) {
 		return nil
 	}
 	var kept []keptFile
@@ -200,6 +201,14 @@ func (m mesosAgent) keep(flags ...string) error {
 	}
 	if err := m.files.MkdirAll(stateDir, 0o700); err != nil {
 		return err
+	}
+	if first {
+		if err := m.files.Write(firstMesosConfig, data, 0o600); err != nil {
+			return err
+		}
+	}
+	if exists(m.files, keptMesosConfig) {
+		return nil
 	}
 	return m.files.Write(keptMesosConfig, data, 0o600)
 }

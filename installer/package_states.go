@@ -78,6 +78,12 @@ func (p *packageStates) Require(ctx context.Context, names ...string) error {
 	return p.Packages.Require(ctx, names...)
 }
 
+// Remove forgets too.
+func (p *packageStates) Remove(ctx context.Context, name string) error {
+	defer p.forget()
+	return p.Packages.Remove(ctx, name)
+}
+
 // Recover forgets too.
 func (p *packageStates) Recover(ctx context.Context) error {
 	defer p.forget()

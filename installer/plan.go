@@ -85,10 +85,24 @@ var rows = []row{
 // ownKernel: a container's kernel and its modules are its host's.
 func (o *orders) ownKernel() bool { return o.sys.Facts.Container == "" }
 
+// removal takes away, last first, what the rows above made. A node with an MDM is never told to.
+var removal = []row{
+	{step: acceptPlatform},
+	{step: removeVolumeDriver},
+	{step: removeIsolator},
+	{step: removeSDC, timeout: installTime},
+	{step: removeSDS, timeout: installTime},
+	{step: removeLeftovers},
+}
+
 // plan is pure: role and platform in, ordered steps out.
 func plan(o *orders) step.Plan {
 	var p step.Plan
-	for _, r := range rows {
+	table := rows
+	if o.Spec.Remove {
+		table = removal
+	}
+	for _, r := range table {
 		if r.roles != nil && !slices.Contains(r.roles, o.Spec.Role) || r.only != nil && !r.only(o) {
 			continue
 		}

@@ -55,6 +55,8 @@ type Packages interface {
 	Install(ctx context.Context, file string, env map[string]string) error
 	// Require installs distribution packages by name from the configured repositories.
 	Require(ctx context.Context, names ...string) error
+	// Remove an installed package, and no other; one that isn't there is fine.
+	Remove(ctx context.Context, name string) error
 	// Recover finishes what an interrupted run left (dpkg --configure -a ...).
 	Recover(ctx context.Context) error
 }

@@ -205,6 +205,7 @@ func (b *brain) think() {
 	for _, e := range out.Events {
 		b.tell(e)
 	}
+	b.leave()
 }
 
 // next says when to look again though nothing happened.

@@ -85,6 +85,8 @@ func (b *brain) admit(id api.Identity, key string) (*decide.Node, error) {
 		n.Name = decide.Name(id.Hostname, id.ID, b.nameTaken)
 		b.state.Nodes[id.ID] = n
 		b.event(n, "NodeJoined", "identity %s", id.ID)
+	case n.RemovalOf() == api.RemovalDone:
+		return nil, api.Errorf(api.CodeForbidden, "node %s was removed; `nodes readmit %s` lets it join again", n.Name, n.Name)
 	case n.Key == "": // a person released its identity
 		n.Key, n.AgentUUID = key, id.AgentUUID
 		b.event(n, "NodeJoined", "again, with a new key")
@@ -166,6 +168,8 @@ func (b *brain) Known(c server.Caller) error {
 	switch {
 	case n == nil:
 		return api.Errorf(api.CodeUnauthorized, "node %s isn't known", c.Node)
+	case n.RemovalOf() == api.RemovalDone:
+		return api.Errorf(api.CodeUnauthorized, "node %s was removed", n.Name)
 	case n.Revoked || n.Key != c.Fingerprint:
 		return api.Errorf(api.CodeUnauthorized, "the key of node %s was revoked", n.Name)
 	}

@@ -111,7 +111,7 @@ func (b *brain) offered(o Offer) OfferAnswer {
 		return refuse(p.NotBefore.Sub(b.state.Now) + time.Second)
 	case b.state.Held(nil) != nil:
 		return refuse(heldFilter)
-	case !b.matches(o):
+	case !b.matches(o), b.removedThere(o) != nil:
 		return refuse(refusedFilter)
 	}
 	need, tooSmall, why := b.reserve(o, p)

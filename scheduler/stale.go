@@ -3,6 +3,8 @@ package scheduler
 import (
 	"context"
 	"time"
+
+	"scaleio-framework/scheduler/api"
 )
 
 // Pace of ending tasks whose token is dead.
@@ -37,6 +39,17 @@ func (b *brain) stale() []TaskRef {
 	for id := range b.state.Expected {
 		if p := b.agents[id]; p != nil {
 			consider(p)
+		}
+	}
+	for _, n := range b.state.Nodes { // removed: its task only mirrors a daemon that is nobody's any more
+		p := b.agents[n.AgentID]
+		if n.RemovalOf() != api.RemovalDone || p == nil || p.State.Ended() || len(all) >= staleBatch {
+			continue
+		}
+		if _, asked := b.asked[p.TaskID]; !asked {
+			b.asked[p.TaskID] = now
+			b.log.Info("ending the task of a removed node", "task", p.TaskID, "node", n.Name)
+			all = append(all, TaskRef{p.TaskID, p.AgentID})
 		}
 	}
 	for _, n := range b.state.Nodes { // a person released its identity

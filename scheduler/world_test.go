@@ -29,10 +29,13 @@ type scaleio struct {
 	sdss    map[string]*api.SDSView
 	twice   []string // objects that were added a second time
 	devices map[string]string
+	used    int64           // of the pool
+	stuck   bool            // data that is to move doesn't
+	sdcs    map[string]bool // by address: its driver is loaded
 }
 
 func newScaleIO() *scaleio {
-	return &scaleio{sdss: map[string]*api.SDSView{}, devices: map[string]string{}}
+	return &scaleio{sdss: map[string]*api.SDSView{}, devices: map[string]string{}, sdcs: map[string]bool{}}
 }
 
 func (w *scaleio) form(node, nonce string) {
@@ -79,12 +82,74 @@ func (w *scaleio) lead(spec *api.ClusterSpec) *api.ClusterView {
 			w.twice = append(w.twice, d.Disk)
 		}
 	}
+	for _, l := range spec.Leaving {
+		w.takeOut(l)
+	}
+	view.Pool = &api.PoolView{InUseBytes: w.used, SparePercent: spec.SparePercent}
+	for _, ip := range sortedKeys(w.sdcs) {
+		view.SDCs = append(view.SDCs, api.SDCView{ID: "sdc-" + ip, GUID: "guid-" + ip, IP: ip, Connected: w.sdcs[ip]})
+	}
 	for _, name := range sortedKeys(w.sdss) {
 		sds := *w.sdss[name]
 		sds.Devices = slices.Clone(sds.Devices)
 		view.SDSs = append(view.SDSs, sds)
 	}
 	return view
+}
+
+// takeOut what leaves, as far as the leader may.
+func (w *scaleio) takeOut(l api.LeavingNode) {
+	if ip, ok := strings.CutPrefix(l.SDC, "guid-"); ok && !w.sdcs[ip] {
+		delete(w.sdcs, ip)
+	}
+	if sds := w.sdss[l.Name]; sds != nil && l.Drain {
+		sds.Removing = true
+		w.finish()
+	}
+}
+
+// finish the removals whose data has moved.
+func (w *scaleio) finish() {
+	for name, sds := range w.sdss {
+		if !sds.Removing || w.stuck {
+			continue
+		}
+		delete(w.sdss, name)
+		for disk, of := range w.devices {
+			if of == name {
+				delete(w.devices, disk)
+			}
+		}
+	}
+}
+
+// drain lets the data of SDSs that are being removed move, or keeps it where it is.
+func (w *scaleio) drain(goes bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stuck = !goes
+	w.finish()
+}
+
+func (w *scaleio) sds(name string) *api.SDSView {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sdss[name]
+}
+
+func (w *scaleio) clients() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return sortedKeys(w.sdcs)
+}
+
+// load the driver of a node, or take it away.
+func (w *scaleio) load(ip string, there bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, listed := w.sdcs[ip]; there || listed {
+		w.sdcs[ip] = there
+	}
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -257,6 +322,14 @@ func (n *node) report() api.Report {
 		}
 		r.Conditions = append(r.Conditions, api.Condition{Type: step, Status: status, Generation: spec.Version.Generation})
 	}
+	if open := slices.Contains(spec.Gates, api.GateClusterFormed); open {
+		n.scaleio.load(r.Addresses[0], !spec.Remove)
+	}
+	if spec.Remove {
+		is("remove-leftovers", true)
+		r.Ready = true
+		return r
+	}
 	open := func(g api.Gate) bool { return slices.Contains(spec.Gates, g) }
 	if spec.Role.MDM() {
 		is("run-mdm", open(api.GateRolesDecided))
@@ -314,6 +387,11 @@ func (n *node) obey(a api.Answer) {
 			slices.ContainsFunc(a.Storage.SDS.Devices, func(dev api.DeviceView) bool { return dev.ID == "dev-"+d.ID }) {
 			d.State, d.DeviceID = api.DiskAdopted, "dev-"+d.ID
 		}
+		gone := a.Storage != nil && (a.Storage.SDS == nil ||
+			!slices.ContainsFunc(a.Storage.SDS.Devices, func(dev api.DeviceView) bool { return dev.ID == "dev-"+d.ID }))
+		if gone && d.State == api.DiskAdopted {
+			d.State, d.DeviceID = api.DiskOffered, ""
+		}
 	}
 }
 
@@ -321,4 +399,19 @@ func (n *node) answer() api.Answer {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.last
+}
+
+// wiped is the machine after a person set it up anew: it has the same identity, and knows nothing.
+func (n *node) wiped() {
+	n.kill()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cert, n.last, n.link = nil, api.Answer{}, nil
+}
+
+// failure is why the scheduler doesn't talk to it.
+func (n *node) failure() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.refused
 }

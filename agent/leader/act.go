@@ -23,6 +23,8 @@ const (
 	AddFaultSet    Kind = "add-fault-set"
 	AddSDS         Kind = "add-sds"
 	AddDevice      Kind = "add-device"
+	RemoveSDS      Kind = "remove-sds"
+	RemoveSDC      Kind = "remove-sdc"
 )
 
 // An Act is one difference between what is wanted and what was seen, and the change that would remove it.

@@ -39,6 +39,8 @@ type Gateway interface {
 	AddFaultSet(ctx context.Context, domainID, name string) error
 	AddSDS(ctx context.Context, s scaleio.NewSDS) error
 	AddDevice(ctx context.Context, d scaleio.NewDevice) error
+	RemoveSDS(ctx context.Context, id string) error
+	RemoveSDC(ctx context.Context, id string) error
 }
 
 // Gateways of this node.
@@ -112,6 +114,7 @@ const (
 	StepVolumeUser    = "ensure-volume-user"
 	StepSDSs          = "add-sdss"
 	StepDevices       = "add-devices"
+	StepLeaving       = "take-out-nodes"
 )
 
 // Reasons of the leader's steps.
@@ -125,6 +128,7 @@ const (
 	ReasonConflict       = "Conflict"
 	ReasonForeign        = "BelongsElsewhere"
 	ReasonPermanent      = "PermanentChoice"
+	ReasonDraining       = "Draining"
 	ReasonLimit          = api.ConditionWaitingForSlot
 )
 
@@ -154,5 +158,6 @@ func (l *Leader) Plan(in Input) step.Plan {
 		{Step: &volumeUser{lead: l, in: in}, After: api.GateGatewayReady},
 		{Step: many(StepSDSs, fromObjects(diffSDSs)), After: api.GateGatewayReady, Timeout: manyTimeout},
 		{Step: many(StepDevices, fromObjects(diffDevices)), After: api.GatePoolReady, Timeout: manyTimeout},
+		{Step: many(StepLeaving, fromObjects(diffLeaving)), After: api.GatePoolReady},
 	}
 }

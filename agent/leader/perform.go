@@ -57,6 +57,10 @@ func (l *Leader) perform(ctx context.Context, in Input, a Act) error {
 		return gateway.AddFaultSet(ctx, a.ID, a.Subject)
 	case AddSDS:
 		return gateway.AddSDS(ctx, a.SDS)
+	case RemoveSDS:
+		return gateway.RemoveSDS(ctx, a.ID)
+	case RemoveSDC:
+		return gateway.RemoveSDC(ctx, a.ID)
 	case AddDevice:
 		if !time.Now().Before(a.Fresh) {
 			return errors.New("the node's verification of the disk is too old by now")

@@ -110,7 +110,7 @@ func (l *Leader) showObjects(v *api.ClusterView, in Input, o scaleio.Objects) {
 		}
 	}
 	v.PoolReady = len(diffDomain(want, o))+len(diffPool(want, o))+len(diffFaultSets(want, o)) == 0 && l.wasRight(in.volumeUser())
-	for _, acts := range [][]Act{diffSDSs(want, o), diffDevices(want, o)} {
+	for _, acts := range [][]Act{diffSDSs(want, o), diffDevices(want, o), diffLeaving(want, o)} {
 		for _, a := range acts {
 			l.showAct(v, a)
 		}
@@ -134,7 +134,7 @@ func (l *Leader) showAct(v *api.ClusterView, a Act) {
 
 func showSDS(s scaleio.SDSObject, o scaleio.Objects) api.SDSView {
 	v := api.SDSView{ID: s.ID, Name: s.Name, IPs: s.IPs, FaultSet: o.FaultSetName(s.FaultSetID), Connection: s.Connection, Membership: s.Membership,
-		InMaint: s.InMaintenance()}
+		InMaint: s.InMaintenance(), Removing: s.Removing()}
 	for _, d := range o.DevicesOf(s.ID) {
 		v.Devices = append(v.Devices, api.DeviceView{ID: d.ID, Name: d.Name, Path: d.CurrentPath, SizeBytes: d.SizeBytes, State: d.State})
 	}

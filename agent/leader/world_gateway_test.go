@@ -8,6 +8,7 @@ import (
 
 	"scaleio-framework/agent/leader"
 	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/scheduler/api"
 )
 
 func (w *world) Open(id string, as scaleio.Credentials) (leader.Gateway, error) {
@@ -129,4 +130,39 @@ func (g *gateway) AddDevice(ctx context.Context, d scaleio.NewDevice) error {
 			OriginalPath: d.Path, SizeBytes: 120 << 30, State: "Normal"})
 		return nil
 	})
+}
+
+// RemoveSDS begins it; drained ends it.
+func (g *gateway) RemoveSDS(ctx context.Context, id string) error {
+	return g.request(ctx, "remove sds "+id, true, func() error {
+		for i := range g.objects.SDSs {
+			if s := &g.objects.SDSs[i]; s.ID == id {
+				if s.Removing() {
+					return refused("The SDS is being removed")
+				}
+				s.State = "RemovePending"
+				return nil
+			}
+		}
+		return refused("Could not find the SDS")
+	})
+}
+
+func (g *gateway) RemoveSDC(ctx context.Context, id string) error {
+	return g.request(ctx, "remove sdc "+id, true, func() error {
+		g.objects.SDCs = slices.DeleteFunc(g.objects.SDCs, func(c api.SDCView) bool { return c.ID == id })
+		return nil
+	})
+}
+
+// drained: the data of the SDSs that are being removed is elsewhere.
+func (w *world) drained() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.objects.SDSs {
+		if s.Removing() {
+			w.objects.Devices = slices.DeleteFunc(w.objects.Devices, func(d scaleio.DeviceObject) bool { return d.SDSID == s.ID })
+		}
+	}
+	w.objects.SDSs = slices.DeleteFunc(w.objects.SDSs, scaleio.SDSObject.Removing)
 }

@@ -48,6 +48,17 @@ func (n *Node) install(component string, env map[string]string) error {
 	return nil
 }
 
+// uninstall is what is left undone by a package's removal: the daemon is gone with its unit, what scripts made stays.
+func (n *Node) uninstall(component string) {
+	unit := scaleio.Unit(component)
+	n.stopping(unit)
+	n.Units.Set(unit, systemd.UnitState{Load: "not-found", Active: "inactive"})
+	if component == scaleio.SDC {
+		n.Files.Delete(scaleio.PathDrvCfg)
+		n.Files.Delete(n.CachedModule(n.Facts.Kernel))
+	}
+}
+
 // Run a unit as a package's script does: loaded, enabled and started.
 func (n *Node) Run(unit string) {
 	state := systemd.UnitState{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled", Result: "success", MainPID: 99}

@@ -137,7 +137,7 @@ func (n *Node) publish(component, format string) api.Package {
 	n.Download.Serve(p.URL, []byte(body))
 	if format == "deb" {
 		n.Packages.Provide(installer.PackageFile(p), platformtest.Archive{Name: scaleio.DebName(component), Version: Version + ".Ubuntu.22.04",
-			Install: func(env map[string]string) error { return n.install(component, env) }})
+			Install: func(env map[string]string) error { return n.install(component, env) }, Remove: func() { n.uninstall(component) }})
 	}
 	return p
 }

@@ -47,6 +47,9 @@ func (s SDSObject) InMaintenance() bool {
 	return s.Maintenance != "" && s.Maintenance != "NoMaintenance"
 }
 
+// Removing says whether its data is on the way to others; the SDS is gone when that is done.
+func (s SDSObject) Removing() bool { return s.State == "RemovePending" }
+
 // DeviceObject is one device of an SDS.
 type DeviceObject struct {
 	ID, Name, SDSID, PoolID   string

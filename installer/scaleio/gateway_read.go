@@ -34,7 +34,7 @@ func (g *GatewayClient) Objects(ctx context.Context) (Objects, error) {
 	if err != nil {
 		return o, err
 	}
-	for _, part := range []func(context.Context, *goscaleio.System, *Objects) error{g.domains, g.faultSets, g.sdss, g.devices, g.sdcs, g.pools} {
+	for _, part := range []func(context.Context, *goscaleio.System, *Objects) error{g.domains, g.faultSets, g.sdss, g.devices, g.sdcs, g.pools, g.mappings} {
 		if err := part(ctx, system, &o); err != nil {
 			return o, err
 		}

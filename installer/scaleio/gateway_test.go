@@ -50,6 +50,8 @@ func newREST(t *testing.T) (*rest, string) {
 			"links":[{"rel":"/api/StoragePool/relationship/Statistics","href":"/api/instances/StoragePool::p1/relationships/Statistics"}]}]`,
 		"/api/instances/StoragePool::p1/relationships/Statistics": `{"maxCapacityInKb":1000,"spareCapacityInKb":340,"capacityInUseInKb":100,"degradedHealthyCapacityInKb":7,"degradedFailedCapacityInKb":1,
 			"failedCapacityInKb":2,"unreachableUnusedCapacityInKb":3,"activeFwdRebuildCapacityInKb":4,"pendingBckRebuildCapacityInKb":5,"numOfVolumes":6}`,
+		"/api/types/Volume/instances": `[{"id":"w1","name":"a","ancestorVolumeId":null,"mappedSdcInfo":[{"sdcId":"c1","sdcIp":"10.0.0.1"},{"sdcId":"c9","sdcIp":"10.0.0.9"}],"links":[]},
+			{"id":"w2","name":"b","ancestorVolumeId":null,"mappedSdcInfo":null,"links":[]},{"id":"w3","name":"c","ancestorVolumeId":"w1","mappedSdcInfo":[{"sdcId":"c1","sdcIp":"10.0.0.1"}],"links":[]}]`,
 	}}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
@@ -139,6 +141,7 @@ func TestGateway_readsTheObjectsOfItsSystem(t *testing.T) {
 	assert.Equal(t, int64(9<<10), pool.Figures.RebuildBytes)
 	assert.Equal(t, int64(3<<10), pool.Figures.UnreachedBytes)
 	assert.Equal(t, "10.0.0.1", o.SDCs[0].IP)
+	assert.Equal(t, 2, o.SDCs[0].Volumes, "a snapshot counts")
 }
 
 func TestGateway_neverTakesAnotherSystem(t *testing.T) {
@@ -280,4 +283,14 @@ func TestGateway_twoClientsOfOneProcess(t *testing.T) {
 		}
 	}
 	wait.Wait()
+}
+
+func TestGateway_removes(t *testing.T) {
+	r, url := newREST(t)
+	g := open(t, url, password)
+	require.NoError(t, g.RemoveSDS(t.Context(), "s2"))
+	require.NoError(t, g.RemoveSDC(t.Context(), "c1"))
+	assert.Equal(t, []string{"/api/instances/Sds::s2/action/removeSds {}", "/api/instances/Sdc::c1/action/removeSdc {}"}, r.posts, "no force")
+	r.refuse["/api/instances/Sds::s2/action/removeSds"] = `{"message":"The SDS is already being removed","httpStatusCode":500,"errorCode":1}`
+	assert.Error(t, g.RemoveSDS(t.Context(), "s2"))
 }

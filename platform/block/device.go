@@ -33,6 +33,8 @@ type devices interface {
 	nodes() (map[number][]string, error)
 	// number of a block special file; ok is false for anything else. Links are followed.
 	number(path string) (n number, ok bool, err error)
+	// opened is number for a descriptor of some process in /proc, without waiting for a file server that may be away.
+	opened(path string) (n number, ok bool, err error)
 	// open a disk exclusively; errBusy if somebody has it.
 	open(path string) (device, error)
 }
@@ -74,6 +76,21 @@ func (s systemDevices) number(path string) (number, bool, error) {
 		return number{}, false, err
 	}
 	return number{unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))}, st.Mode&unix.S_IFMT == unix.S_IFBLK, nil //nolint:unconvert // 32 bit on some platforms
+}
+
+func (s systemDevices) opened(path string) (number, bool, error) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // kernels before 4.11, filters of system calls that don't know it: what could wait isn't asked
+		if target, err := os.Readlink(path); err != nil || !strings.HasPrefix(target, "/dev/") {
+			return number{}, false, err
+		}
+		return s.number(path)
+	}
+	if err != nil {
+		return number{}, false, err
+	}
+	return number{st.Rdev_major, st.Rdev_minor}, st.Mode&unix.S_IFMT == unix.S_IFBLK, nil
 }
 
 // open with O_DIRECT, so that reading a disk pushes nobody's data out of the page cache; without it where the driver can't.

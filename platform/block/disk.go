@@ -13,6 +13,7 @@ type Disk struct {
 	Serial    string
 	ReadOnly  bool
 	Removable bool
+	Sector    int    // bytes that the disk addresses: 512, or 4096 of a "4Kn" disk; 0 = not known
 	Transport string // nvme | virtio | scsi | xen | loop ...
 }
 

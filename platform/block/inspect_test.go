@@ -60,6 +60,19 @@ func TestInspect(t *testing.T) {
 		{"open in a process", func(m *machine) {
 			m.link("/dev/nvme1n1", "proc/77/fd/4").link("/dev/nvme1n1", "proc/77/fd/5").file("proc/77/comm", "dd\n").link("/dev/null", "proc/77/fd/0")
 		}, Rules{}, "InUse"},
+		{"open in a process by a node elsewhere", func(m *machine) {
+			m.table["/srv/odd"] = number{259, 1}
+			m.link("/srv/odd", "proc/77/fd/4").file("proc/77/comm", "dd\n").link("socket:[1]", "proc/77/fd/0")
+		}, Rules{}, "InUse"},
+		{"4 KiB sectors", func(m *machine) { m.file("sys/block/nvme1n1/queue/logical_block_size", "4096\n") }, Rules{}, "SectorSize"},
+		{"512 byte sectors upon 4 KiB physical ones", func(m *machine) {
+			m.file("sys/block/nvme1n1/queue/logical_block_size", "512\n").file("sys/block/nvme1n1/queue/physical_block_size", "4096\n")
+		}, Rules{}, ""},
+		{"DRBD, not cleanly shut down", func(m *machine) { m.write("nvme1n1", 40*mib-4096+60, "\x83\x74\x02\x6c") }, Rules{}, "HasSignature NotEmpty"},
+		{"DDF RAID", func(m *machine) { m.write("nvme1n1", 40*mib-512, "\xde\x11\xde\x11") }, Rules{}, "HasSignature NotEmpty"},
+		{"ZFS, only the last label, of a machine of the other byte order", func(m *machine) {
+			m.write("nvme1n1", 40*mib-zfsLabelBytes+zfsRing+77*zfsSlot, "\x00\x00\x00\x00\x00\xba\xb1\x0c")
+		}, Rules{}, "HasSignature NotEmpty"},
 		{"claimed", func(m *machine) { m.busy["/dev/nvme1n1"] = true }, Rules{}, "InUse"},
 		{"a file system", func(m *machine) { m.write("nvme1n1", 0x438, "\x53\xef") }, Rules{}, "HasSignature NotEmpty"},
 		{"btrfs", func(m *machine) { m.write("nvme1n1", 0x10040, "_BHRfS_M") }, Rules{}, "HasSignature NotEmpty"},

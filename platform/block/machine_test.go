@@ -123,6 +123,8 @@ func (m *machine) number(path string) (number, bool, error) {
 	return n, true, nil
 }
 
+func (m *machine) opened(path string) (number, bool, error) { return m.number(path) }
+
 func (m *machine) open(path string) (device, error) {
 	m.opens++
 	if m.busy[path] {

@@ -15,6 +15,7 @@ const (
 	ReasonRemovable         = "Removable"
 	ReasonInstanceStore     = "InstanceStore"
 	ReasonTooSmall          = "TooSmall"
+	ReasonSectorSize        = "SectorSize"
 	ReasonProductVolume     = "ProductVolume"
 	ReasonRootDisk          = "RootDisk"
 	ReasonMounted           = "Mounted"
@@ -32,6 +33,9 @@ const (
 	modelEBS           = "Amazon Elastic Block Store"
 	modelInstanceStore = "Amazon EC2 NVMe Instance Storage"
 )
+
+// sectorBytes is the one size that every version of the product takes: SECTOR_SIZE_NOT_SUPPORTED (668) is its answer to others.
+const sectorBytes = 512
 
 // Judge says what stands against a disk by its plain facts alone: type, identity, size, flags. It reads nothing.
 func Judge(d Disk, rules Rules) []Refusal {
@@ -56,6 +60,9 @@ func Judge(d Disk, rules Rules) []Refusal {
 	}
 	if d.SizeBytes < rules.MinSizeBytes {
 		r.add(ReasonTooSmall, "%s has %d bytes, at least %d are needed", d.Path, d.SizeBytes, rules.MinSizeBytes)
+	}
+	if d.Sector != 0 && d.Sector != sectorBytes {
+		r.add(ReasonSectorSize, "%s has sectors of %d bytes; only %d are supported", d.Path, d.Sector, sectorBytes)
 	}
 	return r
 }

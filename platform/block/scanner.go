@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"scaleio-framework/platform"
 )
 
@@ -67,13 +69,13 @@ func (s *Scanner) Scan(ctx context.Context) ([]Disk, error) {
 
 // look reads one entry of /sys/block. A device that goes away meanwhile is no error: it isn't a disk any more.
 func (s *Scanner) look(name string, nodes map[number][]string, volumes func(number, []string) bool) (Disk, bool) {
+	sectors, err := strconv.ParseInt(s.attribute(name, "size"), 10, 64)
+	if err != nil || sectors <= 0 || sectors > 1<<53 { // a loop device without a file, an empty drive: most of what a machine lists
+		return Disk{}, false
+	}
 	num, ok := parseNumber(s.attribute(name, "dev"))
 	paths := nodes[num]
 	if !ok || len(paths) == 0 || s.attribute(name, "hidden") == "1" { // hidden: one path of an NVMe multipath device
-		return Disk{}, false
-	}
-	sectors, err := strconv.ParseInt(s.attribute(name, "size"), 10, 64)
-	if err != nil || sectors <= 0 || sectors > 1<<53 { // a loop device without a file, an empty drive
 		return Disk{}, false
 	}
 	path := "/dev/" + strings.ReplaceAll(name, "!", "/") // "cciss!c0d0"
@@ -87,6 +89,7 @@ func (s *Scanner) look(name string, nodes map[number][]string, volumes func(numb
 		Removable: s.attribute(name, "removable") == "1",
 		Model:     s.attribute(name, "device/model"),
 	}
+	d.Sector, _ = strconv.Atoi(s.attribute(name, "queue/logical_block_size")) // every kernel that the product has a driver for says it
 	d.Type, d.Transport = s.kind(name)
 	if volumes(num, paths) {
 		d.Type = TypeProductVolume
@@ -149,8 +152,31 @@ func driverMajor(text, driver string) (uint32, bool) {
 	return 0, false
 }
 
+// attribute reads a file of /sys, which is a page at most. A disk is to be known within milliseconds of its event, and a machine may list hundreds: so it's
+// the plain calls, without what os.File does for files that may block.
 func (s *Scanner) attribute(name, path string) string {
-	return strings.TrimSpace(s.text(filepath.Join("sys/block", name, path)))
+	fd, err := uninterrupted(func() (int, error) {
+		return unix.Open(s.root.Path("sys/block", name, path), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(fd) //nolint:errcheck // only read
+	var page [4096]byte
+	n, err := uninterrupted(func() (int, error) { return unix.Read(fd, page[:]) })
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(strings.ToValidUTF8(string(page[:n]), "?"))
+}
+
+// uninterrupted: the Go runtime sends signals to its own threads.
+func uninterrupted(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); err != unix.EINTR { //nolint:errorlint // a plain number
+			return n, err
+		}
+	}
 }
 
 func (s *Scanner) text(path string) string {

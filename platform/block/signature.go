@@ -41,8 +41,11 @@ var magics = []magic{
 	{ReasonHasSignature, "md RAID 1.1", 0, "\xfc\x4e\x2b\xa9"},
 	{ReasonHasSignature, "md RAID 1.2", 4096, "\xfc\x4e\x2b\xa9"},
 	{ReasonHasSignature, "bcache", 4096 + 24, "\xc6\x85\x73\xf6\x4e\x1a\x45\xca"},
-	{ReasonHasSignature, "ZFS", 128 << 10, "\x0c\xb1\xba\x00\x00\x00\x00\x00"},
-	{ReasonHasSignature, "ZFS", 128 << 10, "\x00\x00\x00\x00\x00\xba\xb1\x0c"},
+	{ReasonHasSignature, "DRBD 8.4", -4096 + 60, "\x83\x74\x02\x6b"},
+	{ReasonHasSignature, "DRBD 8.4", -4096 + 60, "\x83\x74\x02\x6c"}, // not cleanly shut down
+	{ReasonHasSignature, "DRBD 9", -4096 + 60, "\x83\x74\x02\x6d"},
+	{ReasonHasSignature, "Stratis", 512 + 4, "!Stra0tis\x86\xff\x02^\x41rh"},
+	{ReasonHasSignature, "VDO", 0, "dmvdo001"},
 	{ReasonHasSignature, "Ceph BlueStore", 0, "bluestore block device"},
 	{ReasonHasSignature, "FAT", 54, "FAT1"},
 	{ReasonHasSignature, "FAT32", 82, "FAT32   "},
@@ -55,6 +58,7 @@ var magics = []magic{
 	{ReasonHasSignature, "JFS", 32768, "JFS1"},
 	{ReasonHasSignature, "ReiserFS", 65536 + 52, "ReIsEr"},
 	{ReasonHasSignature, "GFS2", 65536, "\x01\x16\x19\x70"},
+	{ReasonHasSignature, "DDF RAID", -512, "\xde\x11\xde\x11"},
 	{ReasonHasSignature, "firmware RAID", -1024, "Intel Raid ISM Cfg Sig. "},
 }
 
@@ -83,6 +87,13 @@ func signatures(disk Disk, r io.ReaderAt, size int64) (found refusals, err error
 			has[m.name] = true
 			found.add(m.reason, "%s holds a signature of %s at byte %d", disk.Path, m.name, offset)
 		}
+	}
+	label, err := zfsLabel(r, size)
+	if err != nil {
+		return found, fmt.Errorf("reading %s for a label of ZFS: %w", disk.Path, err)
+	}
+	if label >= 0 {
+		found.add(ReasonHasSignature, "%s holds a signature of ZFS at byte %d", disk.Path, label)
 	}
 	dos, err := readAt(r, 510, 2)
 	if err != nil {

@@ -185,12 +185,12 @@ func (s *Scanner) openFiles(disk Disk, all family) (refusals, error) {
 		}
 		for _, fd := range entries {
 			link := filepath.Join(dir, fd.Name())
-			// The target's name only sorts out what can't be a device; which one it is says the number behind the descriptor.
 			target, err := os.Readlink(link)
-			if err != nil || !strings.HasPrefix(target, "/dev/") {
+			if err != nil || !strings.HasPrefix(target, "/") { // a socket, a pipe
 				continue
 			}
-			n, isBlock, err := s.devices.number(link)
+			// The name says nothing: anybody may make a node for a disk anywhere. Which device it is says the number behind the descriptor.
+			n, isBlock, err := s.devices.opened(link)
 			if err != nil || !isBlock {
 				continue
 			}

@@ -1,6 +1,9 @@
 package locksmith
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Unit of locksmithd. It reads its configuration when it starts, and ends at once where that says that it shall not reboot.
 const Unit = "locksmithd.service"
@@ -9,6 +12,7 @@ const (
 	keyStrategy = "REBOOT_STRATEGY"
 	strategyOff = "off"
 	before      = "# before scaleio-agent: "
+	mark        = "# by scaleio-agent:\n"
 )
 
 // ConfigPath of a system by its os-release ID.
@@ -37,25 +41,33 @@ func WithRebootsOff(config []byte) []byte {
 		}
 		b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
 	}
-	b.WriteString(keyStrategy + "=" + strategyOff + "\n")
+	b.WriteString(mark + keyStrategy + "=" + strategyOff + "\n")
 	return []byte(b.String())
 }
 
+// Marked tells whether WithRebootsOff changed a configuration. One that was off before is its operator's.
+func Marked(config []byte) bool { return bytes.Contains(config, []byte(mark)) }
+
 // WithRebootsBack undoes WithRebootsOff.
 func WithRebootsBack(config []byte) []byte {
-	var b strings.Builder
-	var old []string
-	for line := range strings.Lines(string(config)) {
-		if was, ok := strings.CutPrefix(line, before); ok {
-			old = append(old, was)
-			continue
-		}
-		if value, ok := strategyOf(line); ok && value == strategyOff {
-			continue
-		}
-		b.WriteString(line)
+	if !Marked(config) {
+		return config
 	}
-	return []byte(b.String() + strings.Join(old, ""))
+	var b strings.Builder
+	ours := false
+	for line := range strings.Lines(string(config)) {
+		_, strategy := strategyOf(line)
+		switch was, commented := strings.CutPrefix(line, before); {
+		case commented:
+			b.WriteString(was)
+		case line == mark:
+		case ours && strategy:
+		default:
+			b.WriteString(line)
+		}
+		ours = line == mark
+	}
+	return []byte(b.String())
 }
 
 // strategyOf a line KEY=value, as systemd reads files of environments: blanks around, quotes, comments with # or ;.

@@ -10,24 +10,26 @@ import (
 
 func TestConfig(t *testing.T) {
 	assert.Equal(t, "/etc/flatcar/update.conf", locksmith.ConfigPath("flatcar"))
-	for _, c := range []struct{ before, after string }{
-		{"", "REBOOT_STRATEGY=off\n"},
-		{"GROUP=lts", "GROUP=lts\nREBOOT_STRATEGY=off\n"},
-		{"GROUP=lts\nREBOOT_STRATEGY=etcd-lock\nSERVER=disabled\n", "GROUP=lts\n# before scaleio-agent: REBOOT_STRATEGY=etcd-lock\nSERVER=disabled\nREBOOT_STRATEGY=off\n"},
-		{"REBOOT_STRATEGY=off\nREBOOT_STRATEGY=reboot\n", "# before scaleio-agent: REBOOT_STRATEGY=off\n# before scaleio-agent: REBOOT_STRATEGY=reboot\nREBOOT_STRATEGY=off\n"},
-		{"#REBOOT_STRATEGY=off\n", "#REBOOT_STRATEGY=off\nREBOOT_STRATEGY=off\n"},
+	const ours = "# by scaleio-agent:\nREBOOT_STRATEGY=off\n"
+	for before, want := range map[string]string{
+		"":            ours,
+		"GROUP=lts\n": "GROUP=lts\n" + ours,
+		"GROUP=lts\nREBOOT_STRATEGY=etcd-lock\nSERVER=disabled\n":  "GROUP=lts\n# before scaleio-agent: REBOOT_STRATEGY=etcd-lock\nSERVER=disabled\n" + ours,
+		"REBOOT_STRATEGY=off\nREBOOT_STRATEGY=reboot\n":            "# before scaleio-agent: REBOOT_STRATEGY=off\n# before scaleio-agent: REBOOT_STRATEGY=reboot\n" + ours,
+		"#REBOOT_STRATEGY=off\n":                                   "#REBOOT_STRATEGY=off\n" + ours,
+		" REBOOT_STRATEGY = \"reboot\"\n; REBOOT_STRATEGY=other\n": "# before scaleio-agent:  REBOOT_STRATEGY = \"reboot\"\n; REBOOT_STRATEGY=other\n" + ours,
 	} {
-		assert.False(t, locksmith.RebootsOff([]byte(c.before)), c.before)
-		after := locksmith.WithRebootsOff([]byte(c.before))
-		assert.Equal(t, c.after, string(after))
+		assert.False(t, locksmith.RebootsOff([]byte(before)), before)
+		after := locksmith.WithRebootsOff([]byte(before))
+		assert.Equal(t, want, string(after))
 		assert.True(t, locksmith.RebootsOff(after))
+		assert.True(t, locksmith.Marked(after))
 		assert.Equal(t, after, locksmith.WithRebootsOff(after), "twice is once")
-		assert.False(t, locksmith.RebootsOff(locksmith.WithRebootsBack(after)), c.before)
+		assert.Equal(t, before, string(locksmith.WithRebootsBack(after)), "nothing is lost")
 	}
 	for _, off := range []string{"REBOOT_STRATEGY=off", "REBOOT_STRATEGY=\"off\"\n", "REBOOT_STRATEGY=reboot\nREBOOT_STRATEGY='off'\n"} {
 		assert.True(t, locksmith.RebootsOff([]byte(off)))
 		assert.Equal(t, off, string(locksmith.WithRebootsOff([]byte(off))))
+		assert.Equal(t, off, string(locksmith.WithRebootsBack([]byte(off))), "it was off before: the operator's")
 	}
-	before := "GROUP=lts\nREBOOT_STRATEGY=etcd-lock\n"
-	assert.Equal(t, before, string(locksmith.WithRebootsBack(locksmith.WithRebootsOff([]byte(before)))))
 }

@@ -23,8 +23,14 @@ func Image(t testing.TB, size int64) string {
 	return file
 }
 
+// LoopOptions of a Loop.
+type LoopOptions struct {
+	ReadOnly bool
+	Sector   uint32 // bytes; 0 = 512
+}
+
 // Loop presents a file as a block device until the test ends, and gives its node in /dev.
-func Loop(t testing.TB, file string, readOnly bool) string {
+func Loop(t testing.TB, file string, options LoopOptions) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		Lacks(t, "root, for loop devices")
@@ -32,16 +38,16 @@ func Loop(t testing.TB, file string, readOnly bool) string {
 	if _, err := os.Stat("/dev/loop-control"); err != nil {
 		Lacks(t, "loop devices")
 	}
-	device, err := attach(file, readOnly)
+	device, err := attach(file, options)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = Detach(device) }) // a test may have done so
 	return device
 }
 
 // attach by the one call that sets file, size and flags together: no half-made device is ever seen.
-func attach(file string, readOnly bool) (string, error) {
+func attach(file string, options LoopOptions) (string, error) {
 	mode, flags := unix.O_RDWR, uint32(0)
-	if readOnly {
+	if options.ReadOnly {
 		mode, flags = unix.O_RDONLY, unix.LO_FLAGS_READ_ONLY
 	}
 	backing, err := unix.Open(file, mode|unix.O_CLOEXEC, 0)
@@ -53,8 +59,8 @@ func attach(file string, readOnly bool) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("opening /dev/loop-control: %w", err)
 	}
-	defer unix.Close(control)                                                                      //nolint:errcheck // nothing was written
-	config := unix.LoopConfig{Fd: uint32(backing), Size: 512, Info: unix.LoopInfo64{Flags: flags}} //nolint:gosec // a descriptor
+	defer unix.Close(control)                                                                                           //nolint:errcheck // nothing was written
+	config := unix.LoopConfig{Fd: uint32(backing), Size: max(options.Sector, 512), Info: unix.LoopInfo64{Flags: flags}} //nolint:gosec // a descriptor
 	copy(config.Info.File_name[:len(config.Info.File_name)-1], file)
 	for range loopAttempts {
 		minor, err := unix.IoctlRetInt(control, unix.LOOP_CTL_GET_FREE)
@@ -62,7 +68,7 @@ func attach(file string, readOnly bool) (string, error) {
 			return "", fmt.Errorf("asking for a free loop device: %w", err)
 		}
 		device := fmt.Sprintf("/dev/loop%d", minor)
-		err = on(device, func(fd int) error { return unix.IoctlLoopConfigure(fd, &config) })
+		err = on(device, mode, func(fd int) error { return unix.IoctlLoopConfigure(fd, &config) })
 		if !errors.Is(err, unix.EBUSY) {
 			return device, err
 		}
@@ -72,11 +78,11 @@ func attach(file string, readOnly bool) (string, error) {
 
 // Detach the file from a loop device.
 func Detach(device string) error {
-	return on(device, func(fd int) error { return unix.IoctlSetInt(fd, unix.LOOP_CLR_FD, 0) })
+	return on(device, unix.O_RDONLY, func(fd int) error { return unix.IoctlSetInt(fd, unix.LOOP_CLR_FD, 0) })
 }
 
-func on(device string, do func(fd int) error) error {
-	fd, err := unix.Open(device, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+func on(device string, mode int, do func(fd int) error) error {
+	fd, err := unix.Open(device, mode|unix.O_CLOEXEC, 0) // a device that is set up by who may only read is read-only
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", device, err)
 	}

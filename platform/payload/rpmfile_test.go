@@ -42,6 +42,7 @@ const (
 	tagFileNames, tagSizes, tagModes, tagMtimes           = 1027, 1028, 1030, 1034
 	tagDigests, tagLinks, tagFlags, tagUsers              = 1035, 1036, 1037, 1039
 	tagGroups, tagDevices, tagInodes, tagDigestAlgo       = 1040, 1095, 1096, 5011
+	tagPayloadDigest, tagPayloadDigestAlgo                = 5092, 5093
 	typeInt16, typeInt32, typeString, typeArray     int32 = 3, 4, 6, 8
 )
 
@@ -124,7 +125,11 @@ func (r rpmFile) build() []byte {
 	lead := make([]byte, 96)
 	copy(lead, []byte{0xed, 0xab, 0xee, 0xdb, 3})
 	signature := (&rpmHeader{}).bytes()
-	return bytes.Join([][]byte{lead, signature, h.bytes(), r.payload()}, nil)
+	payload := r.payload()
+	sum := sha256.Sum256(payload)
+	h.strings(tagPayloadDigest, typeArray, hex.EncodeToString(sum[:]))
+	h.ints(tagPayloadDigestAlgo, typeInt32, 8)
+	return bytes.Join([][]byte{lead, signature, h.bytes(), payload}, nil)
 }
 
 func (e rpmEntry) user() string {

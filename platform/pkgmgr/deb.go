@@ -111,6 +111,34 @@ func (d *Deb) Require(ctx context.Context, names ...string) error {
 	return err
 }
 
+// Remove a package with its configuration, and nothing that needs it: dpkg refuses that, where apt would take the others away too. It succeeds only if the
+// package is gone afterwards.
+func (d *Deb) Remove(ctx context.Context, name string) error {
+	d.one.Lock()
+	defer d.one.Unlock()
+	if !isPackageName(name) {
+		return fmt.Errorf("removing %q: not a package name", name)
+	}
+	if _, err := d.State(ctx, name); errors.Is(err, platform.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	purge := Job{Name: jobPrefix + "remove-" + name, Argv: []string{"/usr/bin/dpkg", "--purge", name}, Env: environment, Timeout: installTimeout}
+	err := d.run(ctx, purge)
+	var failed *Error
+	if errors.As(err, &failed) && failed.Kind == Locked { // taken between our look and dpkg's: run waits for it
+		err = d.run(ctx, purge)
+	}
+	if err != nil {
+		return fmt.Errorf("removing %s: %w", name, err)
+	}
+	if _, err := d.State(ctx, name); !errors.Is(err, platform.ErrNotFound) {
+		return errors.Join(fmt.Errorf("removing %s: dpkg succeeded, but it is still there", name), err)
+	}
+	return nil
+}
+
 func (d *Deb) missing(ctx context.Context, names []string) ([]string, error) {
 	var missing []string
 	for _, name := range names {

@@ -15,6 +15,8 @@ type Archive struct {
 	Version string
 	// Install stands for the package's scripts: it may lay files, add units and look at env. Its error leaves the package half-configured.
 	Install func(env map[string]string) error
+	// Remove stands for its removal.
+	Remove func()
 }
 
 // Packages of a machine: they stay installed, a failed script leaves them unconfigured, Recover runs it again.
@@ -172,6 +174,27 @@ func (p *Packages) Require(_ context.Context, names ...string) error {
 				return fmt.Errorf("installing %s: no such package: %w", name, platform.ErrNotFound)
 			}
 			p.set(name, platform.PackageState{Version: "1", Configured: true})
+		}
+		return nil
+	})
+}
+
+// Remove a package; one that isn't there is fine.
+func (p *Packages) Remove(_ context.Context, name string) error {
+	return p.Hook.do("remove-package "+name, func() error {
+		p.mu.Lock()
+		_, there := p.installed[name]
+		p.set(name, platform.PackageState{})
+		delete(p.pending, name)
+		var gone []func()
+		for _, a := range p.archives {
+			if there && a.Name == name && a.Remove != nil {
+				gone = append(gone, a.Remove)
+			}
+		}
+		p.mu.Unlock()
+		for _, f := range gone {
+			f()
 		}
 		return nil
 	})

@@ -36,7 +36,7 @@ func TestListener_aRealDisk(t *testing.T) {
 	l, err := Listen()
 	require.NoError(t, err)
 	defer l.Close()
-	device := machinetest.Loop(t, machinetest.Image(t, 1<<20), false)
+	device := machinetest.Loop(t, machinetest.Image(t, 1<<20), machinetest.LoopOptions{})
 	e := until(t, l, path.Base(device))
 	assert.Equal(t, "block", e.Subsystem)
 	assert.Equal(t, "disk", e.Type)
@@ -57,7 +57,7 @@ func TestListener_aForgedEvent(t *testing.T) {
 	forged := text("add@/devices/virtual/block/forged|ACTION=add|DEVPATH=/devices/virtual/block/forged|SUBSYSTEM=block|DEVNAME=forged|")
 	require.NoError(t, unix.Sendto(forger, forged, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groupKernel}))
 	// A real one that comes later is the next that is heard.
-	device := path.Base(machinetest.Loop(t, machinetest.Image(t, 1<<20), false))
+	device := path.Base(machinetest.Loop(t, machinetest.Image(t, 1<<20), machinetest.LoopOptions{}))
 	for ctx := t.Context(); ; {
 		e, err := l.Next(ctx)
 		require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestListener_overflow(t *testing.T) {
 	require.NoError(t, l.conn.SetsockoptInt(unix.SOL_SOCKET, unix.SO_RCVBUF, 1)) // the kernel makes it its least
 	file := machinetest.Image(t, 1<<20)
 	for range 8 {
-		require.NoError(t, machinetest.Detach(machinetest.Loop(t, file, false)))
+		require.NoError(t, machinetest.Detach(machinetest.Loop(t, file, machinetest.LoopOptions{})))
 	}
 	for err = nil; !errors.Is(err, ErrLost); {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -86,7 +86,7 @@ func TestListener_overflow(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	machinetest.Loop(t, file, false)
+	machinetest.Loop(t, file, machinetest.LoopOptions{})
 	_, err = l.Next(ctx)
 	require.NoError(t, err)
 }

@@ -15,6 +15,7 @@ const (
 	PathRelease   = "/v1/release"       // POST ReleaseRequest, operator token
 	PathTokens    = "/v1/tokens"        // GET, read token: TokenList; POST TokenRequest, operator token: NewToken
 	PathRevoke    = "/v1/tokens/revoke" // POST TokenRevocation, operator token
+	PathNodes     = "/v1/nodes"         // POST NodeRequest, operator token: NodeAnswer
 	PathHealthz   = "/healthz"
 	PathReadyz    = "/readyz"
 	PathMetrics   = "/metrics" // read token

@@ -145,6 +145,7 @@ type SDSView struct {
 	Connection string       `json:"connection"` // Connected | Disconnected
 	Membership string       `json:"membership"`
 	InMaint    bool         `json:"inMaintenance,omitempty"`
+	Removing   bool         `json:"removing,omitempty"` // its data is on the way to others
 	Devices    []DeviceView `json:"devices,omitempty"`
 }
 
@@ -163,6 +164,7 @@ type SDCView struct {
 	GUID      string `json:"guid"`
 	IP        string `json:"ip"`
 	Connected bool   `json:"connected"`
+	Volumes   int    `json:"volumes,omitempty"` // mapped to it
 }
 
 // PoolView in bytes; raw figures count both copies.

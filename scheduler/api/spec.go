@@ -66,7 +66,7 @@ type NodeSpec struct {
 	ModuleMirror     string         `json:"moduleMirror,omitempty"`     // URL under which OS, SDC version and kernel lead to scini.tar, as the vendor lays it out
 	Modules          []KernelModule `json:"modules,omitempty"`          // prebuilt, for this node's OS
 	BuildModules     bool           `json:"buildModules,omitempty"`     // compiler and kernel headers may be installed, so that the SDC builds a module that nobody has
-	Remove           bool           `json:"remove,omitempty"`           // a person wants this node out of the cluster and bare again
+	Remove           bool           `json:"remove,omitempty"`           // the cluster holds nothing of this node any more: it takes away what its agent put there
 }
 
 // A KernelModule is a prebuilt scini of one SDC version for one kernel. URL is absolute, or PathArtifacts/{sha256} on the scheduler.
@@ -164,6 +164,15 @@ type ClusterSpec struct {
 	SDSs             []WantedSDS     `json:"sdss,omitempty"`
 	Disks            []CandidateDisk `json:"disks,omitempty"`
 	Gateways         []Gateway       `json:"gateways,omitempty"`
+	Leaving          []LeavingNode   `json:"leaving,omitempty"` // nodes that a person wants out
+}
+
+// A LeavingNode is to be taken out of the system: first its SDS, whose data moves to the others, and at the end its SDC's entry.
+type LeavingNode struct {
+	Node  string `json:"node"`
+	Name  string `json:"name"`            // of its SDS
+	Drain bool   `json:"drain,omitempty"` // the storage may lose its SDS now: the scheduler's judgement, which the leader repeats on its own sample
+	SDC   string `json:"sdc,omitempty"`   // GUID of its SDC, once the node took its driver away: the entry can go
 }
 
 // A WantedSDS is a node whose SDS runs and that has disks to give.

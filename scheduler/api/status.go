@@ -36,6 +36,7 @@ type NodeStatus struct {
 	Conditions  []Condition `json:"conditions,omitempty"`
 	Disks       []Disk      `json:"disks,omitempty"`
 	SDS         *SDSView    `json:"sds,omitempty"`
+	Removal     Removal     `json:"removal,omitempty"`
 }
 
 // An Event worth a person's attention.

@@ -15,7 +15,7 @@ import (
 
 const peopleTimeout = 15 * time.Second
 
-// People is how `status`, `plan`, `hold`, `approve`, `release` and `tokens` call.
+// People is how `status`, `plan`, `hold`, `approve`, `release`, `tokens` and `nodes` call.
 type People struct {
 	caller
 }
@@ -77,4 +77,9 @@ func (p *People) Tokens(ctx context.Context) (list api.TokenList, err error) {
 // RevokeToken ends one.
 func (p *People) RevokeToken(ctx context.Context, r api.TokenRevocation) error {
 	return p.call(ctx, http.MethodPost, api.PathRevoke, peopleTimeout, r, nil)
+}
+
+// Node tells a wish for a node.
+func (p *People) Node(ctx context.Context, r api.NodeRequest) (answer api.NodeAnswer, err error) {
+	return answer, p.call(ctx, http.MethodPost, api.PathNodes, peopleTimeout, r, &answer)
 }

@@ -28,7 +28,7 @@ func wantedSDSs(s *State) []api.WantedSDS {
 }
 
 func gives(s *State, n *Node) bool {
-	if !s.live(n) || s.clientOnly(n) || n.Conflict != "" || n.Revoked || !holds(n, stepRunSDS) || s.Held(n) != nil || holds(n, api.ConditionHeld) {
+	if !s.live(n) || s.clientOnly(n) || n.Conflict != "" || n.Revoked || n.Removal != nil || !holds(n, stepRunSDS) || s.Held(n) != nil || holds(n, api.ConditionHeld) {
 		return false
 	}
 	return slices.ContainsFunc(n.Report.Disks, func(d api.Disk) bool { return d.State != api.DiskRefused })

@@ -22,7 +22,7 @@ func domains(s *State) []string {
 		return nil
 	}
 	for _, n := range s.Nodes {
-		if n.Conflict != "" || n.Revoked || n.Report == nil || !n.Report.Platform.Supported || s.clientOnly(n) {
+		if n.Conflict != "" || n.Revoked || n.Removal != nil || n.Report == nil || !n.Report.Platform.Supported || s.clientOnly(n) {
 			continue
 		}
 		if n.Domain != "" && !slices.Contains(all, n.Domain) {
@@ -88,7 +88,7 @@ func units(s *State) map[string]int64 {
 	}
 	sums := map[string]int64{}
 	for _, n := range s.Nodes {
-		if n.Report == nil || s.clientOnly(n) {
+		if n.Report == nil || s.clientOnly(n) || n.Removal != nil {
 			continue
 		}
 		unit, _ := s.Cluster.FaultSet(n)

@@ -55,12 +55,24 @@ func Disruption(s *State, n *Node) (l Leases, why string) {
 		why = "the disruption lease is with " + nameOf(s, l.Disruption)
 	case s.Held(n) != nil:
 		why = "held"
+	case draining(s) != "":
+		why = draining(s) + " is being removed"
 	default:
 		if why = notSafe(s); why == "" {
 			l.Disruption, l.Boot = n.ID, n.Report.BootID
 		}
 	}
 	return l, why
+}
+
+// draining names the node whose data is on the way out: until it is, no other may be missed.
+func draining(s *State) string {
+	for _, n := range byName(s.Nodes) {
+		if n.RemovalOf() == api.RemovalDraining {
+			return n.Name
+		}
+	}
+	return ""
 }
 
 // notSafe says why no node may be interrupted now. Before there is a ScaleIO cluster there is nothing to lose.

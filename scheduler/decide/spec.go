@@ -23,7 +23,8 @@ func Spec(s *State, n *Node) api.NodeSpec {
 		AllowUnsupported: set.AllowUnsupported, Reboots: set.Reboots, ModuleMirror: set.ModuleMirror, BuildModules: set.BuildModules, Modules: modules(set.Modules, n),
 	}
 	spec.Disks.Approved = n.Approved
-	if s.clientOnly(n) {
+	spec.Remove = n.RemovalOf() == api.RemovalLeaving || n.RemovalOf() == api.RemovalDone // the last answer must not tell it to begin anew
+	if s.clientOnly(n) || n.Removal != nil {
 		spec.Disks = api.DiskPolicy{Use: api.DiskUseNone}
 	}
 	if spec.Role == api.RoleUndecided {
@@ -56,7 +57,7 @@ func clusterSpec(s *State) *api.ClusterSpec {
 		SystemName: systemName(set.ClusterName), ProtectionDomain: set.ProtectionDomain, StoragePool: set.StoragePool,
 		MediaType: set.MediaType, ZeroPadding: set.ZeroPadding, SparePercent: SparePercent(units(s)),
 		FaultSets: s.Cluster.faultSetNames(), VolumeUser: set.VolumeUser,
-		SDSs: wantedSDSs(s), Disks: candidateDisks(s), Gateways: s.Cluster.Gateways,
+		SDSs: wantedSDSs(s), Disks: candidateDisks(s), Gateways: s.Cluster.Gateways, Leaving: leaving(s),
 	}
 }
 
@@ -185,7 +186,7 @@ type Needs struct{ Admin, GatewayAdmin, VolumeUser bool }
 // SecretsFor a node: the admin password for whoever forms or leads, the gateway's for a manager while it installs it or makes it trust MDMs, the volume user's for
 // every node that mounts (it lies there in a 0600 file, and is compared with it). A node without a role gets none: joining alone yields no secret.
 func SecretsFor(s *State, n *Node) Needs {
-	if n.Revoked || n.Conflict != "" || s.Role(n) == api.RoleUndecided {
+	if n.Revoked || n.Conflict != "" || n.Removal != nil && n.Removal.Phase != api.RemovalDraining || s.Role(n) == api.RoleUndecided {
 		return Needs{}
 	}
 	acts := s.forms(n) || s.Leads(n)
@@ -201,7 +202,7 @@ func Awaited(s *State, n *Node) bool {
 	switch {
 	case s.Leads(n), MayLeadSoon(s, n), s.forms(n), s.Leases.Disruption == n.ID, len(n.Claims) > 0:
 		return true
-	case n.Report == nil, !s.current(n), !n.Report.Ready, !passed(n.Report):
+	case n.Removal != nil, n.Report == nil, !s.current(n), !n.Report.Ready, !passed(n.Report):
 		return true
 	}
 	// A manager may have to take over at any moment.
@@ -210,7 +211,7 @@ func Awaited(s *State, n *Node) bool {
 
 // Ready says whether a node is what it should be, by a report that is neither old nor for an older spec.
 func Ready(s *State, n *Node) bool {
-	return s.current(n) && n.Report.Ready && passed(n.Report) && n.Conflict == "" && !n.Revoked && Foreign(&s.Cluster, n.Report) == ""
+	return s.current(n) && n.Report.Ready && passed(n.Report) && n.Conflict == "" && !n.Revoked && n.Removal == nil && Foreign(&s.Cluster, n.Report) == ""
 }
 
 // Silent is for how long a node hasn't been heard; 0 if it is alive or was never heard by this process.

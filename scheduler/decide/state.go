@@ -62,6 +62,7 @@ type Node struct {
 	Claims     []api.DiskClaim `json:"claims,omitempty"`
 	Approved   []string        `json:"approved,omitempty"`
 	Hold       *api.Hold       `json:"hold,omitempty"`
+	Removal    *Leaver         `json:"removal,omitempty"`
 
 	Report *api.Report   `json:"-"` // the last one; stored as a record of its own
 	SeenAt time.Time     `json:"-"` // zero = not since this process started
@@ -221,4 +222,6 @@ const (
 	stepConnectSDC     = "connect-sdc"
 	stepTrustMDMs      = "trust-mdms"
 	stepInstallGateway = "install-gateway"
+
+	stepRemoveLeftovers = "remove-leftovers" // the last one of a removal
 )

@@ -24,7 +24,7 @@ func Status(s *State, waiting string) api.ClusterStatus {
 	status.Ready = c.Open(api.GatePoolReady) && len(s.Nodes) > 0 && len(s.Expected) == 0
 	for _, n := range byName(s.Nodes) {
 		line := nodeStatus(s, n)
-		status.Ready = status.Ready && line.Ready
+		status.Ready = status.Ready && (line.Ready || n.RemovalOf() == api.RemovalDone)
 		status.Nodes = append(status.Nodes, line)
 	}
 	if s.View != nil {
@@ -91,7 +91,10 @@ func showDisks(s *State, n *Node) []api.Disk {
 // override puts what only the scheduler knows before what the node says.
 func override(s *State, n *Node, line *api.NodeStatus) {
 	set := func(reason, format string, a ...any) { line.Reason, line.Message = reason, fmt.Sprintf(format, a...) }
+	line.Removal = n.RemovalOf()
 	switch foreign := Foreign(&s.Cluster, n.Report); {
+	case n.Removal != nil:
+		line.Reason, line.Message = removalStatus(s, n)
 	case n.Revoked:
 		set("Revoked", "its key was revoked because its join token was used twice; release its identity to let it join again")
 	case n.Conflict != "":

@@ -68,6 +68,19 @@ func (s *Server) revokeToken(w http.ResponseWriter, r *request) error {
 	return done(w, err)
 }
 
+func (s *Server) node(w http.ResponseWriter, r *request) error {
+	in, err := decode[api.NodeRequest](r)
+	if err != nil {
+		return err
+	}
+	answer, err := s.Cluster.Node(r.Context(), in)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, answer)
+	return nil
+}
+
 func done(w http.ResponseWriter, err error) error {
 	if err == nil {
 		writeJSON(w, http.StatusOK, struct{}{})

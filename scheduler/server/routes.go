@@ -47,6 +47,7 @@ var routes = []route{
 	{"GET", api.PathTokens, reader, 0, false, (*Server).tokens},
 	{"POST", api.PathTokens, operator, smallBody, false, (*Server).createToken},
 	{"POST", api.PathRevoke, operator, smallBody, false, (*Server).revokeToken},
+	{"POST", api.PathNodes, operator, smallBody, false, (*Server).node},
 	{"GET", api.PathHealthz, anyone, 0, false, (*Server).healthz},
 	{"GET", api.PathReadyz, anyone, 0, false, (*Server).readyz},
 	{"GET", api.PathMetrics, reader, 0, false, (*Server).metrics},

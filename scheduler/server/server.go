@@ -32,6 +32,7 @@ type Cluster interface {
 	Release(ctx context.Context, r api.ReleaseRequest) error
 	CreateToken(ctx context.Context, r api.TokenRequest) (api.NewToken, error)
 	Tokens() api.TokenList
+	Node(ctx context.Context, r api.NodeRequest) (api.NodeAnswer, error)
 	RevokeToken(ctx context.Context, r api.TokenRevocation) error
 	Ready() error
 }

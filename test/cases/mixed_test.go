@@ -18,7 +18,7 @@ import (
 )
 
 // mixedKinds of nodes. Each is a Debian root: what it presents is in its name, what of it is real in its recipe.
-var mixedKinds = []nodes.Kind{nodes.Ubuntu, nodes.Rocky, nodes.Ubuntu}
+var mixedKinds = []nodes.Kind{nodes.Ubuntu, nodes.Rocky, nodes.Flatcar}
 
 // TestMixed is a mixed cluster: Ubuntu, a Debian root presenting Rocky with real rpm and dnf, and a Flatcar-like node.
 func TestMixed(t *testing.T) {

@@ -48,7 +48,7 @@ func rootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return down(cmd.Context(), newLog()) }}
 	check := &cobra.Command{Use: "check", Short: "Hold the running cluster against what was promised", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return check(cmd.Context(), newLog()) }}
-	prepared := "ubuntu,rocky"
+	prepared := "ubuntu,rocky,flatcar"
 	prepare := &cobra.Command{Use: "prepare", Short: "Install and build what up and the node tests need", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			kinds, err := nodes.ParseKinds(prepared)

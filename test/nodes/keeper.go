@@ -26,6 +26,7 @@ type keeperFile struct {
 	Upper    string   `json:"upper"`
 	Work     string   `json:"work"`
 	Root     string   `json:"root"`
+	Usr      string   `json:"usr,omitempty"` // mounted read-only at /usr
 	Cgroup   string   `json:"cgroup"`
 	Devices  []string `json:"devices"`
 }
@@ -86,6 +87,9 @@ func (k keeperFile) boot() (again bool, err error) {
 		"--register=no", "--keep-unit", "--console=read-only", "--capability=all",
 		"--link-journal=no", "--resolv-conf=off", "--timezone=off",
 		"--bind=/dev/fuse", "--bind=/dev/loop-control",
+	}
+	if k.Usr != "" {
+		argv = append(argv, "--bind-ro="+k.Usr+":/usr")
 	}
 	for _, device := range k.Devices {
 		argv = append(argv, "--bind="+device)

@@ -27,7 +27,7 @@ func TestParseKinds(t *testing.T) {
 // Another kind is another root, and says what it presents.
 func TestRecipes(t *testing.T) {
 	keys := map[string]Kind{}
-	for _, kind := range []Kind{Ubuntu, Rocky} {
+	for _, kind := range Kinds {
 		r, err := kind.recipe()
 		require.NoError(t, err)
 		assert.Empty(t, keys[r.key()])

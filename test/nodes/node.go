@@ -23,6 +23,7 @@ import (
 type Node struct {
 	Name    string  `json:"name"`
 	Kind    Kind    `json:"kind"`
+	Usr     string  `json:"usr,omitempty"` // the image that is mounted read-only at /usr from the next boot on; empty = /usr is a part of the root
 	Address string  `json:"address"`
 	Disks   []Disk  `json:"disks"`
 	Keeper  Process `json:"keeper"` // the process that runs the machine
@@ -48,6 +49,9 @@ func (c *Cluster) AddNodeOf(ctx context.Context, kind Kind, disks ...Content) (*
 	c.mu.Lock()
 	index := len(c.state.Nodes) + 1
 	node := &Node{Name: "n" + strconv.Itoa(index), Kind: kind, Address: nodeAddress(index), cluster: c}
+	if kind == Flatcar {
+		node.Usr = filepath.Join(c.state.Roots[kind], "usr")
+	}
 	c.state.Nodes = append(c.state.Nodes, node)
 	c.mu.Unlock()
 	for _, dir := range []string{"upper/etc", "work", "root"} {
@@ -138,6 +142,7 @@ func (n *Node) writeKeeperFile() error {
 		Lower: n.cluster.state.Roots[n.Kind], Upper: n.path("upper"), Work: n.path("work"), Root: n.path("root"),
 		Cgroup: string(n.cluster.cgroup()) + "/" + n.Name,
 	}
+	k.Usr = n.Usr
 	for _, disk := range n.Disks {
 		k.Devices = append(k.Devices, disk.Device)
 	}
@@ -324,4 +329,15 @@ func (n *Node) Link(path, target string) error {
 		return fmt.Errorf("linking %s on %s: %w", path, n.Name, err)
 	}
 	return nil
+}
+
+// SetUsr gives a node with a read-only /usr another image, from its next boot on: an update of its system, or the way back.
+func (n *Node) SetUsr(dir string) error {
+	if n.Usr == "" {
+		return fmt.Errorf("changing the image of %s: its /usr is a part of its root", n.Name)
+	}
+	n.cluster.mu.Lock()
+	n.Usr = dir
+	n.cluster.mu.Unlock()
+	return errors.Join(n.cluster.save(), n.writeKeeperFile())
 }

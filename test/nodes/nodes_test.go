@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -257,4 +258,51 @@ func TestRockyNode(t *testing.T) {
 	said, err = node.Output(ctx, "rpm", "-q", "libaio", "numactl", "rocky-release")
 	require.NoError(t, err)
 	require.Equal(t, "libaio-0.3.111-13.el9.noarch\nnumactl-2.0.16-1.el9.noarch\nrocky-release-9.3-1.3.el9.noarch\n", said)
+}
+
+// TestFlatcarNode: a Debian root with a read-only /usr, real systemd-sysext and no package tools that presents Flatcar.
+func TestFlatcarNode(t *testing.T) {
+	c := cluster(t, "flatcartest", nodes.Flatcar)
+	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Minute)
+	defer cancel()
+	node, err := c.AddNodeOf(ctx, nodes.Flatcar)
+	require.NoError(t, err)
+	require.NoError(t, node.Start(ctx))
+
+	result, err := node.Run(ctx, "sh", "-c", "command -v apt-get dpkg rpm dnf yum")
+	require.NoError(t, err)
+	require.NotZero(t, result.Code, result.Stdout)
+	result, err = node.Run(ctx, "touch", "/usr/bin/anything")
+	require.NoError(t, err)
+	require.Contains(t, result.Stderr, "Read-only file system")
+	for path, text := range map[string]string{
+		"/usr/lib/extension-release.d/extension-release.hello": "ID=flatcar\nSYSEXT_LEVEL=1.0\n",
+		"/usr/bin/hello": "#!/bin/sh\necho hello from an extension\n",
+	} {
+		require.NoError(t, node.WriteFile("/var/lib/extensions/hello"+path, []byte(text), 0o755))
+	}
+	_, err = node.Output(ctx, "systemd-sysext", "refresh")
+	require.NoError(t, err)
+	said, err := node.Output(ctx, "hello")
+	require.NoError(t, err)
+	require.Equal(t, "hello from an extension\n", said)
+
+	// An update is another image, and the way back is the first one.
+	before, err := nodes.BuildRoot(ctx, nodes.Flatcar, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	other := filepath.Join(t.TempDir(), "usr")
+	require.NoError(t, exec.CommandContext(ctx, "cp", "-a", filepath.Join(before.Dir, "usr"), other).Run())
+	release, err := os.ReadFile(other + "/lib/os-release")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(other+"/lib/os-release", []byte(strings.ReplaceAll(string(release), "4459.0.0", "4500.0.0")), 0o644))
+	for _, step := range []struct{ usr, version string }{{other, "4500.0.0"}, {filepath.Join(before.Dir, "usr"), "4459.0.0"}} {
+		require.NoError(t, node.SetUsr(step.usr))
+		require.NoError(t, node.Reboot(ctx))
+		said, err = node.Output(ctx, "cat", "/etc/os-release")
+		require.NoError(t, err)
+		require.Contains(t, said, "VERSION_ID="+step.version)
+		said, err = node.Output(ctx, "hello")
+		require.NoError(t, err, "extensions outlive updates")
+		require.Equal(t, "hello from an extension\n", said)
+	}
 }

@@ -43,8 +43,7 @@ func rockyRecipe() recipe {
 		{"bash-completion", "2.11", "5.el9", nil},
 	}
 	r.Base = []string{"rocky-release", "debian-root"}
-	r.Removed = []string{"usr/bin/apt*", "usr/bin/dpkg*", "usr/sbin/dpkg*", "usr/lib/apt", "usr/lib/dpkg", "etc/apt", "etc/dpkg",
-		"var/lib/apt", "var/lib/dpkg", "var/cache/apt", "var/log/apt", "var/log/dpkg.log", "usr/share/dpkg"}
+	r.Removed = debianTools
 	r.Files["/etc/redhat-release"] = "Rocky Linux release 9.3 (Blue Onyx)\n"
 	// Debian's rpm keeps its database in the home of whoever calls it.
 	r.Files["/etc/rpm/macros"] = "%_dbpath /var/lib/rpm\n"

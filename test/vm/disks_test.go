@@ -38,16 +38,22 @@ func (s *stand) withoutAgent(t *testing.T) {
 	})
 }
 
-// detect is what `scaleio-agent detect` says of the disk with this serial.
-func (s *stand) detect(t *testing.T, serial string) (api.Disk, []api.Disk) {
+// detect is what `scaleio-agent detect` says of all disks.
+func (s *stand) detect(t *testing.T) []api.Disk {
 	t.Helper()
 	said, err := s.Output(t.Context(), "/opt/scaleio-agent/current/scaleio-agent", "detect", "--json")
 	require.NoError(t, err)
 	var seen struct{ Disks []api.Disk }
 	require.NoError(t, json.Unmarshal([]byte(said), &seen))
-	i := slices.IndexFunc(seen.Disks, func(d api.Disk) bool { return names(d.ID, serial) })
-	require.GreaterOrEqual(t, i, 0, "no disk has serial %s: %s", serial, said)
-	return seen.Disks[i], seen.Disks
+	return seen.Disks
+}
+
+// bySerial finds a disk by what it is.
+func bySerial(t *testing.T, disks []api.Disk, serial string) api.Disk {
+	t.Helper()
+	i := slices.IndexFunc(disks, func(d api.Disk) bool { return names(d.ID, serial) })
+	require.GreaterOrEqual(t, i, 0, "no disk has serial %s: %v", serial, disks)
+	return disks[i]
 }
 
 // byPath finds a disk by the name that the kernel gave it for now.
@@ -71,7 +77,7 @@ func diskPlugged(t *testing.T, s *stand) {
 	})
 	require.NoError(t, err, "the agent sees it by itself")
 	s.withoutAgent(t)
-	seen, _ := s.detect(t, disk.Serial)
+	seen := bySerial(t, s.detect(t), disk.Serial)
 	assert.Equal(t, "/dev/nvme1n1", seen.Path)
 	assert.EqualValues(t, diskBytes, seen.SizeBytes)
 	assert.Equal(t, api.DiskOffered, seen.State, "%s", seen.Message)
@@ -102,12 +108,12 @@ cryptsetup open --key-file /run/luks.key $(at underluks) opened
 udevadm settle --timeout=60
 `)
 	require.NoError(t, err)
+	all := s.detect(t)
 	for i, want := range []string{"dm-", "md0", "dm-"} {
-		seen, _ := s.detect(t, disks[i].Serial)
+		seen := bySerial(t, all, disks[i].Serial)
 		assert.Equal(t, api.DiskRefused, seen.State, disks[i].Serial)
 		assert.Contains(t, seen.Message, "HasHolder: "+seen.Path+" is a part of "+want, disks[i].Serial)
 	}
-	_, all := s.detect(t, disks[0].Serial)
 	for path, kind := range map[string]string{"/dev/dm-0": "dm", "/dev/dm-1": "dm", "/dev/md0": "md"} {
 		seen := byPath(all, path)
 		assert.Equal(t, api.DiskRefused, seen.State, path)
@@ -116,8 +122,9 @@ udevadm settle --timeout=60
 	// Taken apart, what was written shows: only device-mapper leaves nothing behind.
 	_, err = s.Shell(t.Context(), "dmsetup remove mapped; mdadm --stop /dev/md0; cryptsetup close opened; udevadm settle --timeout=60")
 	require.NoError(t, err)
+	all = s.detect(t)
 	for i, want := range []api.DiskState{api.DiskOffered, api.DiskRefused, api.DiskRefused} {
-		seen, _ := s.detect(t, disks[i].Serial)
+		seen := bySerial(t, all, disks[i].Serial)
 		assert.Equal(t, want, seen.State, "%s: %s", disks[i].Serial, seen.Message)
 		if want == api.DiskRefused {
 			assert.Contains(t, seen.Message, "HasSignature")
@@ -129,8 +136,8 @@ udevadm settle --timeout=60
 // namesSwapped: this boot's kernel found the data disk before the root disk.
 func namesSwapped(t *testing.T, s *stand) {
 	s.withoutAgent(t)
-	data, _ := s.detect(t, s.data.Serial)
-	root, _ := s.detect(t, "root0")
+	disks := s.detect(t)
+	data, root := bySerial(t, disks, s.data.Serial), bySerial(t, disks, "root0")
 	assert.Equal(t, "/dev/nvme0n1", data.Path)
 	assert.Equal(t, "/dev/nvme1n1", root.Path)
 	assert.Equal(t, s.dataID, data.ID, "the same disk under another name")

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock makes sure that one machine runs at a time, whoever's it is: two emulations on two cores would only fail each other's deadlines.
+// Lock makes sure that one machine runs, or one image is made, at a time, whoever's it is: two emulations on two cores would only fail each other's deadlines.
 // It waits for the one that runs; the kernel opens the lock when its holder ends, however it ends.
 func Lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(CacheDir, 0o755); err != nil {

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"scaleio-framework/test/vm/qmp"
@@ -24,6 +24,7 @@ type Machine struct {
 	log   *slog.Logger
 
 	boots   int
+	plugs   int
 	power   *power // nil = off
 	greeted serial.Hello
 }
@@ -224,7 +225,7 @@ func (m *Machine) consoleTail() string {
 	return tail(string(text))
 }
 
-// Boots counts how often it was started; BootID is the present one's.
+// BootID of the present boot.
 func (m *Machine) BootID() string { return m.greeted.BootID }
 
 // Running is whether it has power.
@@ -285,11 +286,10 @@ func (m *Machine) Kill(ctx context.Context) error {
 	return m.Ended(ctx)
 }
 
-var plugs atomic.Int64
-
-// Plug puts a disk into a port while the machine runs.
+// Plug puts a disk into one of hotplugPorts while the machine runs.
 func (m *Machine) Plug(ctx context.Context, port int, d Disk) error {
-	id := fmt.Sprintf("plugged%d", plugs.Add(1))
+	m.plugs++
+	id := fmt.Sprintf("plugged%d", m.plugs)
 	if _, err := m.power.qmp.Execute(ctx, "blockdev-add", map[string]any{
 		"driver": "raw", "node-name": id, "file": map[string]any{"driver": "file", "filename": d.Image},
 	}); err != nil {
@@ -310,8 +310,17 @@ func (m *Machine) Unplug(ctx context.Context, d Disk) error {
 	if _, err := m.power.qmp.Execute(ctx, "device_del", map[string]any{"id": "nvme-" + d.Serial}); err != nil {
 		return fmt.Errorf("unplugging disk %s: %w", d.Serial, err)
 	}
-	if _, err := m.power.qmp.Wait(ctx, "DEVICE_DELETED"); err != nil {
-		return fmt.Errorf("unplugging disk %s: %w", d.Serial, err)
+	for { // parts of the device are told of, too
+		event, err := m.power.qmp.Wait(ctx, "DEVICE_DELETED")
+		if err != nil {
+			return fmt.Errorf("unplugging disk %s: %w", d.Serial, err)
+		}
+		var gone struct{ Device string }
+		if err := json.Unmarshal(event.Data, &gone); err != nil {
+			return fmt.Errorf("unplugging disk %s: reading what qemu says: %w", d.Serial, err)
+		}
+		if gone.Device == "nvme-"+d.Serial {
+			return nil
+		}
 	}
-	return nil
 }

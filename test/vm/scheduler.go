@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -35,6 +36,7 @@ type Scheduler struct {
 	mu      sync.Mutex
 	spec    api.NodeSpec
 	leases  []api.LeaseName // granted to whoever wants them
+	held    []api.LeaseName // until their holder is Ready and wants them no more, as with the product's scheduler
 	report  *api.Report     // the last one
 	reports int
 	changed chan struct{} // closed at the next report
@@ -142,12 +144,18 @@ func (s *Scheduler) Report(_ context.Context, c server.Caller, r api.Report) (ap
 	spec := s.spec
 	spec.Node = c.Node
 	answer := api.Answer{Spec: spec, PollMS: pollEvery.Milliseconds(), ETag: fmt.Sprint(spec.Version.Generation, s.leases)}
-	for _, want := range r.Wants {
-		for _, name := range s.leases {
-			if want == name {
-				answer.Leases = append(answer.Leases, api.Lease{Name: name})
-			}
+	for _, name := range s.leases {
+		wanted, held := slices.Contains(r.Wants, name), slices.Contains(s.held, name)
+		switch {
+		case wanted && !held:
+			s.held = append(s.held, name)
+		case held && !wanted && r.Ready:
+			s.held = slices.DeleteFunc(s.held, func(l api.LeaseName) bool { return l == name })
+			continue
+		case !wanted && !held:
+			continue
 		}
+		answer.Leases = append(answer.Leases, api.Lease{Name: name})
 	}
 	return answer, nil
 }

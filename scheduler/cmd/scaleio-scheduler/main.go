@@ -48,6 +48,7 @@ func main() {
 
 func exitCode(err error) int {
 	var usage *usageError
+	var refused *refusedError
 	switch {
 	case err == nil:
 		return 0
@@ -56,7 +57,7 @@ func exitCode(err error) int {
 	case errors.As(err, &usage), errors.Is(err, scheduler.ErrRefused), errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrNewer),
 		errors.Is(err, store.ErrLocked):
 		return exitUsage
-	case errors.Is(err, scheduler.ErrFailedOver):
+	case errors.Is(err, scheduler.ErrFailedOver), errors.As(err, &refused):
 		return exitRefused
 	}
 	return exitFailed
@@ -79,7 +80,7 @@ Exit status: 0 ok, 1 failed, 2 usage, configuration or state, 3 not ready, 4 ref
 		SilenceUsage: true, SilenceErrors: true, Version: version,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(runCommand(), statusCommand(), planCommand(), holdCommand(), releaseCommand(), approveCommand(), tokensCommand(), versionCommand(), referenceCommand(), pointsCommand())
+	root.AddCommand(runCommand(), statusCommand(), planCommand(), holdCommand(), releaseCommand(), approveCommand(), tokensCommand(), nodesCommand(), versionCommand(), referenceCommand(), pointsCommand())
 	return root
 }
 

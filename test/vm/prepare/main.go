@@ -48,7 +48,12 @@ func prepare(ctx context.Context, log *slog.Logger) error {
 	if err := build(ctx); err != nil {
 		return err
 	}
-	_, err := vm.BuildImage(ctx, log)
+	unlock, err := vm.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, err = vm.BuildImage(ctx, log)
 	return err
 }
 

@@ -1,0 +1,85 @@
+package installer
+
+import (
+	"context"
+	"strings"
+
+	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/installer/step"
+)
+
+// leftoversRemoved is the fact that what the agent made beside packages is gone: downloads, modules, the SDC's settings, intents. It comes last, and says what
+// stays. The daemon itself stays: somebody has to tell that the node is bare, and its record keeps the machine from being taken for a new one.
+type leftoversRemoved struct{ *orders }
+
+func removeLeftovers(o *orders) step.Step { return leftoversRemoved{o} }
+
+func (leftoversRemoved) Name() string { return "remove-leftovers" }
+
+// ReasonRemoved is what a bare node says.
+const ReasonRemoved = "Removed"
+
+const whatStays = "stays: disks as they are, never wiped; packages of the distribution; the vendor's logs under /opt/emc/scaleio; flags of the Mesos agent until it restarts; " +
+	"the agent (`systemctl disable --now scaleio-agent.service`, then remove /opt/scaleio-agent, /etc/scaleio-agent and " + stateDir + ")"
+
+// Files that packages' scripts and our steps made, which no package tool takes away.
+var leftoverFiles = []string{scaleio.PathDrvCfgText, scaleio.PathDrvCfgTextOld, "/etc/emc/scaleio/scini_sync/driver_sync.conf",
+	firstMesosConfig, keptMesosConfig, guidWitness, stateDir + "/gateway.pem"}
+
+// Folders that are ours alone.
+var leftoverFolders = []string{packageDir, moduleDir, intentDir}
+
+func (s leftoversRemoved) left() []string {
+	var left []string
+	for _, f := range leftoverFiles {
+		if exists(s.sys.Files, f) {
+			left = append(left, f)
+		}
+	}
+	for _, dir := range leftoverFolders {
+		if exists(s.sys.Files, dir) {
+			left = append(left, dir)
+		}
+	}
+	if exists(s.sys.Files, loaderFile) {
+		left = append(left, loaderFile)
+	}
+	return left
+}
+
+func (s leftoversRemoved) Check(context.Context) (step.Finding, error) {
+	if left := s.left(); len(left) > 0 {
+		return step.Need("StillThere", "%s", strings.Join(left, ", ")), nil
+	}
+	return step.Finding{Verdict: step.Satisfied, Reason: ReasonRemoved, Message: whatStays}, nil
+}
+
+func (s leftoversRemoved) Apply(ctx context.Context) error {
+	if err := s.modules.hold.release(); err != nil {
+		return err
+	}
+	if exists(s.sys.Files, loaderFile) {
+		if _, err := stopActive(ctx, s.sys.Units, loaderUnit); err != nil {
+			return err
+		}
+		for _, f := range []string{"/etc/systemd/system/multi-user.target.wants/" + loaderUnit, loaderFile} {
+			if err := s.sys.Files.Remove(f); err != nil {
+				return err
+			}
+		}
+		if err := s.sys.Units.Reload(ctx); err != nil {
+			return err
+		}
+	}
+	for _, f := range leftoverFiles {
+		if err := s.sys.Files.Remove(f); err != nil {
+			return err
+		}
+	}
+	for _, dir := range leftoverFolders {
+		if err := s.sys.Archives.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"scaleio-framework/agent/leader"
 	"scaleio-framework/installer/step"
 	"scaleio-framework/installer/step/steptest"
 )
@@ -15,7 +16,10 @@ import (
 func TestSteps_keepTheContract(t *testing.T) {
 	names := newWorld().leader().Plan(newWorld().input()).Names()
 	require.Len(t, names, 11)
-	for i, name := range names[:len(names)-1] { // the last one needs a node that leaves: see TestLeaving_keepsTheContract
+	for i, name := range names {
+		if name == leader.StepLeaving { // needs a node that leaves: see TestLeaving_keepsTheContract
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			steptest.Run(t, steptest.Contract{New: func(t *testing.T) steptest.World {
 				w := newWorld()

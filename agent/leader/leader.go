@@ -113,8 +113,8 @@ const (
 	StepFaultSets     = "add-fault-sets"
 	StepVolumeUser    = "ensure-volume-user"
 	StepSDSs          = "add-sdss"
-	StepDevices       = "add-devices"
 	StepLeaving       = "take-out-nodes"
+	StepDevices       = "add-devices"
 )
 
 // Reasons of the leader's steps.
@@ -157,7 +157,7 @@ func (l *Leader) Plan(in Input) step.Plan {
 		{Step: one(StepFaultSets, fromObjects(diffFaultSets)), After: api.GateGatewayReady},
 		{Step: &volumeUser{lead: l, in: in}, After: api.GateGatewayReady},
 		{Step: many(StepSDSs, fromObjects(diffSDSs)), After: api.GateGatewayReady, Timeout: manyTimeout},
-		{Step: many(StepDevices, fromObjects(diffDevices)), After: api.GatePoolReady, Timeout: manyTimeout},
 		{Step: many(StepLeaving, fromObjects(diffLeaving)), After: api.GatePoolReady},
+		{Step: many(StepDevices, fromObjects(diffDevices)), After: api.GatePoolReady, Timeout: manyTimeout},
 	}
 }

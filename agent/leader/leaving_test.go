@@ -3,6 +3,7 @@ package leader_test
 import (
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -82,8 +83,8 @@ func TestLeaving_keepsTheContract(t *testing.T) {
 	steptest.Run(t, steptest.Contract{New: func(t *testing.T) steptest.World {
 		w, in := leavingWorld(t)
 		w.Heal()
-		last := len(w.leader().Plan(in)) - 1
-		return steptest.World{Cutter: w, Snapshot: w.snapshot, Step: func() step.Step { return w.leader().Plan(in)[last].Step }}
+		i := slices.Index(w.leader().Plan(in).Names(), leader.StepLeaving)
+		return steptest.World{Cutter: w, Snapshot: w.snapshot, Step: func() step.Step { return w.leader().Plan(in)[i].Step }}
 	}})
 }
 

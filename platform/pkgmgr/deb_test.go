@@ -304,6 +304,22 @@ func TestRequire(t *testing.T) {
 	require.Error(t, m.deb.Require(t.Context(), "-o=x"))
 }
 
+func TestRemove(t *testing.T) {
+	m := newMachine()
+	require.NoError(t, m.deb.Remove(t.Context(), "emc-scaleio-sdc"), "it isn't there")
+	require.Empty(t, m.jobs)
+
+	m.installed["emc-scaleio-sdc"] = "ii |3.6-700.103"
+	require.NoError(t, m.deb.Remove(t.Context(), "emc-scaleio-sdc"))
+	require.Equal(t, []string{"remove-emc-scaleio-sdc"}, m.names())
+	require.Equal(t, []string{"/usr/bin/dpkg", "--purge", "emc-scaleio-sdc"}, m.jobs[0].Argv, "nothing that needs it goes with it")
+
+	m.installed["emc-scaleio-sdc"] = "ii |3.6-700.103"
+	m.answers["remove-emc-scaleio-sdc"] = []error{&ended{1, "dpkg: dependency problems prevent removal of emc-scaleio-sdc"}}
+	require.ErrorContains(t, m.deb.Remove(t.Context(), "emc-scaleio-sdc"), "dependency problems")
+	require.Error(t, m.deb.Remove(t.Context(), "--force"))
+}
+
 func TestRecover(t *testing.T) {
 	m := newMachine()
 	require.NoError(t, m.deb.Recover(t.Context()))

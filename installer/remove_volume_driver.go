@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path"
 	"strings"
 
 	"scaleio-framework/installer/step"
@@ -91,10 +92,21 @@ func (s volumeDriverRemoved) Apply(ctx context.Context) error {
 	if _, err := stopActive(ctx, s.sys.Units, unitREXRay); err != nil {
 		return err
 	}
+	extended := false
 	for _, file := range left {
+		if s.sys.Facts.Immutable && path.Dir(file) == path.Dir(binaryPath(componentREXRay)) {
+			extended = true // it isn't there, but in the extension
+			continue
+		}
 		if err := s.sys.Files.Remove(file); err != nil {
 			return err
 		}
+	}
+	if extended {
+		if err := s.sys.Archives.RemoveAll(driverExtension); err != nil {
+			return err
+		}
+		return s.mergeExtensions(ctx)
 	}
 	return s.sys.Units.Reload(ctx)
 }

@@ -32,7 +32,7 @@ func (s volumeDriverRemoved) Check(context.Context) (step.Finding, error) {
 	if o := s.Storage; o != nil && o.SDC != nil && o.SDC.Volumes > 0 {
 		return step.Wait("VolumesMapped", "%d volumes are mapped to this node: end the tasks that use them", o.SDC.Volumes), nil
 	}
-	if busy, err := (volumeDriverConfigured{s.orders}).mounting(); err != nil || busy {
+	if busy, err := volumeDriverConfigured(s).mounting(); err != nil || busy {
 		return step.Wait("MountInProgress", "a dvdcli is at work"), err
 	}
 	return step.Need("StillThere", "%s", strings.Join(left, ", ")), nil

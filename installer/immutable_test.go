@@ -54,6 +54,9 @@ func TestInstallVolumeDriver_readOnlyUsr(t *testing.T) {
 	n.Jobs.Run = func(_ context.Context, job systemd.Job) error {
 		assert.Equal(t, []string{"/usr/bin/systemd-sysext", "refresh"}, job.Argv)
 		merged++
+		for _, binary := range []string{"/usr/bin/rexray", "/usr/bin/dvdcli"} {
+			require.NoError(t, n.Files.Remove(binary))
+		}
 		files, err := n.Files.Glob("/var/lib/extensions/*/usr/bin/*")
 		require.NoError(t, err)
 		for _, f := range files {
@@ -78,4 +81,27 @@ func TestInstallVolumeDriver_readOnlyUsr(t *testing.T) {
 	state, err := n.Units.State(t.Context(), "systemd-sysext.service")
 	require.NoError(t, err)
 	assert.Equal(t, "enabled", state.Enabled, "and merged at every boot")
+
+	n.Spec.Remove = true
+	s = stepOf(t, n, "remove-volume-driver")
+	require.NoError(t, s.Apply(t.Context()))
+	assert.Equal(t, step.Satisfied, check(t, n, "remove-volume-driver").Verdict)
+	assert.Equal(t, 2, merged)
+	left, err := n.Files.Glob("/var/lib/extensions/*")
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestRemoveUpdatesHold(t *testing.T) {
+	n := clientOnFlatcar(t)
+	before := "GROUP=lts\nREBOOT_STRATEGY=etcd-lock\n"
+	n.Files.Set(updateConf, before, 0o644)
+	require.NoError(t, stepOf(t, n, "keep-updates-from-rebooting").Apply(t.Context()))
+	n.Spec.Remove = true
+	assert.Equal(t, step.Needed, check(t, n, "remove-updates-hold").Verdict)
+	require.NoError(t, stepOf(t, n, "remove-updates-hold").Apply(t.Context()))
+	assert.Equal(t, step.Satisfied, check(t, n, "remove-updates-hold").Verdict)
+	data, err := n.Files.Read(updateConf)
+	require.NoError(t, err)
+	assert.Equal(t, before, string(data))
 }

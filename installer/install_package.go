@@ -64,10 +64,19 @@ func (s installPackage) Check(ctx context.Context) (step.Finding, error) {
 		return step.Block("NoPackage", "the manifest has no %s package for %s: add one with its URL and sha256", s.component, s.os), nil
 	case !s.takes(s.wanted.Format):
 		return step.Block("PackageFormat", "the manifest's %s package for %s is a %s, which can't be installed there", s.component, s.os, s.wanted.Format), nil
+	case present && state.Fault != "":
+		return step.Need("Damaged", "%s %s isn't whole: %s", s.pkg, state.Version, state.Fault), nil
 	case present:
 		return step.Need("HalfConfigured", "%s %s was left half-configured", s.pkg, state.Version), nil
 	}
 	return step.Need("NotInstalled", "%s %s is to be installed", s.pkg, s.wanted.Version), nil
+}
+
+// upgradeBy says what keeps I/O going while a person upgrades. The product's own order is gateway, MDMs, SDSs, SDCs.
+var upgradeBy = map[string]string{
+	scaleio.SDS: " and while all data is healthy, with its SDS in maintenance (scli --enter_maintenance_mode, upgrade, --exit_maintenance_mode)",
+	scaleio.SDC: " and after its volumes were unmounted, or with a reboot",
+	scaleio.MDM: ", the master last",
 }
 
 // compare never leads to a downgrade, and not to an upgrade either: that interrupts I/O and is decided by people.
@@ -79,8 +88,8 @@ func (s installPackage) compare(installed string) step.Finding {
 	case order == 0:
 		return step.OK("%s %s installed", s.component, installed)
 	case order < 0:
-		return step.Block("OlderVersion", "%s %s is installed, the manifest has %s: upgrade it by hand, one node at a time, or list the installed version",
-			s.component, installed, s.wanted.Version)
+		return step.Block("OlderVersion", "%s %s is installed, the manifest has %s: upgrade it by hand, one node at a time%s, or list the installed version",
+			s.component, installed, s.wanted.Version, upgradeBy[s.component])
 	}
 	if _, err := scaleio.LimitsOf(installed); err != nil {
 		return step.Block("NewerVersion", "%s %s is installed, newer than the manifest's %s and not known to this program; it is never downgraded: list the installed version to go on",

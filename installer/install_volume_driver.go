@@ -48,8 +48,12 @@ func (s volumeDriverInstalled) extend(ctx context.Context) error {
 	if err := s.sys.Files.Write(release, payload.ExtensionRelease("", ""), 0o644); err != nil {
 		return err
 	}
-	return payload.MergeExtensions(ctx, s.sys.Units, func(ctx context.Context, job pkgmgr.Job) error {
-		return s.sys.Jobs.RunJob(ctx, systemd.Job{Name: job.Name, Argv: job.Argv, Timeout: job.Timeout})
+	return s.mergeExtensions(ctx)
+}
+
+func (o *orders) mergeExtensions(ctx context.Context) error {
+	return payload.MergeExtensions(ctx, o.sys.Units, func(ctx context.Context, job pkgmgr.Job) error {
+		return o.sys.Jobs.RunJob(ctx, systemd.Job{Name: job.Name, Argv: job.Argv, Timeout: job.Timeout})
 	})
 }
 
@@ -73,6 +77,11 @@ func (s volumeDriverInstalled) Check(context.Context) (step.Finding, error) {
 			return step.Finding{}, err
 		}
 		if !there {
+			if busy, err := (volumeDriverConfigured{s.orders}).mounting(); err != nil {
+				return step.Finding{}, err
+			} else if busy && exists(s.sys.Files, binaryPath(component)) {
+				return step.Wait("MountInProgress", "%s is to be replaced by %s %s of the manifest; a dvdcli is at work, which that would cut off", binaryPath(component), component, p.Version), nil
+			}
 			return step.Need("NotInstalled", "%s isn't %s %s of the manifest", binaryPath(component), component, p.Version), nil
 		}
 	}

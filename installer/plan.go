@@ -92,6 +92,7 @@ var removal = []row{
 	{step: removeIsolator},
 	{step: removeSDC, timeout: installTime},
 	{step: removeSDS, timeout: installTime},
+	{step: removeUpdatesHold, only: (*orders).updatesItself},
 	{step: removeLeftovers},
 }
 

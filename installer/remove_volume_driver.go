@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"path"
 	"strings"
 
 	"scaleio-framework/installer/step"
@@ -31,7 +32,7 @@ func (s volumeDriverRemoved) Check(context.Context) (step.Finding, error) {
 	if o := s.Storage; o != nil && o.SDC != nil && o.SDC.Volumes > 0 {
 		return step.Wait("VolumesMapped", "%d volumes are mapped to this node: end the tasks that use them", o.SDC.Volumes), nil
 	}
-	if busy, err := (volumeDriverConfigured{s.orders}).mounting(); err != nil || busy {
+	if busy, err := volumeDriverConfigured(s).mounting(); err != nil || busy {
 		return step.Wait("MountInProgress", "a dvdcli is at work"), err
 	}
 	return step.Need("StillThere", "%s", strings.Join(left, ", ")), nil
@@ -91,10 +92,21 @@ func (s volumeDriverRemoved) Apply(ctx context.Context) error {
 	if _, err := stopActive(ctx, s.sys.Units, unitREXRay); err != nil {
 		return err
 	}
+	extended := false
 	for _, file := range left {
+		if s.sys.Facts.Immutable && path.Dir(file) == path.Dir(binaryPath(componentREXRay)) {
+			extended = true // it isn't there, but in the extension
+			continue
+		}
 		if err := s.sys.Files.Remove(file); err != nil {
 			return err
 		}
+	}
+	if extended {
+		if err := s.sys.Archives.RemoveAll(driverExtension); err != nil {
+			return err
+		}
+		return s.mergeExtensions(ctx)
 	}
 	return s.sys.Units.Reload(ctx)
 }

@@ -163,3 +163,18 @@ func TestVolumeDriver_unitNeedsNoDocker(t *testing.T) {
 	assert.Contains(t, unit, "After="+scaleio.UnitSDC)
 	assert.Contains(t, unit, "KillMode=process")
 }
+
+// Another digest in the manifest is another version: the binary is replaced and the driver restarted, but not while the isolator waits for a mount.
+func TestVolumeDriver_isReplacedBetweenMounts(t *testing.T) {
+	n := driven(t)[2]
+	n.Files.Set("/usr/bin/rexray", "an older version", 0o755)
+	n.Files.Set("/proc/77/comm", "dvdcli\n", 0o444)
+	assert.Equal(t, "MountInProgress", check(t, n, "install-volume-driver").Reason)
+	n.Files.Delete("/proc/77/comm")
+	assert.Equal(t, step.Needed, check(t, n, "install-volume-driver").Verdict)
+	require.NoError(t, stepOf(t, n, "install-volume-driver").Apply(t.Context()))
+	assert.Equal(t, step.Satisfied, check(t, n, "install-volume-driver").Verdict)
+	assert.NotEqual(t, "an older version", n.Files.Tree("/usr/bin")["/usr/bin/rexray"])
+	require.NoError(t, stepOf(t, n, "run-volume-driver").Apply(t.Context()))
+	assert.Equal(t, step.Satisfied, check(t, n, "run-volume-driver").Verdict)
+}

@@ -20,5 +20,6 @@ type Output struct {
 // PackageState of one installed package.
 type PackageState struct {
 	Version    string
-	Configured bool // false: unpacked or half-configured, Recover or a new install is needed
+	Configured bool   // false: unpacked or half-configured, Recover or a new install is needed
+	Fault      string // what isn't as it should be, where that is known
 }

@@ -52,7 +52,7 @@ func (p *Packages) State(ctx context.Context, name string) (platform.PackageStat
 		p.Log.Warn("package isn't whole", "pkg", name, "version", r.Version, "reason", fault)
 	}
 	p.said[name] = fault
-	return platform.PackageState{Version: r.Version, Configured: fault == ""}, nil
+	return platform.PackageState{Version: r.Version, Configured: fault == "", Fault: fault}, nil
 }
 
 // Install unpacks a verified file and does what its scripts would have done with env. It may be cut anywhere and run again. An older version is replaced, a newer one never.

@@ -113,3 +113,27 @@ func TestListener_endsWithItsContext(t *testing.T) {
 		t.Fatal("still waiting")
 	}
 }
+
+// All of it, on this machine: once for what was before, once for a disk that came.
+func TestDisks_aRealDisk(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	changed, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- Disks(ctx, func() {
+			select {
+			case changed <- struct{}{}:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	<-changed
+	machinetest.Loop(t, machinetest.Image(t, 1<<20), machinetest.LoopOptions{})
+	select {
+	case <-changed:
+	case <-ctx.Done():
+		t.Error("the disk wasn't noticed")
+	}
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+}

@@ -34,6 +34,9 @@ func TestMixed(t *testing.T) {
 	step("rpm and dnf installed what is there, dpkg nothing", rpmInstalled)
 	step("a package is removed, and another dnf holds the lock", rpmRemovedWhileLocked)
 	step("somebody's dnf was killed in the middle of a package", rpmHalfDone)
+	step("files of unpacked packages are taken away, changed, unmerged", unpackedDrift)
+	step("an update of the read-only system waits", updateWaits)
+	step("the read-only system is updated, and rolled back", systemUpdated)
 	step("no refused disk changed", func(t *testing.T, s *cases.Stand) { require.NoError(t, s.UntouchedDisks()) })
 }
 

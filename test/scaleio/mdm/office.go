@@ -36,7 +36,8 @@ type office struct {
 	inUse   map[string]bool      // members whose beat loop runs
 	shown   map[string]*mgmt.Certificate
 
-	rebuilding, rebalancing atomic.Int64 // bytes being copied now
+	rebuilding, rebalancing atomic.Int64         // bytes being copied now
+	resting                 map[string]time.Time // volumes that aren't refilled before; refill's own
 
 	sdss *sdsWatch
 	sdcs *sdcClients
@@ -58,7 +59,7 @@ func (n *Node) takeOffice() *office {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ctx, end := context.WithCancelCause(n.officeCtx)
-	o := &office{node: n, term: n.voter.Term, ctx: ctx, end: end, heard: map[string]time.Time{}, refused: map[string]bool{}, inUse: map[string]bool{},
+	o := &office{node: n, term: n.voter.Term, ctx: ctx, end: end, heard: map[string]time.Time{}, refused: map[string]bool{}, resting: map[string]time.Time{}, inUse: map[string]bool{},
 		shown: map[string]*mgmt.Certificate{n.voter.Self: n.certificate}}
 	o.sdss, o.sdcs = newSDSWatch(o), newSDCClients(o)
 	o.state.Store(state)
@@ -81,6 +82,9 @@ func (o *office) serve(ctx context.Context, s *server) {
 		n.mu.Lock()
 		n.office = nil
 		n.standsAt = time.Now().Add(beatsOfRest * n.opt.Heartbeat)
+		if o.leaving.Load() { // for another, who may be slow
+			n.standsAt = time.Now().Add(n.opt.Lease)
+		}
 		n.mu.Unlock()
 		n.sessions.clear()
 		n.log.Info("left office", "term", o.term, "reason", context.Cause(o.ctx))

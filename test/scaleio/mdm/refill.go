@@ -15,12 +15,13 @@ const (
 )
 
 // refill copies stale chunks from their good copy, some at a time, and takes needless copies away. While it does, the volume's reads and writes
-// are refused by generation and SDCs wait: a copy made beside running writes would miss some. Then the volume is its users' for as long.
+// are refused by generation and SDCs wait: a copy made beside running writes would miss some. Then the volume is its users' for as long, or on a
+// slow machine they would never get a write through.
 func (o *office) refill(ctx context.Context) error {
 	s := o.state.Load()
 	for i := range s.Volumes {
 		v := &s.Volumes[i]
-		if !slices.ContainsFunc(v.Chunks, func(c Chunk) bool {
+		if time.Now().Before(o.resting[v.ID]) || !slices.ContainsFunc(v.Chunks, func(c Chunk) bool {
 			_, _, ok := o.refillable(c)
 			return ok || len(o.surplus(s, v, &c, o.sdss.connected)) > 0
 		}) {
@@ -28,11 +29,13 @@ func (o *office) refill(ctx context.Context) error {
 		}
 		begin := time.Now()
 		done, err := o.refillVolume(ctx, v.ID)
+		rest := max(time.Since(begin), o.node.opt.Watch)
+		o.resting[v.ID] = time.Now().Add(rest)
 		if err != nil {
 			return err
 		}
 		if done {
-			time.AfterFunc(time.Since(begin), o.sdss.wake) // there may be more
+			time.AfterFunc(rest, o.sdss.wake) // there may be more
 		}
 	}
 	return nil

@@ -115,9 +115,14 @@ func formedTuned(t *testing.T, tune func(*mdm.Options)) ([]*scaleiotest.MDM, *op
 
 func waitNormal(t *testing.T, ip string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := mgmt.Dial(ctx, "test", mgmt.Address(ip, 9011), trustAll)
+	require.NoError(t, err)
+	defer conn.Close()
 	require.Eventually(t, func() bool {
 		var c mgmt.Cluster
-		err := at(ip, mgmt.CmdQueryCluster, nil, &c)
+		err := conn.Call(ctx, "", mgmt.CmdQueryCluster, nil, &c)
 		return err == nil && !c.Degraded && c.Nodes == 3 && c.Active == 3 && c.Replicas == 2
 	}, 10*time.Second, 10*time.Millisecond)
 }
@@ -200,7 +205,7 @@ func TestMajorityLost_refusesAndCloses(t *testing.T) {
 	m, op := formed(t)
 	m[1].Kill()
 	m[0].Kill()
-	m[0].Tune = func(o *mdm.Options) { o.Lease = 500 * time.Millisecond } // its own to lose
+	m[0].Tune = func(o *mdm.Options) { o.Lease = 300 * time.Millisecond } // its own to lose
 	m[0].Start()
 	op.soon("serving with the tie-breaker", func() error { return op.try(mgmt.CmdView, nil, nil) })
 	m[2].Kill()

@@ -147,7 +147,7 @@ func (l *Leader) Plan(in Input) step.Plan {
 	many := func(name string, diff differ) *duty {
 		return &duty{name: name, lead: l, in: in, diff: diff, many: true}
 	}
-	return step.Plan{
+	plan := step.Plan{
 		{Step: &adminPassword{lead: l, in: in}, After: api.GateMDMsInstalled},
 		{Step: one(StepStandbyMDMs, fromCluster(diffStandbys)), After: api.GateMDMsInstalled},
 		{Step: one(StepClusterMode, fromCluster(diffMode)), After: api.GateMDMsInstalled},
@@ -157,7 +157,9 @@ func (l *Leader) Plan(in Input) step.Plan {
 		{Step: one(StepFaultSets, fromObjects(diffFaultSets)), After: api.GateGatewayReady},
 		{Step: &volumeUser{lead: l, in: in}, After: api.GateGatewayReady},
 		{Step: many(StepSDSs, fromObjects(diffSDSs)), After: api.GateGatewayReady, Timeout: manyTimeout},
-		{Step: many(StepLeaving, fromObjects(diffLeaving)), After: api.GatePoolReady},
-		{Step: many(StepDevices, fromObjects(diffDevices)), After: api.GatePoolReady, Timeout: manyTimeout},
 	}
+	if len(in.Spec.Cluster.Leaving) > 0 {
+		plan = append(plan, step.Item{Step: many(StepLeaving, fromObjects(diffLeaving)), After: api.GatePoolReady})
+	}
+	return append(plan, step.Item{Step: many(StepDevices, fromObjects(diffDevices)), After: api.GatePoolReady, Timeout: manyTimeout})
 }

@@ -53,7 +53,11 @@ func TestKilledAtEveryPoint(t *testing.T) {
 	s := up(t, "killed", cases.Config{NoScheduler: true, Prepare: func(node *nodes.Node) error { return prepareToDie(node, p.ofAgent()) }})
 	stop := keepScheduler(t, s, schedulerFile)
 	var status api.ClusterStatus
+	enrol := enrolment(t, s)
 	err := cases.Eventually(within(t, 8*time.Minute), func(ctx context.Context) (err error) {
+		if err := enrol(ctx); err != nil {
+			return err
+		}
 		status, err = s.Status(ctx)
 		if err == nil && !status.Ready {
 			err = fmt.Errorf("not Ready: %+v", status.Nodes)
@@ -74,6 +78,25 @@ func TestKilledAtEveryPoint(t *testing.T) {
 
 	require.NoError(t, s.NothingTwice(t.Context()))
 	require.NoError(t, s.Keep(t.Context(), top))
+}
+
+// enrolment has a person make an enrolment token, once, and as often as it takes until the scheduler lives through it.
+func enrolment(t *testing.T, s *cases.Stand) func(context.Context) error {
+	address, err := s.Forward("127.0.0.1:0", nodes.Gateway+":9443")
+	require.NoError(t, err)
+	made := false
+	return func(ctx context.Context) error {
+		if made {
+			return nil
+		}
+		out, err := exec.CommandContext(ctx, filepath.Join(build, "scaleio-scheduler"), "tokens", "create", "--ttl=10m", "--count=1",
+			"--url=https://"+address, "--ca-file="+s.CAFile(), "--token-file="+s.OperatorTokenFile()).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("making an enrolment token: %w: %s", err, out)
+		}
+		made = true
+		return nil
+	}
 }
 
 // points are what the programs list.

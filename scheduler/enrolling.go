@@ -115,6 +115,15 @@ func (b *brain) forgetEnrolments() {
 	}
 }
 
+// admitEnrolled refuses who claims the identity of a node that is there, and that node stays what it is: the token lies in user data, and who reads it must not
+// be able to put nodes out by naming them.
+func (b *brain) admitEnrolled(id api.Identity, key string) (*decide.Node, error) {
+	if n := b.state.Nodes[id.ID]; n != nil && n.Key != "" && n.Key != key && !n.Revoked && n.RemovalOf() != api.RemovalDone {
+		return nil, api.Errorf(api.CodeConflict, "node identity %s is %s's, with another key: if its machine was installed anew, release its identity", id.ID, n.Name)
+	}
+	return b.admit(id, key)
+}
+
 // enrol a machine that no Mesos task was placed on. A key counts against the token before its identity is looked at: who stole the token can't
 // claim more identities than the token has nodes.
 func (b *brain) enrol(e trust.Enrolment, r api.JoinRequest, key string) error {
@@ -127,7 +136,7 @@ func (b *brain) enrol(e trust.Enrolment, r api.JoinRequest, key string) error {
 	if fresh {
 		b.keepEnrolment(next)
 	}
-	n, err := b.admit(r.Node, key)
+	n, err := b.admitEnrolled(r.Node, key)
 	if err != nil {
 		b.once(nil, "EnrolmentRefused", "%s to %s: %v", e.ID(), r.Node.ID, err)
 		return err

@@ -167,9 +167,21 @@ func TestRPM_Install_signed(t *testing.T) {
 	m.files.Set(rpmFile+KeySuffix, "key", 0o600)
 	m.check = "digests signatures OK"
 	require.NoError(t, m.rpm.Install(t.Context(), rpmFile, nil))
-	mode, _, err := m.files.Stat(keyDir + "/abc")
+	ring := func() string {
+		sum, _, err := m.files.Digest(rpmFile + KeySuffix)
+		require.NoError(t, err)
+		return keyDir + "/" + sum
+	}
+	first := ring()
+	mode, _, err := m.files.Stat(first)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o700), mode.Perm())
+
+	m.files.Set(rpmFile+KeySuffix, "the next key", 0o600)
+	require.NoError(t, m.rpm.Install(t.Context(), rpmFile, nil))
+	_, _, err = m.files.Stat(ring())
+	require.NoError(t, err, "the former key isn't in this one's ring")
+	assert.NotEqual(t, first, ring())
 }
 
 func TestRPM_Require(t *testing.T) {

@@ -28,7 +28,11 @@ func (r *RPM) verify(ctx context.Context, file string) error {
 		_, err := r.checkSignature(ctx, append(slices.Clone(r.admin), "-K", "--nosignature", file))
 		return err
 	}
-	ring := path.Join(keyDir, path.Base(path.Dir(file))) // the package's digest
+	key, _, err := r.files.Digest(file + KeySuffix)
+	if err != nil {
+		return fmt.Errorf("reading the key that %s must be signed with: %w", file, err)
+	}
+	ring := path.Join(keyDir, key) // of this key alone: a former one of the same package counts no more
 	if err := r.files.MkdirAll(ring, 0o700); err != nil {
 		return fmt.Errorf("making a key ring: %w", err)
 	}

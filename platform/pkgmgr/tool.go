@@ -22,6 +22,7 @@ type Files interface {
 	Remove(path string) error
 	MkdirAll(path string, mode os.FileMode) error
 	Glob(pattern string) ([]string, error)
+	Digest(path string) (sha256hex string, size int64, err error)
 }
 
 // A Job to run outside this process; the fields are those of systemd.Job, so that one converts into the other.

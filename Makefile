@@ -9,8 +9,11 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
 # The newest staticcheck that knows the Go of go.mod.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
+NODETEST := $(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v
+LONG     := '^(TestIgnited|TestMixed|TestRemoved)$$'
+
 .DEFAULT_GOAL := help
-.PHONY: help build test test-nodes test-vm test-all demo demo-down bench lint fmt readme clean gcc
+.PHONY: help build test test-nodes test-long test-vm test-all demo demo-down bench lint fmt readme clean gcc
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,13 +27,17 @@ test: gcc ## Quick tests with the race detector: no root, Go modules only
 
 test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's assertions, kills, reboots, losses
 	$(BUILD)/demo prepare
-	$(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v ./test/nodes ./test/cases
+	$(NODETEST) -skip $(LONG) ./test/nodes ./test/cases
+
+test-long: $(BUILD)/demo ## More of them: mixed clusters, nodes without Mesos, nodes taken out
+	$(BUILD)/demo prepare
+	$(NODETEST) -run $(LONG) ./test/cases
 
 test-vm: ## Tests in a virtual machine (root): kernels, their modules and disks, as far as a container can't have them
 	$(GO) run ./test/vm/prepare
 	$(GO) test -tags vm -count=1 -timeout 40m -v ./test/vm
 
-test-all: test test-nodes test-vm ## All of them
+test-all: test test-nodes test-long test-vm ## All of them
 
 demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root); NODES=3 or NODES=ubuntu,rocky,flatcar
 	$(BUILD)/demo up --nodes $(NODES)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,48 +67,61 @@ const (
 // rebootTime is how long a machine may take to go down after it was asked.
 const rebootTime = 5 * time.Minute
 
-// rebootAsked is what the intent of a reboot says.
+// rebootAsked is what the intent of a reboot says: why, and what must be otherwise after it.
 type rebootAsked struct {
-	Why  string `json:"why"`
-	From string `json:"from"` // kernel
-	To   string `json:"to"`
+	Why    []string `json:"reasons"`
+	From   string   `json:"from"` // kernel
+	To     string   `json:"to"`
+	System string   `json:"system,omitempty"` // version that an update was to replace
+	Module bool     `json:"module,omitempty"` // another scini was loaded than the one that lies here
 }
 
+func (r rebootAsked) why() string { return strings.Join(r.Why, "; ") }
+
 // rebootReasons says what asks for a reboot, in words for people; none = nothing does.
-func (o *orders) rebootReasons(ctx context.Context) (reasons []string, next kmod.Next, err error) {
+func (o *orders) rebootReasons(ctx context.Context) (r rebootAsked, err error) {
 	if why, err := o.rebootRequired(); err != nil {
-		return nil, next, err
+		return r, err
 	} else if why != "" {
-		reasons = append(reasons, why)
+		r.Why = append(r.Why, why)
 	}
-	next, err = o.nextKernel(ctx)
+	next, err := o.nextKernel(ctx)
 	if err != nil {
-		return nil, next, err
+		return r, err
 	}
+	r.From, r.To = o.sys.Facts.Kernel, next.Release
 	version, waits, err := o.updateWaiting(ctx)
 	if err != nil {
-		return nil, next, err
+		return r, err
 	}
 	if waits {
-		reasons = append(reasons, "the update of the system to "+version+" waits")
+		r.System = o.sys.Facts.VersionID
+		r.Why = append(r.Why, "the update of the system to "+version+" waits")
 	}
-	if next.Release != o.sys.Facts.Kernel {
-		reasons = append(reasons, fmt.Sprintf("kernel %s is to be booted (%s), %s runs", next.Release, next.From, o.sys.Facts.Kernel))
+	if r.To != r.From {
+		r.Why = append(r.Why, fmt.Sprintf("kernel %s is to be booted (%s), %s runs", r.To, next.From, r.From))
 	}
-	if o.sys.Facts.Container == "" {
-		loaded, err := kmod.Loaded(o.sys.Files, scaleio.ModuleName)
-		if err != nil {
-			return nil, next, err
-		}
-		other, err := o.otherModule(ctx, loaded)
-		if err != nil {
-			return nil, next, err
-		}
-		if other != "" && loaded.Users > 0 {
-			reasons = append(reasons, other+", and it is in use")
-		}
+	loaded, other, err := o.loadedOther(ctx)
+	if err != nil {
+		return r, err
 	}
-	return reasons, next, nil
+	if other != "" && loaded.Users > 0 {
+		r.Module = true
+		r.Why = append(r.Why, other+", and it is in use")
+	}
+	return r, nil
+}
+
+// loadedOther says what is loaded, and how it differs from the module that lies here. A container's is its host's.
+func (o *orders) loadedOther(ctx context.Context) (loaded kmod.State, other string, err error) {
+	if o.sys.Facts.Container != "" {
+		return loaded, "", nil
+	}
+	if loaded, err = kmod.Loaded(o.sys.Files, scaleio.ModuleName); err != nil {
+		return loaded, "", err
+	}
+	other, err = o.otherModule(ctx, loaded)
+	return loaded, other, err
 }
 
 // rebootRequired as Debian's and Ubuntu's packages leave it; elsewhere the kernel and the update tell.
@@ -151,36 +165,68 @@ func (s nodeRebooted) Check(ctx context.Context) (step.Finding, error) {
 	if begun && left.BootID == s.sys.Facts.BootID {
 		s.Leases.Want(api.LeaseDisruption)
 		if since := s.sys.Clock().Sub(left.Since); since < rebootTime {
-			return step.Wait(reasonRebooting, "a reboot was asked %s ago: %s", since.Round(time.Second), r.Why), nil
+			return step.Wait(reasonRebooting, "a reboot was asked %s ago: %s", since.Round(time.Second), r.why()), nil
 		}
 	}
-	reasons, next, err := s.rebootReasons(ctx)
+	now, err := s.rebootReasons(ctx)
 	if err != nil {
 		return step.Finding{}, err
 	}
 	if begun && left.BootID != s.sys.Facts.BootID {
-		if r.To != r.From && next.Release == r.To && s.sys.Facts.Kernel != r.To {
-			return step.Block("RebootInVain", "this node was rebooted for kernel %s and came up with %s: look what the boot loader takes; remove %s to have it tried again",
-				r.To, s.sys.Facts.Kernel, intentFile(intentReboot, "")), nil
+		f, err := s.outcome(ctx, r, now)
+		if err != nil || f.Verdict == step.Needed || s.Spec.Reboots == api.RebootsRolling {
+			return f, err
 		}
-		return step.Need("Rebooted", "this node was rebooted (%s); the note of it can go", r.Why), nil
+	} else if begun && s.givenUp(now) {
+		return step.Need("NotRebooted", "a reboot was asked and didn't come, and isn't wanted any more (%s); the note of it can go", r.why()), nil
 	}
-	if begun && s.givenUp(reasons) {
-		return step.Need("NotRebooted", "a reboot was asked and didn't come, and isn't wanted any more (%s); the note of it can go", r.Why), nil
-	}
-	if len(reasons) == 0 {
+	if len(now.Why) == 0 {
 		return step.OK("nothing asks for a reboot"), nil
 	}
-	why := strings.Join(reasons, "; ")
 	if s.Spec.Reboots != api.RebootsRolling {
-		return step.Finding{Verdict: step.Satisfied, Reason: reasonRebootNeeded, Message: "a reboot is needed (" + why + "), and reboots are people's (policy never)"}, nil
+		return step.Finding{Verdict: step.Satisfied, Reason: reasonRebootNeeded, Message: "a reboot is needed (" + now.why() + "), and reboots are people's (policy never)"}, nil
 	}
-	return s.mayReboot(ctx, why)
+	return s.mayReboot(ctx, now.why())
+}
+
+// outcome of a reboot, seen from the next boot. What it was to end and didn't isn't tried again by another: that would never stop. The note of it stays until
+// that is gone, since some of it shows late: the update engine fetches again what the boot loader fell back from, and scini is loaded and used after we start.
+func (s nodeRebooted) outcome(ctx context.Context, r, now rebootAsked) (step.Finding, error) {
+	vain := func(format string, args ...any) (step.Finding, error) {
+		return step.Block("RebootInVain", "%s; remove %s to have it tried again", fmt.Sprintf(format, args...), intentFile(intentReboot, "")), nil
+	}
+	if kernel := s.sys.Facts.Kernel; r.To != r.From && now.To == r.To && kernel != r.To {
+		return vain("this node was rebooted for kernel %s and came up with %s: look what the boot loader takes", r.To, kernel)
+	}
+	if r.System != "" && r.System == s.sys.Facts.VersionID {
+		return vain("this node was rebooted (%s) and came up with version %s as before: look why the boot loader fell back", r.why(), r.System)
+	}
+	for _, why := range r.Why {
+		if slices.Contains(now.Why, why) {
+			return vain("this node was rebooted, and what asked for it still does (%s): find out why a reboot doesn't end it", why)
+		}
+	}
+	if r.Module {
+		sdc, err := s.sdc(ctx)
+		if err != nil {
+			return step.Finding{}, err
+		}
+		loaded, other, err := s.loadedOther(ctx)
+		switch {
+		case err != nil:
+			return step.Finding{}, err
+		case sdc.here && !loaded.Loaded:
+			return step.Wait("Rebooted", "this node was rebooted (%s); whether that ended it shows when scini is loaded", r.why()), nil
+		case other != "":
+			return vain("this node was rebooted for its module, and %s: find out what loads that", other)
+		}
+	}
+	return step.Need("Rebooted", "this node was rebooted (%s); the note of it can go", r.why()), nil
 }
 
 // givenUp: what was asked for isn't needed, or people don't let it be done any more.
-func (s nodeRebooted) givenUp(reasons []string) bool {
-	return len(reasons) == 0 || s.Spec.Reboots != api.RebootsRolling
+func (s nodeRebooted) givenUp(now rebootAsked) bool {
+	return len(now.Why) == 0 || s.Spec.Reboots != api.RebootsRolling
 }
 
 // mayReboot asks for the right to, once nothing on this node speaks against it.
@@ -217,11 +263,11 @@ func (s nodeRebooted) Apply(ctx context.Context) error {
 	if begun && s.sys.Clock().Sub(left.Since) < rebootTime {
 		return nil // asked by the process before this one
 	}
-	reasons, next, err := s.rebootReasons(ctx)
+	detail, err := s.rebootReasons(ctx)
 	if err != nil {
 		return err
 	}
-	if s.givenUp(reasons) {
+	if s.givenUp(detail) {
 		return s.intents.clear(intentReboot, "")
 	}
 	if _, held := s.Leases.Left(api.LeaseDisruption); !held {
@@ -232,11 +278,10 @@ func (s nodeRebooted) Apply(ctx context.Context) error {
 			return err
 		}
 	}
-	detail := rebootAsked{Why: strings.Join(reasons, "; "), From: s.sys.Facts.Kernel, To: next.Release}
 	if err := s.intents.put(intentReboot, "", detail); err != nil {
 		return err
 	}
-	s.opts.Log.Info("rebooting", "why", detail.Why, "kernel", detail.From, "next", detail.To)
+	s.opts.Log.Info("rebooting", "why", detail.why(), "kernel", detail.From, "next", detail.To)
 	if err := s.sys.Reboots.Reboot(ctx); err != nil {
 		return errors.Join(fmt.Errorf("rebooting this node: %w", err), s.intents.clear(intentReboot, "")) // refused: nothing happens
 	}

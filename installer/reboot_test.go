@@ -225,6 +225,71 @@ func TestReboot_inVain(t *testing.T) {
 	})
 }
 
+// What a reboot was for and didn't end isn't a reason for another, whatever it was: each would end like this one.
+func TestReboot_inVainWithTheSameKernel(t *testing.T) {
+	required := func(n *installertest.Node) { n.Files.Set("/run/reboot-required", "", 0o644) }
+	for name, c := range map[string]struct{ asks, mends func(*installertest.Node) }{
+		"a file that outlives the boot": {required, func(n *installertest.Node) { n.Files.Delete("/run/reboot-required") }},
+		"the vendor's script loads another module": {func(n *installertest.Node) {
+			n.Files.Set("/sys/module/scini/srcversion", "0LD\n", 0o444)
+			n.SetModuleUsers(1)
+		}, func(n *installertest.Node) { n.LoseModule() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := one()
+				n.Spec.Reboots = api.RebootsRolling
+				n.Leases.Grant(api.LeaseDisruption, true)
+				start(n).rest(t)
+				c.asks(n)
+				start(n).rest(t)
+				require.Equal(t, 1, n.Reboots.Asked())
+				n.Reboot()
+				c.asks(n)
+				n.SetModuleUsers(0) // nobody uses it yet: that comes with the first volume
+				assert.Equal(t, "RebootInVain", check(t, n, "reboot-node").Reason)
+				n.SetModuleUsers(1)
+				for range 3 {
+					got := start(n).rest(t)["reboot-node"]
+					assert.Equal(t, "RebootInVain", got.Reason, got.Message)
+				}
+				n.Spec.Reboots = api.RebootsNever
+				assert.Equal(t, step.Satisfied, check(t, n, "reboot-node").Verdict, "then it is people's again, and the node isn't held up by it")
+				n.Spec.Reboots = api.RebootsRolling
+				assert.Equal(t, 1, n.Reboots.Asked())
+
+				n.SetModuleUsers(0)
+				c.mends(n)
+				got := start(n).rest(t)["reboot-node"]
+				assert.Equal(t, api.True, got.Status, got.Message)
+				assert.Equal(t, 1, n.Reboots.Asked())
+			})
+		})
+	}
+}
+
+// After a boot nothing tells whether it helped before the module is loaded.
+func TestReboot_forAModuleIsJudgedWhenOneIsLoaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		n.Spec.Reboots = api.RebootsRolling
+		n.Leases.Grant(api.LeaseDisruption, true)
+		start(n).rest(t)
+		n.Files.Set("/sys/module/scini/srcversion", "0LD\n", 0o444)
+		n.SetModuleUsers(1)
+		start(n).rest(t)
+		require.Equal(t, 1, n.Reboots.Asked())
+		n.SetModuleUsers(0)
+		n.Reboot()
+		n.LoseModule()
+		f := check(t, n, "reboot-node")
+		assert.Equal(t, step.Waiting, f.Verdict, f.Message)
+		got := start(n).rest(t)
+		assert.Equal(t, api.True, got["load-scini"].Status, got["load-scini"].Message)
+		assert.Equal(t, "Satisfied", got["reboot-node"].Reason, got["reboot-node"].Message)
+	})
+}
+
 // Where the system is an image, the store is where modules are loaded from, by a unit of ours that asks for the kernel's release itself.
 func TestModule_imageBased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

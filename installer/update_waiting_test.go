@@ -93,6 +93,36 @@ func TestNextKernel_ofAnUpdateThatWaits(t *testing.T) {
 	})
 }
 
+// The boot loader falls back from an update: the engine is idle then, fetches it again, and would have the node rebooted without end.
+func TestReboot_updateFallsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := flatcar()
+		n.Spec.Reboots = api.RebootsRolling
+		n.Leases.Grant(api.LeaseDisruption, true)
+		inManifest(n, n.Facts.Kernel, n.Module(n.Facts.Kernel).File())
+		says := updateWaits
+		n.Commands.Handle("/usr/bin/update_engine_client", func(context.Context, platform.Cmd) (platform.Output, error) {
+			return platform.Output{Stdout: []byte(says)}, nil
+		})
+		slotB(n, n.Facts.Kernel)
+		start(n).rest(t)
+		require.Equal(t, 1, n.Reboots.Asked())
+
+		n.Reboot()
+		for _, says = range []string{updateIdle, updateWaits} {
+			got := start(n).rest(t)["reboot-node"]
+			assert.Equal(t, "RebootInVain", got.Reason, got.Message)
+			assert.Contains(t, got.Message, "4459.2.1")
+		}
+		assert.Equal(t, 1, n.Reboots.Asked())
+
+		says = updateIdle
+		n.Become(func(f *platform.Facts) { f.VersionID = "4459.2.1" }) // a person had it boot after all
+		got := start(n).rest(t)["reboot-node"]
+		assert.Equal(t, "Satisfied", got.Reason, got.Message)
+	})
+}
+
 // An engine that a person stopped brings no update; one that runs and doesn't answer leaves the next kernel unknown, and nothing is cleaned away on that.
 func TestUpdateWaiting_engineSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

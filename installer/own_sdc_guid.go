@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // sdcGUIDOwn is the fact that the SDC's GUID was made on this machine. Machines made from one image share it otherwise, and two clients with one GUID knock
-// each other out (error 548). The witness is a file that says for which machine-id the GUID was made; it begins before the SDC's package is installed, and in an image
+// each other out (error 548). One that serves another system stays: that one's mappings hang on it. The witness is a file that says for which machine-id the GUID was made; it begins before the SDC's package is installed, and in an image
 // it is copied with the GUID.
 type sdcGUIDOwn struct{ *orders }
 
@@ -45,10 +46,14 @@ func (s sdcGUIDOwn) Check(context.Context) (step.Finding, error) {
 		return step.Need("NoWitness", "no SDC is here: its GUID will be this machine's own"), nil
 	case known:
 		return step.Need("ClonedGUID", "the SDC's GUID was made on machine %s: a copy of it would knock that one's client out", made.MachineID), nil
-	case len(text.Addresses()) > 0 && (len(s.managers()) == 0 || shares(text.Addresses(), s.managers())):
+	case len(text.Addresses()) == 0:
+		return step.Need("UnknownGUID", "the SDC was here before the agent and has no system: its GUID may be that of an image, so that it gets one of its own"), nil
+	case len(s.managers()) == 0 || shares(text.Addresses(), s.managers()):
 		return step.Need("NoWitness", "the SDC was here before the agent and has a system: its GUID is kept"), nil
 	}
-	return step.Need("UnknownGUID", "the SDC was here before the agent and isn't of this cluster: its GUID may be that of an image, so that it gets one of its own"), nil
+	// Another system may have mapped volumes to this GUID: they would be lost with it.
+	return step.Block("ForeignGUID", "the SDC was here before the agent and serves another system (%s), which knows it by its GUID. If it is this machine's own, write {\"machineId\":\"%s\"} to %s: "+
+		"it is kept, and this cluster's managers are added. If it came with an image, take the mdm lines of that system from %s: it gets a new one", strings.Join(text.Addresses(), ","), s.sys.Facts.MachineID, guidWitness, file), nil
 }
 
 // text of drv_cfg.txt; file is "" while there is none.
@@ -68,6 +73,9 @@ func (s sdcGUIDOwn) Apply(ctx context.Context) error {
 	f, err := s.Check(ctx)
 	if err != nil {
 		return err
+	}
+	if f.Verdict != step.Needed {
+		return nil
 	}
 	if f.Reason == "ClonedGUID" || f.Reason == "UnknownGUID" {
 		if err := s.renew(f.Message); err != nil {

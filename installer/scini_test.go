@@ -298,7 +298,7 @@ func TestOwnSDCGUID(t *testing.T) {
 		"a clone":                          {"another machine", "ini_guid " + cloned + "\nmdm 10.0.0.11\n", true},
 		"its own":                          {"this", "ini_guid " + cloned + "\nmdm 10.0.0.11\n", false},
 		"an image's, without an agent":     {"", "ini_guid " + cloned + "\n", true},
-		"an image's, of another cluster":   {"", "ini_guid " + cloned + "\nmdm 192.168.7.7\n", true},
+		"a clone, of another cluster":      {"another machine", "ini_guid " + cloned + "\nmdm 192.168.7.7\n", true},
 		"a member from before the agent":   {"", "ini_guid " + cloned + "\nmdm 10.0.0.11,10.0.0.12\n", false},
 		"its own, and the GUID was lost":   {"this", "mdm 10.0.0.11\n", true},
 		"broken witness, and not a member": {"{", "ini_guid " + cloned + "\n", true},
@@ -328,6 +328,47 @@ func TestOwnSDCGUID(t *testing.T) {
 				require.NoError(t, err)
 				assert.Contains(t, text, strings.TrimSpace(string(out.Stdout)), "the driver runs with it")
 				assert.Contains(t, text, "mdm 10.0.0.11", "what else is in the file stays, and connect-sdc adds to it")
+			})
+		})
+	}
+}
+
+// Another system's mappings hang on the GUID: a person says whose it is.
+func TestOwnSDCGUID_ofAnotherSystem(t *testing.T) {
+	const (
+		file    = "/var/lib/scaleio-agent/sdc-guid.json"
+		guid    = "ini_guid 11111111-2222-3333-4444-555555555555\n"
+		foreign = guid + "mdm 192.168.7.7\n"
+	)
+	for name, c := range map[string]struct {
+		decide func(*installertest.Node)
+		kept   bool
+	}{
+		"kept":    {func(n *installertest.Node) { n.Files.Set(file, `{"machineId":"`+n.Facts.MachineID+`"}`, 0o600) }, true},
+		"renewed": {func(n *installertest.Node) { n.Files.Set(scaleio.PathDrvCfgText, guid, 0o600) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := installed(t, one())
+				n.Files.Set(scaleio.PathDrvCfgText, foreign, 0o600)
+				n.Reboot()
+				n.Files.Delete(file)
+				for _, witness := range []string{"", "{"} {
+					if witness != "" {
+						n.Files.Set(file, witness, 0o600)
+					}
+					got := settle(t, n)["own-sdc-guid"]
+					assert.Equal(t, "ForeignGUID", got.Reason, got.Message)
+					for _, words := range []string{"192.168.7.7", file, scaleio.PathDrvCfgText, n.Facts.MachineID} {
+						assert.Contains(t, got.Message, words)
+					}
+					require.NoError(t, stepOf(t, n, "own-sdc-guid").Apply(t.Context()))
+					assert.Equal(t, foreign, n.Files.Tree("/etc")[scaleio.PathDrvCfgText])
+				}
+				c.decide(n)
+				got := settle(t, n)["own-sdc-guid"]
+				require.Equal(t, api.True, got.Status, got.Message)
+				assert.Equal(t, c.kept, strings.Contains(n.Files.Tree("/etc")[scaleio.PathDrvCfgText], guid))
 			})
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"scaleio-framework/platform"
 	"scaleio-framework/platform/kmod"
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/systemd"
 )
 
 // nodeRebooted is the fact that nothing asks for a reboot. By default that is only said; with the policy rolling it is done, under the disruption lease and one
@@ -283,7 +284,11 @@ func (s nodeRebooted) Apply(ctx context.Context) error {
 	}
 	s.opts.Log.Info("rebooting", "why", detail.why(), "kernel", detail.From, "next", detail.To)
 	if err := s.sys.Reboots.Reboot(ctx); err != nil {
-		return errors.Join(fmt.Errorf("rebooting this node: %w", err), s.intents.clear(intentReboot, "")) // refused: nothing happens
+		err = fmt.Errorf("rebooting this node: %w", err)
+		if errors.Is(err, systemd.ErrRefused) {
+			err = errors.Join(err, s.intents.clear(intentReboot, ""))
+		}
+		return err // without a clear answer the note stays, and with it the lease: the boot id tells
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/systemd"
 )
 
 // process is one agent's: what it holds ends with it.
@@ -176,12 +177,33 @@ func TestReboot_refused(t *testing.T) {
 		n.Leases.Grant(api.LeaseDisruption, true)
 		n.Cutter.Heal()
 		s := stepOf(t, n, "reboot-node")
-		n.Reboots.Hook = func(string, func() error) error { return assert.AnError }
-		require.ErrorIs(t, s.Apply(t.Context()), assert.AnError)
+		n.Reboots.Hook = func(string, func() error) error { return systemd.ErrRefused }
+		require.ErrorIs(t, s.Apply(t.Context()), systemd.ErrRefused)
 		left, err := n.Files.Glob("/var/lib/scaleio-agent/intents/*")
 		require.NoError(t, err)
 		assert.Empty(t, left)
 		assert.Equal(t, step.Needed, check(t, n, "reboot-node").Verdict)
+	})
+}
+
+// An answer that doesn't come isn't a refusal: the machine may be going down, and the note of it keeps the lease here.
+func TestReboot_noClearAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		n.Leases.Grant(api.LeaseDisruption, true)
+		s := stepOf(t, n, "reboot-node")
+		n.Reboots.Hook = func(_ string, effect func() error) error {
+			require.NoError(t, effect())
+			return assert.AnError
+		}
+		require.ErrorIs(t, s.Apply(t.Context()), assert.AnError)
+		assert.Contains(t, n.Files.Tree("/var/lib"), installer.IntentFile("reboot", ""))
+		assert.Equal(t, "Rebooting", check(t, n, "reboot-node").Reason)
+		assert.Equal(t, 1, n.Reboots.Asked())
+		n.Files.Delete("/run/reboot-required")
+		n.Reboot()
+		start(n).rest(t)
+		assert.NotContains(t, n.Files.Tree("/var/lib"), installer.IntentFile("reboot", ""))
 	})
 }
 

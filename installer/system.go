@@ -81,7 +81,7 @@ type Jobs interface {
 type Reboots interface {
 	// Hold keeps others from rebooting until it is closed or this process ends.
 	Hold(ctx context.Context, why string) (io.Closer, error)
-	// Reboot is accepted, or nothing happens; that it was done shows another boot id.
+	// Reboot is accepted; that it was done shows another boot id. systemd.ErrRefused = nothing happens, after other errors it may.
 	Reboot(ctx context.Context) error
 }
 

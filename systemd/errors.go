@@ -9,6 +9,7 @@ import (
 var (
 	ErrNoSuchUnit = errors.New("no such unit")
 	ErrMasked     = errors.New("unit is masked")
+	ErrRefused    = errors.New("refused") // what was asked for isn't done
 )
 
 // A UnitError is a start, restart or stop that PID 1 carried out without success.

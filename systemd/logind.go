@@ -2,47 +2,85 @@ package systemd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	godbus "github.com/godbus/dbus/v5"
 )
 
 // Logind is asked for reboots, and to hold those of others.
-type Logind struct{}
+type Logind struct {
+	connect func(context.Context) (logindBus, error) // nil = the system bus
+}
+
+// logindBus is what is used of a connection.
+type logindBus interface {
+	call(ctx context.Context, method string, args ...any) *godbus.Call
+	Close() error
+}
+
+type systemBus struct{ *godbus.Conn }
+
+func (b systemBus) call(ctx context.Context, method string, args ...any) *godbus.Call {
+	return b.Object(logindName, logindPath).CallWithContext(ctx, logindName+".Manager."+method, 0, args...)
+}
+
+func (l Logind) bus(ctx context.Context) (logindBus, error) {
+	if l.connect != nil {
+		return l.connect(ctx)
+	}
+	bus, err := godbus.ConnectSystemBus(godbus.WithContext(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the system bus: %w", err)
+	}
+	return systemBus{bus}, nil
+}
 
 const (
 	logindName = "org.freedesktop.login1"
 	logindPath = "/org/freedesktop/login1"
 )
 
-// Reboot asks logind, which obeys inhibitors. An error means that nothing happens; success only that it was accepted: compare boot ids.
-func (Logind) Reboot(ctx context.Context) error {
-	bus, err := godbus.ConnectSystemBus(godbus.WithContext(ctx))
+// Reboot asks logind. Success means only that it was accepted: compare boot ids. ErrRefused means that nothing happens; after any other error it may.
+func (l Logind) Reboot(ctx context.Context) error {
+	bus, err := l.bus(ctx)
 	if err != nil {
-		return fmt.Errorf("rebooting: connecting to the system bus: %w", err)
+		return fmt.Errorf("rebooting: %w: %w", ErrRefused, err)
 	}
 	defer bus.Close()
 	// go-systemd's login1.Reboot drops the answer, so it is called here.
-	call := bus.Object(logindName, logindPath).CallWithContext(ctx, logindName+".Manager.Reboot", 0, false)
-	if call.Err != nil {
-		return fmt.Errorf("rebooting through logind: %w", call.Err)
+	err = bus.call(ctx, "Reboot", false).Err
+	if saidNo(err) {
+		return fmt.Errorf("rebooting through logind: %w: %w", ErrRefused, err)
+	} else if err != nil {
+		return fmt.Errorf("rebooting through logind, which gave no clear answer: %w", err)
 	}
 	return nil
 }
 
+// noAnswer are errors that stand for an answer that didn't come: the bus makes them up when logind dies or is late, also after it has begun.
+var noAnswer = []string{"org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.Timeout", "org.freedesktop.DBus.Error.TimedOut",
+	"org.freedesktop.DBus.Error.Disconnected"}
+
+// saidNo tells whether an error is an answer. A connection that broke or a deadline says nothing about what was done.
+func saidNo(err error) bool {
+	var answer godbus.Error
+	return errors.As(err, &answer) && !slices.Contains(noAnswer, answer.Name)
+}
+
 // Hold keeps others from rebooting or powering off until it is closed or this process ends. Before systemd 257 root isn't kept from it, unless it asks in a way
 // that obeys ("systemctl --check-inhibitors=yes reboot", a desktop, unattended-upgrades, locksmithd).
-func (Logind) Hold(ctx context.Context, why string) (io.Closer, error) {
-	bus, err := godbus.ConnectSystemBus(godbus.WithContext(ctx))
+func (l Logind) Hold(ctx context.Context, why string) (io.Closer, error) {
+	bus, err := l.bus(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("holding reboots: connecting to the system bus: %w", err)
+		return nil, fmt.Errorf("holding reboots: %w", err)
 	}
 	defer bus.Close()
 	var held godbus.UnixFD
-	call := bus.Object(logindName, logindPath).CallWithContext(ctx, logindName+".Manager.Inhibit", 0, "shutdown", "scaleio-agent", why, "block")
-	if err := call.Store(&held); err != nil {
+	if err := bus.call(ctx, "Inhibit", "shutdown", "scaleio-agent", why, "block").Store(&held); err != nil {
 		return nil, fmt.Errorf("holding reboots: asking logind: %w", err)
 	}
 	return os.NewFile(uintptr(held), "inhibitor"), nil

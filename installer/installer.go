@@ -105,7 +105,7 @@ func (i *Installer) Plan(in Input) (step.Plan, error) {
 	if in.Leases == nil {
 		in.Leases = noLeases{}
 	}
-	return plan(&orders{Input: in, Installer: i}), nil
+	return plan(&orders{Input: in, Installer: i, planned: i.sys.Clock()}), nil
 }
 
 // noLeases of an agent that has no scheduler.
@@ -138,6 +138,7 @@ func understood(spec api.NodeSpec) error {
 type orders struct {
 	Input
 	*Installer
+	planned time.Time // when the age of the leader's view was right
 }
 
 // self is this node's entry among the chosen MDMs.

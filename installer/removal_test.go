@@ -11,6 +11,7 @@ import (
 	"scaleio-framework/installer/installertest"
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
+	"scaleio-framework/platform/block"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -85,6 +86,24 @@ func TestRemoval_waitsForWhoUsesIt(t *testing.T) {
 	f := check(t, n, "remove-sdc")
 	assert.Equal(t, step.Blocked, f.Verdict)
 	assert.Contains(t, f.Message, "never unloaded")
+}
+
+// The daemon of the SDS is stopped for good only by what is seen right now.
+func TestRemoval_theSDSStaysUntilItIsSeenToBeOut(t *testing.T) {
+	n := leavingNode(t)
+	n.Storage = nil
+	assert.Equal(t, step.Waiting, check(t, n, "remove-sds").Verdict, "no view")
+	n.Storage = &api.StorageView{AgeMS: 10_001}
+	assert.Equal(t, "OldView", check(t, n, "remove-sds").Reason)
+	n.Storage = &api.StorageView{AgeMS: 9_000}
+	n.Disks.Attach(block.Disk{ID: "root", Path: "/dev/sda", Type: block.TypeDisk}, block.Refusal{Reason: block.ReasonRootDisk}, block.Refusal{Reason: block.ReasonInUse})
+	assert.Equal(t, step.Needed, check(t, n, "remove-sds").Verdict)
+	n.Disks.Attach(block.Disk{ID: "data", Path: "/dev/sdx", Type: block.TypeDisk}, block.Refusal{Reason: block.ReasonInUse, Message: "/dev/sdx is open in process 7 (sds)"})
+	f := check(t, n, "remove-sds")
+	assert.Equal(t, step.Blocked, f.Verdict)
+	assert.Contains(t, f.Message, "open in process 7")
+	n.Disks.Refuse("/dev/sdx", block.Refusal{Reason: block.ReasonHasSignature})
+	assert.Equal(t, step.Needed, check(t, n, "remove-sds").Verdict, "drained: its header stays")
 }
 
 func TestRemoval_leavesWhatAPersonChanged(t *testing.T) {

@@ -3,10 +3,14 @@ package installer
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"time"
 
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/block"
 	"scaleio-framework/platform/kmod"
 )
 
@@ -33,22 +37,18 @@ func (s packageRemoved) Check(ctx context.Context) (step.Finding, error) {
 	} else if err != nil {
 		return step.Finding{}, err
 	}
-	if f, err := s.inUse(); err != nil || f != nil {
+	if f, err := s.inUse(ctx); err != nil || f != nil {
 		return orElse(f), err
 	}
 	return step.Need("StillThere", "%s %s is to be removed", s.pkg(), state.Version), nil
 }
 
 // inUse says who needs the component yet.
-func (s packageRemoved) inUse() (*step.Finding, error) {
+func (s packageRemoved) inUse(ctx context.Context) (*step.Finding, error) {
 	var f step.Finding
 	storage := s.Storage
 	if s.component == scaleio.SDS {
-		if storage == nil || storage.SDS == nil {
-			return nil, nil
-		}
-		f = step.Wait("InSystem", "SDS %s is in the system yet", storage.SDS.Name)
-		return &f, nil
+		return s.servesYet(ctx)
 	}
 	if storage != nil && storage.SDC != nil && storage.SDC.Volumes > 0 {
 		f = step.Wait("VolumesMapped", "%d volumes are mapped to this node: end the tasks that use them", storage.SDC.Volumes)
@@ -63,6 +63,61 @@ func (s packageRemoved) inUse() (*step.Finding, error) {
 	}
 	f = step.Block("ModuleInUse", "scini is in use (%d times) and never unloaded then: unmount its volumes", loaded.Users)
 	return &f, nil
+}
+
+// outLife is how old the leader's view may be that shows that an SDS is out of the system: its end is for good.
+const outLife = 10 * time.Second
+
+// servesYet: an SDS goes only if the leader sees right now that it is out of the system, and then it has let go of its disks. A daemon that has a disk open
+// serves somebody, be it in another system.
+func (s packageRemoved) servesYet(ctx context.Context) (*step.Finding, error) {
+	var f step.Finding
+	var age time.Duration
+	if s.Storage != nil { // the steps before this one took their time
+		age = time.Duration(s.Storage.AgeMS)*time.Millisecond + s.sys.Clock().Sub(s.planned)
+	}
+	switch storage := s.Storage; {
+	case storage == nil:
+		f = step.Wait("WaitingForLeader", "no leader tells what it sees of this node's SDS")
+		return &f, nil
+	case age > outLife:
+		f = step.Wait("OldView", "what the leader last saw of this node's SDS is %s old", age.Round(time.Second))
+		return &f, nil
+	case storage.SDS != nil:
+		f = step.Wait("InSystem", "SDS %s is in the system yet", storage.SDS.Name)
+		return &f, nil
+	}
+	unit, err := s.sys.Units.State(ctx, scaleio.UnitSDS)
+	if err != nil || unit.Active != "active" && unit.Active != "activating" {
+		return nil, err
+	}
+	disks, err := s.sys.Disks.Scan(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking at disks before the SDS is removed: %w", err)
+	}
+	for _, d := range disks {
+		if d.Type == block.TypeProductVolume || d.Type == block.TypeROM || d.Type == block.TypeVirtual {
+			continue
+		}
+		refusals, err := s.sys.Disks.Inspect(ctx, d, s.diskRules())
+		if err != nil {
+			return nil, fmt.Errorf("looking whether the SDS has disk %s open: %w", d.Path, err)
+		}
+		if i := slices.IndexFunc(refusals, openOnly(refusals)); i >= 0 {
+			f = step.Block("DiskInUse", "%s, and the leader sees no SDS of this node: if it is the SDS that has it, it may serve another system; find out, then stop %s by hand",
+				refusals[i].Message, scaleio.UnitSDS)
+			return &f, nil
+		}
+	}
+	return nil, nil
+}
+
+// openOnly finds that a disk is open, unless the system itself uses it: that is nothing that an SDS could have.
+func openOnly(all []block.Refusal) func(block.Refusal) bool {
+	systems := slices.ContainsFunc(all, func(r block.Refusal) bool {
+		return slices.Contains([]string{block.ReasonRootDisk, block.ReasonMounted, block.ReasonSwap, block.ReasonHasHolder, block.ReasonMultipathMember}, r.Reason)
+	})
+	return func(r block.Refusal) bool { return !systems && r.Reason == block.ReasonInUse }
 }
 
 func (s packageRemoved) Apply(ctx context.Context) error {

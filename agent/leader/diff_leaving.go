@@ -12,8 +12,10 @@ import (
 // refuses to remove its last device, and moves the data of all of them by itself. That may take long; what is under way is only waited for.
 func diffLeaving(want wanted, o scaleio.Objects) (acts []Act) {
 	for _, l := range want.Leaving {
-		if sds, there := o.SDS(l.Name); there && l.SDC == "" {
-			acts = append(acts, diffLeavingSDS(l, sds, want, o))
+		for _, sds := range o.SDSs {
+			if l.SDC == "" && (sds.Name == l.Name || shared(sds.IPs, l.IPs)) {
+				acts = append(acts, diffLeavingSDS(l, sds, want, o))
+			}
 		}
 		for _, c := range o.SDCs {
 			if l.SDC == "" || c.GUID != l.SDC {
@@ -34,7 +36,12 @@ func diffLeaving(want wanted, o scaleio.Objects) (acts []Act) {
 
 func diffLeavingSDS(l api.LeavingNode, sds scaleio.SDSObject, want wanted, o scaleio.Objects) Act {
 	act := Act{Kind: RemoveSDS, Subject: sds.Name, ID: sds.ID, Permanent: true, Why: fmt.Sprintf("%s is to be removed", l.Name)}
+	domain, _ := o.Domain(want.ProtectionDomain)
 	switch {
+	case len(l.IPs) > 0 && !shared(sds.IPs, l.IPs):
+		act.Obstacle, act.Why = ReasonConflict, fmt.Sprintf("SDS %s is to be removed, but has the addresses %v and its node %v: it may be another machine's", sds.Name, sds.IPs, l.IPs)
+	case sds.DomainID != domain.ID:
+		act.Obstacle, act.Why = ReasonConflict, fmt.Sprintf("SDS %s of %s is in another protection domain: take it out by hand", sds.Name, l.Name)
 	case sds.Removing():
 		act.Wait, act.Why = ReasonDraining, fmt.Sprintf("the data of SDS %s moves to the others", sds.Name)
 	case !l.Drain:
@@ -45,6 +52,10 @@ func diffLeavingSDS(l api.LeavingNode, sds scaleio.SDSObject, want wanted, o sca
 		}
 	}
 	return act
+}
+
+func shared(a, b []string) bool {
+	return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
 }
 
 // unhealthy repeats the scheduler's judgement on the sample that is acted on.

@@ -43,13 +43,24 @@ func TestLeaving_theSDSIsRemovedOnceAndWaitedFor(t *testing.T) {
 	assert.Len(t, w.objects.SDSs, 2, "it isn't added again")
 }
 
+func TestLeaving_theSDSIsTheNodesByItsAddress(t *testing.T) {
+	w, in := leavingWorld(t)
+	in.Spec.Cluster.Leaving[0].IPs = w.objects.SDSs[2].IPs
+	w.objects.SDSs[2].Name = "old"
+	id := w.objects.SDSs[2].ID
+	w.converge(t, in)
+	assert.Equal(t, []string{"remove sds " + id}, w.calls)
+}
+
 func TestLeaving_nothingHappensWhileTheRestCannotSpareIt(t *testing.T) {
 	for name, spoil := range map[string]func(*world, *leader.Input){
-		"the scheduler says no": func(_ *world, in *leader.Input) { in.Spec.Cluster.Leaving[0].Drain = false },
-		"another is away":       func(w *world, _ *leader.Input) { w.objects.SDSs[0].Connection = "Disconnected" },
-		"another is serviced":   func(w *world, _ *leader.Input) { w.objects.SDSs[0].Maintenance = "InMaintenance" },
-		"another is leaving":    func(w *world, _ *leader.Input) { w.objects.SDSs[0].State = "RemovePending" },
-		"data is degraded":      func(w *world, _ *leader.Input) { w.objects.Pools[0].Figures.DegradedBytes = 1 },
+		"the scheduler says no":              func(_ *world, in *leader.Input) { in.Spec.Cluster.Leaving[0].Drain = false },
+		"another is away":                    func(w *world, _ *leader.Input) { w.objects.SDSs[0].Connection = "Disconnected" },
+		"another is serviced":                func(w *world, _ *leader.Input) { w.objects.SDSs[0].Maintenance = "InMaintenance" },
+		"another is leaving":                 func(w *world, _ *leader.Input) { w.objects.SDSs[0].State = "RemovePending" },
+		"data is degraded":                   func(w *world, _ *leader.Input) { w.objects.Pools[0].Figures.DegradedBytes = 1 },
+		"another machine's SDS has its name": func(_ *world, in *leader.Input) { in.Spec.Cluster.Leaving[0].IPs = []string{"10.0.9.9"} },
+		"its SDS is in another domain":       func(w *world, _ *leader.Input) { w.objects.SDSs[2].DomainID = "other" },
 		"volumes are mapped": func(w *world, _ *leader.Input) {
 			w.objects.SDCs = []api.SDCView{{ID: "c3", GUID: "G3", IP: "10.0.0.3", Connected: true, Volumes: 1}}
 		},

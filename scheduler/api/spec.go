@@ -169,10 +169,11 @@ type ClusterSpec struct {
 
 // A LeavingNode is to be taken out of the system: first its SDS, whose data moves to the others, and at the end its SDC's entry.
 type LeavingNode struct {
-	Node  string `json:"node"`
-	Name  string `json:"name"`            // of its SDS
-	Drain bool   `json:"drain,omitempty"` // the storage may lose its SDS now: the scheduler's judgement, which the leader repeats on its own sample
-	SDC   string `json:"sdc,omitempty"`   // GUID of its SDC, once the node took its driver away: the entry can go
+	Node  string   `json:"node"`
+	Name  string   `json:"name"`            // of its SDS, unless somebody named that otherwise
+	IPs   []string `json:"ips,omitempty"`   // of the node: an SDS at one of them is its SDS, whatever its name
+	Drain bool     `json:"drain,omitempty"` // the storage may lose its SDS now: the scheduler's judgement, which the leader repeats on its own sample
+	SDC   string   `json:"sdc,omitempty"`   // GUID of its SDC, once the node took its driver away: the entry can go
 }
 
 // A WantedSDS is a node whose SDS runs and that has disks to give.

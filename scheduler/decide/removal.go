@@ -59,22 +59,45 @@ func dangerous(s *State, n *Node) string {
 	if k := mapped(s, n); k > 0 {
 		return fmt.Sprintf("%d volumes are mapped to the SDC of %s: end the tasks that use them, or unmap them", k, n.Name)
 	}
+	if n.Report == nil || len(n.Report.Addresses) == 0 {
+		return fmt.Sprintf("the addresses of %s aren't known, and by them its SDS is told: wait for its report", n.Name)
+	}
 	view := s.View.ClusterView
-	i := slices.IndexFunc(view.SDSs, func(x api.SDSView) bool { return x.Name == n.Name })
-	if i < 0 || len(view.SDSs[i].Devices) == 0 {
+	data := false
+	for _, sds := range view.SDSs {
+		if !n.hasSDS(sds) {
+			continue
+		}
+		if len(sds.IPs) > 0 && !common(sds.IPs, n.Report.Addresses) {
+			return fmt.Sprintf("SDS %s has the addresses %v and its node %v: whose it is isn't clear; rename it with scli --rename_sds, or give it the node's address", sds.Name, sds.IPs, n.Report.Addresses)
+		}
+		if len(sds.Devices) == 0 {
+			continue
+		}
+		data = true
+		if set := sds.FaultSet; set != "" && !slices.ContainsFunc(view.SDSs, func(x api.SDSView) bool { return !n.hasSDS(x) && x.FaultSet == set }) {
+			return fmt.Sprintf("%s is the last SDS of fault set %s: add another node to that failure domain first", n.Name, set)
+		}
+	}
+	if !data {
 		return ""
 	}
-	leaving := view.SDSs[i]
-	if set := leaving.FaultSet; set != "" && !slices.ContainsFunc(view.SDSs, func(x api.SDSView) bool { return x.Name != n.Name && x.FaultSet == set }) {
-		return fmt.Sprintf("%s is the last SDS of fault set %s: add another node to that failure domain first", n.Name, set)
-	}
-	return tooFull(view, n.Name)
+	return tooFull(view, n)
+}
+
+// hasSDS: an SDS is the node's by its name, which is ours to give, or by its address: a person may have named it otherwise.
+func (n *Node) hasSDS(sds api.SDSView) bool {
+	return sds.Name == n.Name || n.Report != nil && common(sds.IPs, n.Report.Addresses)
+}
+
+func common(a, b []string) bool {
+	return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
 }
 
 // tooFull: the rest has to be three fault units, and take all data beside the spare that it then needs, up to MaxFullness.
-func tooFull(v *api.ClusterView, name string) string {
+func tooFull(v *api.ClusterView, n *Node) string {
 	rest := *v
-	rest.SDSs = slices.DeleteFunc(slices.Clone(v.SDSs), func(x api.SDSView) bool { return x.Name == name })
+	rest.SDSs = slices.DeleteFunc(slices.Clone(v.SDSs), n.hasSDS)
 	units := inPool(&rest)
 	if len(units) < minFaultSets {
 		return fmt.Sprintf("%d fault units would be left, and data needs %d: add a node first", len(units), minFaultSets)
@@ -112,6 +135,9 @@ func leaving(s *State) []api.LeavingNode {
 		switch n.RemovalOf() {
 		case api.RemovalDraining:
 			l.Drain = waitsToDrain(s, n) == ""
+			if n.Report != nil {
+				l.IPs = n.Report.Addresses
+			}
 		case api.RemovalDone:
 			if l.SDC = n.Removal.SDC; l.SDC == "" || s.View == nil || !slices.ContainsFunc(s.View.SDCs, func(x api.SDCView) bool { return x.GUID == l.SDC }) {
 				continue
@@ -154,8 +180,9 @@ func Advance(s *State, n *Node) *Leaver {
 	switch next.Phase {
 	case api.RemovalDraining:
 		fresh := view != nil && s.Now.Sub(view.At) <= SampleLife && view.PoolReady
-		there := view != nil && slices.ContainsFunc(view.SDSs, func(x api.SDSView) bool { return x.Name == n.Name })
-		if fresh && !there && mapped(s, n) == 0 {
+		there := view != nil && slices.ContainsFunc(view.SDSs, n.hasSDS)
+		known := n.Report != nil && len(n.Report.Addresses) > 0 // else an SDS of another name couldn't be told to be its
+		if fresh && known && !there && mapped(s, n) == 0 {
 			next.Phase = api.RemovalLeaving
 		}
 	case api.RemovalLeaving:
@@ -174,7 +201,7 @@ func RemovalActs(s *State, n *Node) []string {
 		for _, d := range view.SDS.Devices {
 			bytes += d.SizeBytes
 		}
-		acts = append(acts, fmt.Sprintf("take SDS %s with %d devices (%d GB) out of the system; its data moves to the others first", n.Name, len(view.SDS.Devices), bytes>>30))
+		acts = append(acts, fmt.Sprintf("take SDS %s with %d devices (%d GB) out of the system; its data moves to the others first", view.SDS.Name, len(view.SDS.Devices), bytes>>30))
 	}
 	return append(acts,
 		fmt.Sprintf("the agent on %s takes away volume driver, isolator settings, SDC and SDS; no disk is wiped", n.Name),

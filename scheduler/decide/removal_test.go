@@ -73,6 +73,8 @@ func TestRefuse(t *testing.T) {
 		}), "id5", "2 fault units would be left, and data needs 3"},
 		"too full":                               {whole("a", "b", "c", "a", "b").seen(func(v *api.ClusterView) { v.Pool.InUseBytes = 2 * tb }), "id5", "beside 50 % spare, which is more than 70 %"},
 		"just enough":                            {whole("a", "b", "c", "a", "b").seen(func(v *api.ClusterView) { v.Pool.InUseBytes = tb * 139 / 100 }), "id5", ""},
+		"its SDS has another name":               {whole("a", "b", "c", "d", "a").seen(func(v *api.ClusterView) { v.SDSs[3].Name, v.SDSs[3].IPs = "old", []string{"10.0.0.4"} }), "id4", "last SDS of fault set d"},
+		"an SDS of its name elsewhere":           {whole().seen(func(v *api.ClusterView) { v.SDSs[4].IPs = []string{"10.0.9.9"} }), "id5", "SDS n5 has the addresses [10.0.9.9]"},
 		"its SDS has no device: nothing is lost": {whole("a", "b", "c", "d", "a").seen(func(v *api.ClusterView) { v.SDSs[3].Devices = nil }), "id4", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +95,7 @@ func TestRemoval_phases(t *testing.T) {
 	leads := func() *api.ClusterSpec { return decide.Spec(&b.State, b.Nodes["id1"]).Cluster }
 
 	require.NotNil(t, leads())
-	assert.Equal(t, []api.LeavingNode{{Node: "id5", Name: "n5", Drain: true}}, leads().Leaving)
+	assert.Equal(t, []api.LeavingNode{{Node: "id5", Name: "n5", IPs: []string{"10.0.0.5"}, Drain: true}}, leads().Leaving)
 	assert.Empty(t, leads().SDSs, "its SDS isn't wanted any more")
 	assert.Empty(t, leads().Disks)
 	assert.False(t, decide.Spec(&b.State, n).Remove, "the agent keeps the SDS running while data moves")
@@ -133,6 +135,24 @@ func TestRemoval_phases(t *testing.T) {
 	assert.Equal(t, []api.LeavingNode{{Node: "id5", Name: "n5", SDC: "G5"}}, leads().Leaving, "now its SDC's entry can go")
 	b.seen(func(v *api.ClusterView) { v.SDCs = v.SDCs[:4] })
 	assert.Empty(t, leads().Leaving)
+}
+
+// A person named the SDS otherwise: it holds data all the same.
+func TestRemoval_theSDSIsTheNodesByItsAddress(t *testing.T) {
+	b := whole().with(5, leaver(api.RemovalDraining)).seen(func(v *api.ClusterView) { v.SDSs[4].Name, v.SDSs[4].IPs = "old", []string{"10.0.0.5"} })
+	n := b.Nodes["id5"]
+	assert.Equal(t, api.RemovalDraining, decide.Advance(&b.State, n).Phase)
+	require.NotNil(t, decide.Storage(&b.State, n).SDS)
+	assert.Equal(t, "old", decide.Storage(&b.State, n).SDS.Name)
+	assert.Contains(t, decide.RemovalActs(&b.State, n)[0], "SDS old with 1 devices")
+	b.seen(func(v *api.ClusterView) { v.SDSs = v.SDSs[:4] })
+	b.with(5, noAddress)
+	assert.Equal(t, api.RemovalDraining, decide.Advance(&b.State, n).Phase, "nobody can tell which SDS is its")
+	n.Report.Addresses = []string{"10.0.0.5"}
+	assert.Equal(t, api.RemovalLeaving, decide.Advance(&b.State, n).Phase)
+
+	b.seen(func(v *api.ClusterView) { v.SDSs, v.Pool = nil, nil })
+	assert.Nil(t, decide.Storage(&b.State, n), "without its gateway the leader sees no SDS: that isn't none")
 }
 
 func TestRemoval_nothingMovesUnderAHold(t *testing.T) {

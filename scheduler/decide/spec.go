@@ -163,12 +163,12 @@ func hash(v any) string {
 
 // Storage is the leader's view of one node's own SDS and SDC; nil while there is none.
 func Storage(s *State, n *Node) *api.StorageView {
-	if s.View == nil {
+	if s.View == nil || s.View.Pool == nil && len(s.View.SDSs) == 0 && s.Cluster.Open(api.GatePoolReady) { // without its gateway the leader sees no SDS, and that isn't "none"
 		return nil
 	}
 	view := &api.StorageView{AgeMS: max(0, s.Now.Sub(s.View.At).Milliseconds())}
 	for i := range s.View.SDSs {
-		if s.View.SDSs[i].Name == n.Name {
+		if sds := &s.View.SDSs[i]; sds.Name == n.Name || view.SDS == nil && n.hasSDS(*sds) {
 			view.SDS = &s.View.SDSs[i]
 		}
 	}

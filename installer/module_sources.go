@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"scaleio-framework/installer/scaleio"
-	"scaleio-framework/platform"
 	"scaleio-framework/platform/fetch"
 	"scaleio-framework/platform/kmod"
 	"scaleio-framework/scheduler/api"
@@ -70,6 +68,9 @@ func (o *orders) fetchModule(ctx context.Context, p api.Package) (fetchedModule,
 
 // provideModule asks the sources until one has a module that the kernel would take, and puts it in place. That none has is remembered, and no error.
 func (o *orders) provideModule(ctx context.Context, kernel string, sdc sdcInstalled) error {
+	if err := o.restoreSigCheck(sdc); err != nil {
+		return err
+	}
 	found, _, err := o.findModule(kernel, sdc.version)
 	if err != nil {
 		return err
@@ -157,10 +158,13 @@ func (o *orders) placeModule(ctx context.Context, kernel string, sdc sdcInstalle
 	if o.sys.Facts.Immutable {
 		return o.installLoader(ctx)
 	}
+	if wants, err := o.vendorSignatureWanted(record); err != nil || wants {
+		return err // Check says what a person can do
+	}
 	if err := o.writeDriverSync(record); err != nil {
 		return err
 	}
-	dir := path.Join(o.driverCaches()[0], scaleio.ModuleOSes(o.sys.Facts)[0], sdc.version, kernel)
+	dir := o.modulePlace(kernel, sdc.version)
 	if err := o.sys.Files.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -182,45 +186,4 @@ func (o *orders) placeModule(ctx context.Context, kernel string, sdc sdcInstalle
 		}
 	}
 	return nil
-}
-
-// driverSync reads the configuration of the vendor's scripts.
-func (o *orders) driverSync() (conf scaleio.DriverSync, file string, err error) {
-	for _, dir := range []string{scaleio.PathSciniSync, scaleio.PathSciniSyncOld} {
-		file = path.Join(dir, scaleio.DriverSyncName)
-		data, err := o.sys.Files.Read(file)
-		if errors.Is(err, platform.ErrNotFound) {
-			continue
-		} else if err != nil {
-			return conf, file, err
-		}
-		conf, err = scaleio.ParseDriverSync(data)
-		return conf, file, err
-	}
-	return conf, "", nil
-}
-
-// writeDriverSync has the vendor's scripts look where the module is put. A module whose digest the manifest names needs no GPG signature besides: one that
-// has none would be thrown away by them.
-func (o *orders) writeDriverSync(record storedModule) error {
-	now, file, err := o.driverSync()
-	if err != nil || file == "" { // the package isn't here yet, or this one has no such scripts
-		return err
-	}
-	wanted := now
-	if wanted.LocalDir == "" {
-		wanted.LocalDir = path.Join(path.Dir(file), "driver_cache")
-	}
-	if record.Pinned && !record.Packed && now.SigCheck == "1" {
-		wanted.SigCheck = "0"
-		o.opts.Log.Info("the vendor's signature isn't asked for: the manifest names the module's sha256", "file", file)
-	}
-	if wanted.LocalDir == now.LocalDir && wanted.SigCheck == now.SigCheck {
-		return nil
-	}
-	mode, _, err := o.sys.Files.Stat(file)
-	if err != nil {
-		return err
-	}
-	return o.sys.Files.Write(file, wanted.Text(), mode&os.ModePerm)
 }

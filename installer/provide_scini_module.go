@@ -30,6 +30,11 @@ func (s sciniProvided) Check(ctx context.Context) (step.Finding, error) {
 	if sdc.version == "" {
 		return step.Wait(reasonNoManifest, noManifest, s.sys.Facts.OS), nil
 	}
+	if ours, err := s.sigCheckIsOurs(sdc); err != nil {
+		return step.Finding{}, err
+	} else if ours {
+		return step.Need("SignatureCheckOff", "module_sigcheck of the vendor's scripts was turned off for a module that isn't there any more, or a repository is set there: it is turned on again"), nil
+	}
 	return s.moduleFor(ctx, s.sys.Facts.Kernel, sdc)
 }
 
@@ -87,6 +92,12 @@ func (o *orders) moduleFor(ctx context.Context, kernel string, sdc sdcInstalled)
 
 // moduleFound says what is yet to be done with a module that fits.
 func (o *orders) moduleFound(ctx context.Context, kernel string, sdc sdcInstalled, found *foundModule) (step.Finding, error) {
+	if refused, err := o.refusedByScripts(kernel, sdc, found); err != nil {
+		return step.Finding{}, err
+	} else if refused {
+		return step.Block("VendorSignatureWanted", "scini %s for kernel %s is here without the vendor's signature, which the vendor's scripts ask for (module_sigcheck = 1 in %s); they fetch from a repository of their own (repo_address), "+
+			"so that it isn't turned off. To go on: list the vendor's scini.tar, which has the signature, or take repo_address from that file", sdc.version, kernel, scaleio.DriverSyncName), nil
+	}
 	if !found.placed {
 		return step.Need("NotPlaced", "scini %s for kernel %s is here, and isn't yet where the start of scini looks", sdc.version, kernel), nil
 	}

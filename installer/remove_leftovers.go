@@ -24,7 +24,7 @@ const whatStays = "stays: disks as they are, never wiped; packages of the distri
 
 // Files that packages' scripts and our steps made, which no package tool takes away.
 var leftoverFiles = []string{scaleio.PathDrvCfgText, scaleio.PathDrvCfgTextOld, "/etc/emc/scaleio/scini_sync/driver_sync.conf",
-	firstMesosConfig, keptMesosConfig, guidWitness, stateDir + "/gateway.pem"}
+	firstMesosConfig, keptMesosConfig, guidWitness, sigCheckOff, stateDir + "/gateway.pem"}
 
 // Folders that are ours alone.
 var leftoverFolders = []string{packageDir, moduleDir, intentDir}

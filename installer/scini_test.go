@@ -193,6 +193,66 @@ func TestModule_vendorSignatureIsNotAskedForAPinnedModule(t *testing.T) {
 	})
 }
 
+// The setting is for all that the vendor's scripts load: it ends with the module that it was for, and where they have a repository it isn't touched.
+func TestModule_vendorSignatureIsAskedForAgain(t *testing.T) {
+	const file = scaleio.PathSciniSync + "/driver_sync.conf"
+	sigCheck := func(t *testing.T, n *installertest.Node) string {
+		conf, err := scaleio.ParseDriverSync([]byte(n.Files.Tree("/etc")[file]))
+		require.NoError(t, err)
+		return conf.SigCheck
+	}
+	placed := func(t *testing.T) *installertest.Node {
+		n := installed(t, withoutModule(t))
+		n.Files.Set(file, "module_sigcheck = 1\nlocal_dir = /var/cache/drivers/\n", 0o600)
+		inManifest(n, runningKernel, n.Module(runningKernel).File())
+		require.NoError(t, stepOf(t, n, "provide-scini-module").Apply(t.Context()))
+		require.Equal(t, "0", sigCheck(t, n))
+		require.Equal(t, step.Satisfied, check(t, n, "provide-scini-module").Verdict)
+		return n
+	}
+	t.Run("a repository", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n := installed(t, withoutModule(t))
+			n.Files.Set(file, "repo_address = ftp://mirror/\nmodule_sigcheck = 1\nlocal_dir = /var/cache/drivers/\n", 0o600)
+			inManifest(n, runningKernel, n.Module(runningKernel).File())
+			got := settle(t, n)["provide-scini-module"]
+			assert.Equal(t, "VendorSignatureWanted", got.Reason, got.Message)
+			assert.Contains(t, got.Message, "repo_address")
+			assert.Equal(t, "1", sigCheck(t, n))
+			assert.Empty(t, n.Files.Tree("/var/cache"))
+		})
+	})
+	t.Run("a repository later", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n := placed(t)
+			n.Files.Set(file, "repo_address = ftp://mirror/\nmodule_sigcheck = 0\nlocal_dir = /var/cache/drivers/\n", 0o600)
+			got := settle(t, n)["provide-scini-module"]
+			assert.Equal(t, "1", sigCheck(t, n))
+			assert.Equal(t, "VendorSignatureWanted", got.Reason, got.Message)
+		})
+	})
+	t.Run("the module is gone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n := placed(t)
+			for _, name := range []string{"/var/cache/drivers/Ubuntu22.04/3.6.700.103/" + runningKernel + "/scini.ko", sciniDir + runningKernel + "/scini.json"} {
+				n.Files.Delete(name)
+			}
+			n.Files.Set(n.CachedModule(runningKernel), string(n.Module(runningKernel).File()), 0o644)
+			got := settle(t, n)["provide-scini-module"]
+			assert.Equal(t, api.True, got.Status, got.Message)
+			assert.Equal(t, "1", sigCheck(t, n))
+		})
+	})
+	t.Run("a person's", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n := installed(t, one())
+			n.Files.Set(file, "module_sigcheck = 0\n", 0o600)
+			settle(t, n)
+			assert.Equal(t, "0", sigCheck(t, n))
+		})
+	})
+}
+
 // In a container the host's modules say nothing: the tool's answer is the fact.
 func TestModule_inAContainer(t *testing.T) {
 	n := withoutModule(t)

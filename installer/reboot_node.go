@@ -271,8 +271,10 @@ func (s nodeRebooted) Apply(ctx context.Context) error {
 	if s.givenUp(detail) {
 		return s.intents.clear(intentReboot, "")
 	}
-	if _, held := s.Leases.Left(api.LeaseDisruption); !held {
-		return errors.New("rebooting: the right to interrupt this node was lost")
+	if f, err := s.mayReboot(ctx, detail.why()); err != nil { // since the look before, a package manager may have brought another kernel
+		return err
+	} else if f.Verdict != step.Needed {
+		return fmt.Errorf("rebooting: not any more: %s", f.Message)
 	}
 	if begun { // asked long ago, and nothing came of it
 		if err := s.intents.clear(intentReboot, ""); err != nil {

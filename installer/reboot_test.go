@@ -98,6 +98,27 @@ func TestNextKernel_holdsRebootsUntilItHasItsModule(t *testing.T) {
 	})
 }
 
+// That the next kernel's module would be built after its boot is a hope, not a module: reboots are held, also ours.
+func TestNextKernel_toBeBuilt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		n.Spec.Reboots, n.Spec.BuildModules = api.RebootsRolling, true
+		n.Leases.Grant(api.LeaseDisruption, true)
+		p := start(n)
+		p.rest(t)
+		n.Packages.Set(scaleio.DebName(scaleio.SDC), platform.PackageState{Version: "3.6-3000.118.Ubuntu.22.04", Configured: true})
+		buildPrepared(n, newerKernel)
+		installKernel(n, newerKernel)
+		n.Files.Set("/run/reboot-required", "", 0o644)
+		n.Files.Set("/run/reboot-required.pkgs", "linux-image-"+newerKernel+"\n", 0o644)
+		c := p.rest(t)["prepare-next-kernel"]
+		assert.Equal(t, "NextKernelWithoutModule", c.Reason, c.Message)
+		assert.Contains(t, c.Message, "would build one only when kernel "+newerKernel+" has started")
+		assert.Len(t, n.Reboots.Held(), 1)
+		assert.Zero(t, n.Reboots.Asked())
+	})
+}
+
 // The kernel that nobody had a module for is taken away again: nothing has to be held any more.
 func TestNextKernel_goneAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -184,6 +205,32 @@ func TestReboot_refused(t *testing.T) {
 		assert.Empty(t, left)
 		assert.Equal(t, step.Needed, check(t, n, "reboot-node").Verdict)
 	})
+}
+
+// What spoke for a reboot when it was looked at may speak against it when it is done.
+func TestReboot_looksAgainBeforeItIsDone(t *testing.T) {
+	for name, between := range map[string]func(*installertest.Node){
+		"a kernel without a module": func(n *installertest.Node) { installKernel(n, newerKernel) },
+		"an act that began": func(n *installertest.Node) {
+			n.Files.Set("/var/lib/scaleio-agent/intents/hand-over-disk-1.json", `{"kind":"hand-over-disk","subject":"wwn-1","since":"2026-01-01T00:00:00Z","bootId":"boot-1"}`, 0o600)
+		},
+		"the lease was lost": func(n *installertest.Node) { n.Leases.Grant(api.LeaseDisruption, false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := installed(t, rebootable())
+				n.Leases.Grant(api.LeaseDisruption, true)
+				s := stepOf(t, n, "reboot-node")
+				f, err := s.Check(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, step.Needed, f.Verdict, f.Message)
+				between(n)
+				require.Error(t, s.Apply(t.Context()))
+				assert.Zero(t, n.Reboots.Asked())
+				assert.NotContains(t, n.Files.Tree("/var/lib"), installer.IntentFile("reboot", ""))
+			})
+		})
+	}
 }
 
 // An answer that doesn't come isn't a refusal: the machine may be going down, and the note of it keeps the lease here.

@@ -7,6 +7,7 @@ import (
 
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/kmod"
 )
 
 // buildSince is the first client of each line whose start builds a missing module itself: 3.6.3 and 4.5.2, whose packages are 3.6-3000 and 4.5-2000.
@@ -22,9 +23,9 @@ func (o *orders) buildSwitch() string {
 	return ""
 }
 
-// builds tells whether the start of scini can build a module for the kernel: nothing of it is done by us.
+// builds tells whether the start of scini can build a module for the kernel: nothing of it is done by us. What it builds isn't signed.
 func (o *orders) builds(kernel string, sdc sdcInstalled) bool {
-	return buildable(sdc.version) && o.buildSwitch() != "" && len(o.lackingForBuild(kernel)) == 0
+	return buildable(sdc.version) && kmod.TakesUnsigned(o.sys.Facts) == nil && o.buildSwitch() != "" && len(o.lackingForBuild(kernel)) == 0
 }
 
 func buildable(version string) bool {
@@ -48,7 +49,21 @@ func (o *orders) lackingForBuild(kernel string) (lacking []string) {
 
 // mayBuild: a person allowed it, the SDC can, and something is yet to be prepared for it.
 func (o *orders) mayBuild(kernel string, sdc sdcInstalled) bool {
-	return o.Spec.BuildModules && buildable(sdc.version) && !o.sys.Facts.Immutable && (o.buildSwitch() == "" || len(o.lackingForBuild(kernel)) > 0)
+	return o.Spec.BuildModules && buildable(sdc.version) && kmod.TakesUnsigned(o.sys.Facts) == nil && !o.sys.Facts.Immutable && (o.buildSwitch() == "" || len(o.lackingForBuild(kernel)) > 0)
+}
+
+// builtNot says why a build that was allowed doesn't count as a module; nil = none was, or nothing stands in its way.
+func (o *orders) builtNot(kernel string, sdc sdcInstalled) error {
+	if !buildable(sdc.version) || o.sys.Facts.Immutable || !o.Spec.BuildModules && o.buildSwitch() == "" {
+		return nil
+	}
+	if err := kmod.TakesUnsigned(o.sys.Facts); err != nil {
+		return fmt.Errorf("one that is built here would be refused: %w", err)
+	}
+	if kernel != o.sys.Facts.Kernel && o.builds(kernel, sdc) {
+		return fmt.Errorf("the SDC would build one only when kernel %s has started, and whether it can isn't known before", kernel)
+	}
+	return nil
 }
 
 // prepareBuild brings what a build needs and switches it on; the start of scini does the rest.

@@ -71,7 +71,7 @@ func (o *orders) moduleFor(ctx context.Context, kernel string, sdc sdcInstalled)
 		return step.Need(reasonNoModule, "scini %s for kernel %s is to be taken from %s", sdc.version, kernel, sources[0].name), nil
 	}
 	switch {
-	case o.builds(kernel, sdc) && !asked:
+	case o.builds(kernel, sdc) && kernel == o.sys.Facts.Kernel && !asked: // a next kernel's would be built after the boot only: too late to find that it fails
 		return step.OK("the SDC builds scini %s for kernel %s when it starts: compiler and headers are here", sdc.version, kernel), nil
 	case o.mayBuild(kernel, sdc) && !asked:
 		return step.Need(reasonNoModule, "scini %s for kernel %s is to be built: compiler and headers have to be installed", sdc.version, kernel), nil
@@ -86,6 +86,12 @@ func (o *orders) moduleFor(ctx context.Context, kernel string, sdc sdcInstalled)
 	}
 	if asked && missed.kind != reasonNoModule {
 		lacking.kind = missed.kind
+	}
+	if why := o.builtNot(kernel, sdc); why != nil {
+		lacking.why = strings.TrimPrefix(lacking.why+"; "+why.Error(), "; ")
+		if kind := kmod.KindOf(why); kind != "" && lacking.kind == reasonNoModule {
+			lacking.kind = string(kind)
+		}
 	}
 	return o.noModule(kernel, sdc, lacking), nil
 }
@@ -135,7 +141,7 @@ func (o *orders) noModule(kernel string, sdc sdcInstalled, missed missedModule) 
 		ways = append(ways, fmt.Sprintf("put it on the module mirror as %s/%s/%s/%s", scaleio.ModuleOSes(o.sys.Facts)[0], sdc.version, kernel, modulePacked))
 	}
 	ways = append(ways, "list one under modules in the manifest")
-	if !o.Spec.BuildModules && !o.sys.Facts.Immutable && buildable(sdc.version) {
+	if !o.Spec.BuildModules && !o.sys.Facts.Immutable && buildable(sdc.version) && kernel == o.sys.Facts.Kernel && kmod.TakesUnsigned(o.sys.Facts) == nil {
 		ways = append(ways, "allow build-modules")
 	}
 	if kernel == o.sys.Facts.Kernel {

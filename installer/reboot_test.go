@@ -198,12 +198,35 @@ func TestReboot_refused(t *testing.T) {
 		n.Leases.Grant(api.LeaseDisruption, true)
 		n.Cutter.Heal()
 		s := stepOf(t, n, "reboot-node")
-		n.Reboots.Hook = func(string, func() error) error { return systemd.ErrRefused }
+		n.Reboots.Hook = func(call string, effect func() error) error {
+			if call == "reboot" {
+				return systemd.ErrRefused
+			}
+			return effect()
+		}
 		require.ErrorIs(t, s.Apply(t.Context()), systemd.ErrRefused)
 		left, err := n.Files.Glob("/var/lib/scaleio-agent/intents/*")
 		require.NoError(t, err)
 		assert.Empty(t, left)
 		assert.Equal(t, step.Needed, check(t, n, "reboot-node").Verdict)
+	})
+}
+
+// Somebody else's work isn't cut off: a package manager that writes a kernel holds reboots meanwhile.
+func TestReboot_heldByOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Reboots.By = []string{"Unattended Upgrades (process 4711: upgrade in progress)"}
+		p := start(n)
+		got := p.rest(t)["reboot-node"]
+		assert.Equal(t, "RebootHeld", got.Reason, got.Message)
+		assert.Contains(t, got.Message, "Unattended Upgrades (process 4711")
+		assert.False(t, n.Leases.Wanted(api.LeaseDisruption), "nobody else is kept from it meanwhile")
+		assert.Zero(t, n.Reboots.Asked())
+		n.Reboots.By = nil
+		assert.Equal(t, "Rebooting", p.rest(t)["reboot-node"].Reason)
+		assert.Equal(t, 1, n.Reboots.Asked())
 	})
 }
 
@@ -214,6 +237,7 @@ func TestReboot_looksAgainBeforeItIsDone(t *testing.T) {
 		"an act that began": func(n *installertest.Node) {
 			n.Files.Set("/var/lib/scaleio-agent/intents/hand-over-disk-1.json", `{"kind":"hand-over-disk","subject":"wwn-1","since":"2026-01-01T00:00:00Z","bootId":"boot-1"}`, 0o600)
 		},
+		"a package manager":  func(n *installertest.Node) { n.Reboots.By = []string{"APT"} },
 		"the lease was lost": func(n *installertest.Node) { n.Leases.Grant(api.LeaseDisruption, false) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -239,9 +263,12 @@ func TestReboot_noClearAnswer(t *testing.T) {
 		n := rebootable()
 		n.Leases.Grant(api.LeaseDisruption, true)
 		s := stepOf(t, n, "reboot-node")
-		n.Reboots.Hook = func(_ string, effect func() error) error {
+		n.Reboots.Hook = func(call string, effect func() error) error {
 			require.NoError(t, effect())
-			return assert.AnError
+			if call == "reboot" {
+				return assert.AnError
+			}
+			return nil
 		}
 		require.ErrorIs(t, s.Apply(t.Context()), assert.AnError)
 		assert.Contains(t, n.Files.Tree("/var/lib"), installer.IntentFile("reboot", ""))

@@ -2,6 +2,7 @@ package installer_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -491,5 +492,42 @@ func TestModule_built(t *testing.T) {
 				assert.Equal(t, c.want == step.Satisfied, switched)
 			})
 		})
+	}
+}
+
+// What the SDC builds isn't signed: where the kernel asks for signatures nothing is prepared for it, and nothing hoped for.
+func TestModule_builtIsNotSigned(t *testing.T) {
+	for name, c := range map[string]struct {
+		enforce func(*platform.Facts)
+		reason  string
+	}{
+		"Secure Boot": {func(f *platform.Facts) { f.SecureBoot, f.Lockdown = "enabled", "integrity" }, "UnsignedSecureBoot"},
+		"lockdown":    {func(f *platform.Facts) { f.Lockdown = "integrity" }, "UnsignedLockdown"},
+		"sig_enforce": {func(f *platform.Facts) { f.SigEnforce = true }, "UnsignedEnforced"},
+	} {
+		for _, prepared := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, prepared %t", name, prepared), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					n := installed(t, withoutModule(t))
+					n.Packages.Set(scaleio.DebName(scaleio.SDC), platform.PackageState{Version: "3.6-3000.118.Ubuntu.22.04", Configured: true})
+					n.Spec.BuildModules = true
+					c.enforce(&n.Facts)
+					if prepared {
+						buildPrepared(n, runningKernel)
+					}
+					f := check(t, n, "provide-scini-module")
+					assert.Equal(t, step.Blocked, f.Verdict, f.Message)
+					assert.Equal(t, c.reason, f.Reason)
+					assert.Contains(t, f.Message, "one that is built here would be refused")
+				})
+			})
+		}
+	}
+}
+
+// buildPrepared is a machine where the start of scini can build.
+func buildPrepared(n *installertest.Node, kernel string) {
+	for _, file := range []string{"/usr/bin/gcc", "/usr/bin/make", "/lib/modules/" + kernel + "/build/Makefile", scaleio.PathSciniSync + "/.build_scini"} {
+		n.Files.Set(file, "", 0o755)
 	}
 }

@@ -71,6 +71,9 @@ func (m Module) Verify(name, release string, facts platform.Facts) error {
 	return refuseUnsigned(facts)
 }
 
+// TakesUnsigned is nil if the kernel takes modules without a signature, such as are built on the spot.
+func TakesUnsigned(facts platform.Facts) error { return refuseUnsigned(facts) }
+
 // refuseUnsigned tells apart who asks for signatures: each is mended elsewhere. A kernel with Secure Boot that has no lockdown to tell of (3.10 of Enterprise
 // Linux 7) asks for them all the same; one that says lockdown is none doesn't.
 func refuseUnsigned(f platform.Facts) error {

@@ -20,7 +20,17 @@ func (a *Agent) mayBegin() (reason string, held bool) {
 		return reason, held
 	}
 	a.askFirst()
-	return a.brake.Held()
+	if reason, held = a.brake.Held(); held {
+		return reason, held
+	}
+	return a.isBare()
+}
+
+// isBare: a removed node only looks, until it is told otherwise.
+func (a *Agent) isBare() (reason string, bare bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return "this node was removed from its cluster, and what is here now is none of its agent's: stop scaleio-agent.service, or have the node readmitted", a.kept.Bare
 }
 
 func (a *Agent) askFirst() {

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"scaleio-framework/installer"
 	"scaleio-framework/installer/step"
 	"scaleio-framework/scheduler/api"
 )
@@ -46,4 +48,48 @@ func TestMayBegin_aNodeAtRestAsksFirst(t *testing.T) {
 		assert.Equal(t, 1, applied, "without a scheduler it goes on")
 		assert.Less(t, time.Since(begun), askLimit)
 	})
+}
+
+// leftovers is a removal in one step.
+type leftovers struct{ there *bool }
+
+func (leftovers) Name() string { return "remove-leftovers" }
+func (l leftovers) Check(context.Context) (step.Finding, error) {
+	if *l.there {
+		return step.Need("StillThere", "packages"), nil
+	}
+	return step.Finding{Verdict: step.Satisfied, Reason: installer.ReasonRemoved}, nil
+}
+func (l leftovers) Apply(context.Context) error { *l.there = false; return nil }
+
+// The scheduler forgets a removed node: nobody takes the order back. Whoever uses the machine by hand later keeps what is his.
+func TestMayBegin_aRemovedNodeOnlyLooks(t *testing.T) {
+	a, there := testAgent(t), true
+	a.Steps = fakeSteps{plan: step.Plan{{Step: leftovers{&there}}}}
+	told := func(a *Agent, generation int64, remove bool) {
+		answer := answerOf(generation)
+		answer.Spec.Remove = remove
+		_, err := a.take(answer, time.Now())
+		require.NoError(t, err)
+	}
+	told(a, 1, true)
+	a.pass(t.Context())
+	require.False(t, there, "the order is followed")
+	a.pass(t.Context())
+
+	there = true // another's
+	a.pass(t.Context())
+	assert.True(t, there)
+	told(a, 2, true)
+	a.pass(t.Context())
+	assert.True(t, there, "the same order again")
+	again, err := New(a.Options)
+	require.NoError(t, err)
+	again.pass(t.Context())
+	assert.True(t, there, "a restart forgets nothing")
+
+	told(again, 3, false)
+	told(again, 4, true)
+	again.pass(t.Context())
+	assert.False(t, there, "it was readmitted since, and removed once more")
 }

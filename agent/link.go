@@ -149,10 +149,9 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 	}
 	keep := a.kept
 	changed := keep.Spec == nil || keep.Spec.Version != answer.Spec.Version
-	lasting := answer.Spec
-	lasting.Cluster, lasting.Formation = nil, nil // rights of the moment, not to be found again after a restart
+	spec := answer.Spec
 	moved := changed || !sameHold(keep.Hold, answer.Hold) || !sameServers(keep.Servers, answer.Servers)
-	keep.Spec, keep.Hold = &lasting, answer.Hold
+	keep.Spec, keep.Hold, keep.Bare = &spec, answer.Hold, keep.Bare && spec.Remove
 	if len(answer.Servers) > 0 {
 		keep.Servers = answer.Servers
 	}
@@ -166,8 +165,6 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 	}
 	fresh := a.answer.etag != answer.ETag
 	a.kept = keep
-	spec := answer.Spec
-	a.kept.Spec = &spec
 	a.waiting = unjoined{}
 	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent}
 	a.leases.granted(sent, answer.Leases)

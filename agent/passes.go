@@ -6,9 +6,11 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"scaleio-framework/installer"
+	"scaleio-framework/installer/step"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -86,6 +88,9 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 	if ctx.Err() != nil {
 		return unreadyEvery
 	}
+	if err := a.markBare(in.Spec, result); err != nil {
+		a.Log.Warn("keeping that this node is bare", "err", err)
+	}
 	in, _ = a.input()
 	begun := time.Now()
 	observed := a.observe(ctx, in)
@@ -102,6 +107,26 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 		return unreadyEvery
 	}
 	return jitter(a.PassEvery)
+}
+
+// markBare remembers that the order to take everything away was followed to its end. The scheduler forgets the node then and never takes the order back,
+// but a person may use the machine for something else, another ScaleIO system too.
+func (a *Agent) markBare(spec api.NodeSpec, result step.Result) error {
+	if !spec.Remove || !result.Ready || !slices.ContainsFunc(result.Conditions, func(c api.Condition) bool { return c.Reason == installer.ReasonRemoved && c.Status == api.True }) {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.kept.Bare || a.kept.Spec == nil || !a.kept.Spec.Remove || a.kept.Spec.Version != spec.Version {
+		return nil
+	}
+	keep := a.kept
+	keep.Bare = true
+	if err := keep.save(a.Files); err != nil {
+		return err // the next pass tries again
+	}
+	a.kept = keep
+	return nil
 }
 
 func (a *Agent) observe(ctx context.Context, in installer.Input) installer.Observation {

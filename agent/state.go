@@ -19,6 +19,7 @@ type remembered struct {
 	Spec      *api.NodeSpec `json:"spec,omitempty"`
 	Servers   []string      `json:"servers,omitempty"` // where schedulers were found last
 	Hold      *api.Hold     `json:"hold,omitempty"`    // the scheduler's brake survives our restart and its absence
+	Bare      bool          `json:"bare,omitempty"`    // the order to take everything away was followed to its end: what comes to be here later is somebody else's
 }
 
 const (
@@ -57,6 +58,11 @@ func recall(files installer.Files) (remembered, error) {
 }
 
 func (st remembered) save(files installer.Files) error {
+	if st.Spec != nil { // rights of the moment, not to be found again after a restart
+		lasting := *st.Spec
+		lasting.Cluster, lasting.Formation = nil, nil
+		st.Spec = &lasting
+	}
 	data, err := json.MarshalIndent(st, "", "  ")
 	if err != nil {
 		return err

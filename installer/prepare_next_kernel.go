@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform/kmod"
@@ -25,17 +26,21 @@ type rebootHold struct {
 	mu     sync.Mutex
 	held   io.Closer
 	tried  bool
-	failed error // logind isn't there, or says no: then it is only said
+	failed error // logind isn't there, or says no: it is said, and asked again later
+	at     time.Time
 }
 
-func (h *rebootHold) take(ctx context.Context, r Reboots, why string) {
+// holdAgain is when logind is asked again after it didn't take the inhibitor.
+const holdAgain = 5 * time.Minute
+
+func (h *rebootHold) take(ctx context.Context, r Reboots, why string, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.held != nil {
 		return
 	}
 	h.held, h.failed = r.Hold(ctx, why)
-	h.tried = true
+	h.tried, h.at = true, now
 }
 
 func (h *rebootHold) release() error {
@@ -53,6 +58,13 @@ func (h *rebootHold) state() (held, tried bool, failed error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.held != nil, h.tried, h.failed
+}
+
+// due tells whether it failed, and long enough ago to try again.
+func (h *rebootHold) due(now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.held == nil && h.failed != nil && now.Sub(h.at) >= holdAgain
 }
 
 // nextKernel that the boot loader takes, as far as can be seen here.
@@ -82,7 +94,7 @@ func (s nextKernelPrepared) Check(ctx context.Context) (step.Finding, error) {
 		return step.Need("HoldToEnd", "%s; reboots needn't be held any more", f.Message), nil
 	case f.Verdict == step.Satisfied || f.Verdict == step.Needed || f.Verdict == step.Waiting:
 		return f, nil
-	case !tried:
+	case !tried || s.modules.hold.due(s.sys.Clock()):
 		return step.Need("RebootToHold", "the next boot takes kernel %s, reboots have to be held: %s", kernel, f.Message), nil
 	case !held:
 		return step.Block(reason, "DON'T REBOOT: the next boot takes kernel %s, and reboots couldn't be held (%v): %s", kernel, failed, f.Message), nil
@@ -142,5 +154,5 @@ func (s nextKernelPrepared) Apply(ctx context.Context) error {
 }
 
 func (s nextKernelPrepared) hold(ctx context.Context, kernel string) {
-	s.modules.hold.take(ctx, s.sys.Reboots, fmt.Sprintf("there is no scini module for kernel %s: after a reboot this node would have no ScaleIO volumes", kernel))
+	s.modules.hold.take(ctx, s.sys.Reboots, fmt.Sprintf("there is no scini module for kernel %s: after a reboot this node would have no ScaleIO volumes", kernel), s.sys.Clock())
 }

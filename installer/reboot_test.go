@@ -1,6 +1,7 @@
 package installer_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,6 +117,36 @@ func TestNextKernel_toBeBuilt(t *testing.T) {
 		assert.Contains(t, c.Message, "would build one only when kernel "+newerKernel+" has started")
 		assert.Len(t, n.Reboots.Held(), 1)
 		assert.Zero(t, n.Reboots.Asked())
+	})
+}
+
+// A logind that said no once may only have been restarting.
+func TestNextKernel_holdsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		p := start(n)
+		p.rest(t)
+		asked := 0
+		n.Reboots.Hook = func(call string, effect func() error) error {
+			if call == "hold reboots" {
+				if asked++; asked <= 2 {
+					return errors.New("logind isn't there")
+				}
+			}
+			return effect()
+		}
+		installKernel(n, newerKernel)
+		assert.Contains(t, p.rest(t)["prepare-next-kernel"].Message, "DON'T REBOOT")
+		assert.Contains(t, p.rest(t)["prepare-next-kernel"].Message, "DON'T REBOOT")
+		assert.Equal(t, 1, asked, "not at each look")
+		for range 2 {
+			assert.Empty(t, n.Reboots.Held())
+			time.Sleep(5 * time.Minute)
+			p.rest(t)
+		}
+		assert.Equal(t, 3, asked)
+		assert.Len(t, n.Reboots.Held(), 1)
+		assert.Contains(t, p.rest(t)["prepare-next-kernel"].Message, "reboots are held")
 	})
 }
 

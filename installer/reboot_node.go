@@ -246,6 +246,11 @@ func (s nodeRebooted) mayReboot(ctx context.Context, why string) (step.Finding, 
 			return step.Wait(reasonActUnderWay, "a reboot is needed (%s); %s isn't finished", why, o.Kind), nil
 		}
 	}
+	if by, err := s.sys.Reboots.Inhibitors(ctx); err != nil {
+		return step.Finding{}, err
+	} else if len(by) > 0 {
+		return step.Wait(reasonRebootHeld, "a reboot is needed (%s) and held by %s: see systemd-inhibit --list", why, strings.Join(by, ", ")), nil
+	}
 	s.Leases.Want(api.LeaseDisruption)
 	if _, held := s.Leases.Left(api.LeaseDisruption); !held {
 		return step.Wait(reasonRebootWaits, "a reboot is needed (%s): waits for the right to interrupt a node", why), nil

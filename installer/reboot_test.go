@@ -437,6 +437,22 @@ func TestModule_imageBased(t *testing.T) {
 	})
 }
 
+// There nobody asks for the vendor's signature: what has no digest isn't taken.
+func TestModule_imageBasedTakesNoMirror(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := flatcar()
+		const kernel = "6.6.88-flatcar"
+		n.Spec.ModuleMirror = mirrorURL
+		for _, system := range scaleio.ModuleOSes(n.Facts) {
+			n.Download.Serve(mirrorURL+"/"+system+"/3.6.700.103/"+kernel+"/scini.tar", n.Module(kernel).File())
+		}
+		got := start(n).rest(t)["provide-scini-module"]
+		assert.NotEqual(t, api.True, got.Status, got.Message)
+		assert.NotContains(t, got.Message, mirrorURL)
+		assert.Empty(t, n.Files.Tree(sciniDir))
+	})
+}
+
 func enterpriseLinux() *installertest.Node {
 	n := one()
 	n.Become(func(f *platform.Facts) {

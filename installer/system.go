@@ -81,6 +81,8 @@ type Jobs interface {
 type Reboots interface {
 	// Hold keeps others from rebooting until it is closed or this process ends.
 	Hold(ctx context.Context, why string) (io.Closer, error)
+	// Inhibitors names others that keep this machine from rebooting now.
+	Inhibitors(ctx context.Context) ([]string, error)
 	// Reboot is accepted; that it was done shows another boot id. systemd.ErrRefused = nothing happens, after other errors it may.
 	Reboot(ctx context.Context) error
 }

@@ -174,6 +174,9 @@ func TestInNode_rebootsAreHeld(t *testing.T) {
 	hold, err := Logind{}.Hold(t.Context(), "no module for the next kernel")
 	require.NoError(t, err)
 	assert.Regexp(t, `scaleio-agent .* shutdown\s+no module for the next kernel\s+block`, held())
+	others, err := Logind{}.Inhibitors(t.Context())
+	require.NoError(t, err)
+	assert.NotContains(t, strings.Join(others, "\n"), "no module for the next kernel", "our own")
 	require.NoError(t, hold.Close())
 	require.Eventually(t, func() bool { return !strings.Contains(held(), "scaleio-agent") }, 10*time.Second, 50*time.Millisecond)
 }

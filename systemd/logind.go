@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	godbus "github.com/godbus/dbus/v5"
 )
@@ -44,13 +45,49 @@ const (
 	logindPath = "/org/freedesktop/login1"
 )
 
-// Reboot asks logind. Success means only that it was accepted: compare boot ids. ErrRefused means that nothing happens; after any other error it may.
+// inhibitor as ListInhibitors gives it.
+type inhibitor struct {
+	What, Who, Why, Mode string
+	UID, PID             uint32
+}
+
+// Inhibitors names those that keep this machine from rebooting, this process apart.
+func (l Logind) Inhibitors(ctx context.Context) ([]string, error) {
+	bus, err := l.bus(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking who holds reboots: %w", err)
+	}
+	defer bus.Close()
+	return inhibitors(ctx, bus)
+}
+
+func inhibitors(ctx context.Context, bus logindBus) (names []string, err error) {
+	var all []inhibitor
+	if err := bus.call(ctx, "ListInhibitors").Store(&all); err != nil {
+		return nil, fmt.Errorf("looking who holds reboots: asking logind: %w", err)
+	}
+	for _, i := range all {
+		// A delay is waited for by logind itself.
+		if slices.Contains(strings.Split(i.What, ":"), "shutdown") && i.Mode != "delay" && i.PID != uint32(os.Getpid()) {
+			names = append(names, fmt.Sprintf("%s (process %d: %s)", i.Who, i.PID, i.Why))
+		}
+	}
+	return names, nil
+}
+
+// Reboot asks logind, unless somebody holds reboots: before systemd 257 logind lets root through all the same, in the middle of a package manager's work too.
+// Success means only that it was accepted: compare boot ids. ErrRefused means that nothing happens; after any other error it may.
 func (l Logind) Reboot(ctx context.Context) error {
 	bus, err := l.bus(ctx)
 	if err != nil {
 		return fmt.Errorf("rebooting: %w: %w", ErrRefused, err)
 	}
 	defer bus.Close()
+	if others, err := inhibitors(ctx, bus); err != nil {
+		return fmt.Errorf("rebooting: %w: %w", ErrRefused, err)
+	} else if len(others) > 0 {
+		return fmt.Errorf("rebooting: %w: held by %s", ErrRefused, strings.Join(others, ", "))
+	}
 	// go-systemd's login1.Reboot drops the answer, so it is called here.
 	err = bus.call(ctx, "Reboot", false).Err
 	if saidNo(err) {

@@ -9,7 +9,8 @@ import (
 // Reboots are asked for and held; what a reboot does is the test's.
 type Reboots struct {
 	Hook Hook
-	Down func() // the machine goes down; nil = nothing happens
+	Down func()   // the machine goes down; nil = nothing happens
+	By   []string // others that hold reboots
 
 	mu    sync.Mutex
 	asked int
@@ -17,7 +18,7 @@ type Reboots struct {
 	next  int
 }
 
-// Reboot is accepted unless somebody holds it.
+// Reboot is accepted.
 func (r *Reboots) Reboot(context.Context) error {
 	return r.Hook.do("reboot", func() error {
 		r.mu.Lock()
@@ -28,6 +29,15 @@ func (r *Reboots) Reboot(context.Context) error {
 		}
 		return nil
 	})
+}
+
+// Inhibitors are the others.
+func (r *Reboots) Inhibitors(context.Context) (names []string, err error) {
+	err = r.Hook.do("list inhibitors", func() error {
+		names = r.By
+		return nil
+	})
+	return names, err
 }
 
 // Hold until closed.

@@ -126,6 +126,8 @@ func StorageGate(v *api.ClusterView, age time.Duration) string {
 	}
 	for _, sds := range v.SDSs {
 		switch {
+		case sds.Removing:
+			return fmt.Sprintf("data of SDS %s is on the way out", sds.Name)
 		case sds.InMaint:
 			return fmt.Sprintf("SDS %s is in maintenance", sds.Name)
 		case sds.Connection != "Connected":

@@ -75,6 +75,7 @@ func TestDisruption_needsHealthyStorage(t *testing.T) {
 		{"healthy", full, ""},
 		{"degraded cluster", func(v *api.ClusterView) { v.State = "Degraded" }, "Degraded"},
 		{"degraded capacity", func(v *api.ClusterView) { full(v); v.Pool.DegradedBytes = 1 }, "degraded"},
+		{"an SDS on its way out", func(v *api.ClusterView) { full(v); v.SDSs[0].Removing = true }, "on the way out"},
 		{"failed capacity", func(v *api.ClusterView) { full(v); v.Pool.FailedBytes = 1 }, "failed"},
 		{"unreachable capacity", func(v *api.ClusterView) { full(v); v.Pool.UnreachedBytes = 1 }, "unreachable"},
 		{"rebuild", func(v *api.ClusterView) { full(v); v.Pool.RebuildBytes = 1 }, "rebuilt"},

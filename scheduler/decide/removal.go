@@ -97,7 +97,7 @@ func common(a, b []string) bool {
 // tooFull: the rest has to be three fault units, and take all data beside the spare that it then needs, up to MaxFullness.
 func tooFull(v *api.ClusterView, n *Node) string {
 	rest := *v
-	rest.SDSs = slices.DeleteFunc(slices.Clone(v.SDSs), n.hasSDS)
+	rest.SDSs = slices.DeleteFunc(slices.Clone(v.SDSs), func(x api.SDSView) bool { return x.Removing || n.hasSDS(x) })
 	units := inPool(&rest)
 	if len(units) < minFaultSets {
 		return fmt.Sprintf("%d fault units would be left, and data needs %d: add a node first", len(units), minFaultSets)

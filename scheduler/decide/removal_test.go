@@ -47,24 +47,25 @@ func TestRefuse(t *testing.T) {
 		node  string
 		want  string
 	}{
-		"nothing against it":     {whole(), "id5", ""},
-		"a manager":              {whole(), "id1", "carries an MDM (manager)"},
-		"the tie-breaker":        {whole(), "id3", "carries an MDM (tie-breaker)"},
-		"another is on its way":  {whole().with(4, leaver(api.RemovalDraining)), "id5", "n4 is being removed: one node at a time"},
-		"another is leaving":     {whole().with(4, leaver(api.RemovalLeaving)), "id5", "n4 is being removed"},
-		"another was removed":    {whole("a", "b", "c", "a", "b", "c").with(4, leaver(api.RemovalDone)), "id5", ""},
-		"not heard":              {whole().with(5, silent), "id5", "isn't heard"},
-		"identity conflict":      {whole().with(5, conflict), "id5", "release its identity"},
-		"held":                   {whole().with(5, func(n *decide.Node) { n.Hold = &api.Hold{Author: "bob"} }), "id5", "held by bob"},
-		"another is interrupted": {func() *builder { b := whole(); b.Leases.Disruption = "id4"; return b }(), "id5", "n4 is being interrupted"},
-		"no pool yet":            {func() *builder { b := whole(); b.Cluster.Gates = api.Gates[:3]; return b }(), "id5", "isn't whole yet"},
-		"no sample":              {func() *builder { b := whole(); b.View = nil; return b }(), "id5", "view of the storage isn't there"},
-		"an old sample":          {func() *builder { b := whole(); b.View.At = now.Add(-time.Minute); return b }(), "id5", "sample is 1m0s old"},
-		"degraded":               {whole().seen(func(v *api.ClusterView) { v.Pool.DegradedBytes = 1 }), "id5", "1 bytes are degraded"},
-		"an SDS is away":         {whole().seen(func(v *api.ClusterView) { v.SDSs[1].Connection = "Disconnected" }), "id5", "SDS n2 is Disconnected"},
-		"volumes are mapped":     {whole().seen(func(v *api.ClusterView) { v.SDCs[4].Volumes = 2 }), "id5", "2 volumes are mapped to the SDC of n5"},
-		"last of its fault set":  {whole("a", "b", "c", "d", "a"), "id4", "last SDS of fault set d"},
-		"not the last":           {whole("a", "b", "c", "a", "b"), "id5", ""},
+		"nothing against it":             {whole(), "id5", ""},
+		"a manager":                      {whole(), "id1", "carries an MDM (manager)"},
+		"the tie-breaker":                {whole(), "id3", "carries an MDM (tie-breaker)"},
+		"another is on its way":          {whole().with(4, leaver(api.RemovalDraining)), "id5", "n4 is being removed: one node at a time"},
+		"another is leaving":             {whole().with(4, leaver(api.RemovalLeaving)), "id5", "n4 is being removed"},
+		"another was removed":            {whole("a", "b", "c", "a", "b", "c").with(4, leaver(api.RemovalDone)), "id5", ""},
+		"not heard":                      {whole().with(5, silent), "id5", "isn't heard"},
+		"identity conflict":              {whole().with(5, conflict), "id5", "release its identity"},
+		"held":                           {whole().with(5, func(n *decide.Node) { n.Hold = &api.Hold{Author: "bob"} }), "id5", "held by bob"},
+		"another is interrupted":         {func() *builder { b := whole(); b.Leases.Disruption = "id4"; return b }(), "id5", "n4 is being interrupted"},
+		"no pool yet":                    {func() *builder { b := whole(); b.Cluster.Gates = api.Gates[:3]; return b }(), "id5", "isn't whole yet"},
+		"no sample":                      {func() *builder { b := whole(); b.View = nil; return b }(), "id5", "view of the storage isn't there"},
+		"an old sample":                  {func() *builder { b := whole(); b.View.At = now.Add(-time.Minute); return b }(), "id5", "sample is 1m0s old"},
+		"degraded":                       {whole().seen(func(v *api.ClusterView) { v.Pool.DegradedBytes = 1 }), "id5", "1 bytes are degraded"},
+		"an SDS is away":                 {whole().seen(func(v *api.ClusterView) { v.SDSs[1].Connection = "Disconnected" }), "id5", "SDS n2 is Disconnected"},
+		"a person takes another SDS out": {whole("a", "b", "c", "a", "b", "c").seen(func(v *api.ClusterView) { v.SDSs[3].Removing = true }), "id5", "data of SDS n4 is on the way out"},
+		"volumes are mapped":             {whole().seen(func(v *api.ClusterView) { v.SDCs[4].Volumes = 2 }), "id5", "2 volumes are mapped to the SDC of n5"},
+		"last of its fault set":          {whole("a", "b", "c", "d", "a"), "id4", "last SDS of fault set d"},
+		"not the last":                   {whole("a", "b", "c", "a", "b"), "id5", ""},
 		"too few fault units": {whole("a", "b", "c", "a", "b").seen(func(v *api.ClusterView) {
 			for i := range v.SDSs {
 				v.SDSs[i].FaultSet = "" // as if there were none; n1 and n2 have no device
@@ -112,6 +113,10 @@ func TestRemoval_phases(t *testing.T) {
 
 	_, why := decide.Disruption(&b.State, b.with(4, wants(api.LeaseDisruption)).Nodes["id4"])
 	assert.Equal(t, "n5 is being removed", why)
+
+	b.seen(func(v *api.ClusterView) { v.SDSs[4].Removing = true })
+	assert.False(t, leads().Leaving[0].Drain, "it is under way")
+	assert.Equal(t, api.RemovalDraining, decide.Advance(&b.State, n).Phase)
 
 	// Drained.
 	b.seen(func(v *api.ClusterView) { v.SDSs = v.SDSs[:4] })

@@ -22,7 +22,7 @@ build: ## The two programs, static, in build/
 	$(STATIC) -o $(BUILD)/ ./scheduler/cmd/scaleio-scheduler ./agent/cmd/scaleio-agent
 
 test: gcc ## Quick tests with the race detector: no root, Go modules only
-	$(GO) vet ./...
+	CGO_ENABLED=1 $(GO) vet -race ./... # -race here as well: all is compiled once, not twice
 	CGO_ENABLED=1 $(GO) test -race ./...
 
 test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's assertions, kills, reboots, losses

@@ -150,6 +150,21 @@ func TestNextKernel_holdsAgain(t *testing.T) {
 	})
 }
 
+// An entry that was chosen by its number may be any kernel: nothing is rebooted into it.
+func TestNextKernel_unknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Files.Set("/etc/default/grub.d/pin.cfg", "GRUB_DEFAULT='1>2'\n", 0o644)
+		got := start(n).rest(t)
+		assert.Equal(t, "NextKernelUnknown", got["prepare-next-kernel"].Reason, got["prepare-next-kernel"].Message)
+		assert.Contains(t, got["prepare-next-kernel"].Message, "1>2")
+		assert.NotEqual(t, api.True, got["reboot-node"].Status, got["reboot-node"].Message)
+		assert.Zero(t, n.Reboots.Asked())
+		assert.Len(t, n.Reboots.Held(), 1)
+	})
+}
+
 // The kernel that nobody had a module for is taken away again: nothing has to be held any more.
 func TestNextKernel_goneAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

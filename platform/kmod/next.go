@@ -78,37 +78,73 @@ var (
 	grubID    = regexp.MustCompile(`gnulinux-([0-9][^\s>]*)-(?:advanced|recovery)-`)
 )
 
-// grubNext is the newest kernel, as update-grub lists it first, unless an entry was chosen by name.
+// grubNext is the newest kernel, as update-grub lists it first, unless another entry was chosen.
 func grubNext(files Files) (Next, error) {
 	env, err := grubEnvironment(files, "/boot/grub/grubenv")
 	if err != nil {
 		return Next{}, err
 	}
 	chosen := env["next_entry"]
-	if defaults, err := files.Read("/etc/default/grub"); err == nil && chosen == "" {
-		chosen = grubDefault(string(defaults))
+	if chosen == "" {
+		if chosen, err = grubDefault(files); err != nil {
+			return Next{}, err
+		}
 		if chosen == "saved" {
 			chosen = env["saved_entry"]
 		}
-	} else if err != nil && !errors.Is(err, platform.ErrNotFound) {
-		return Next{}, err
 	}
 	for _, form := range []*regexp.Regexp{grubTitle, grubID} {
 		if m := form.FindStringSubmatch(chosen); m != nil {
 			return Next{m[1], "the boot loader's chosen entry"}, nil
 		}
 	}
-	return newestImage(files)
+	if chosen == "" || chosen == "0" || strings.HasPrefix(chosen, "gnulinux-simple-") { // the first one
+		return newestImage(files)
+	}
+	return Next{}, unknownEntry(chosen)
 }
 
-func grubDefault(text string) string {
-	value := ""
-	for _, l := range strings.Split(text, "\n") {
-		if v, ok := strings.CutPrefix(strings.TrimSpace(l), "GRUB_DEFAULT="); ok {
-			value = strings.Trim(strings.TrimSpace(v), `"'`)
+// unknownEntry was chosen, so that the newest kernel isn't what comes.
+func unknownEntry(chosen string) error {
+	return fmt.Errorf("the boot loader's chosen entry %q doesn't name its kernel: choose it by its id or title, or the first one", chosen)
+}
+
+// grubDefault is GRUB_DEFAULT as update-grub takes it: the last one of /etc/default/grub and, after it, of grub.d in the order of names. "" = not set.
+func grubDefault(files Files) (string, error) {
+	more, err := files.Glob("/etc/default/grub.d/*.cfg")
+	if err != nil {
+		return "", err
+	}
+	slices.Sort(more)
+	chosen := ""
+	for _, name := range append([]string{"/etc/default/grub"}, more...) {
+		text, err := files.Read(name)
+		if errors.Is(err, platform.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return "", err
+		}
+		for _, l := range strings.Split(string(text), "\n") {
+			if value, set := grubAssignment(l); set {
+				chosen = value
+			}
 		}
 	}
-	return value
+	return chosen, nil
+}
+
+var grubSets = regexp.MustCompile(`^(?:export\s+)?GRUB_DEFAULT=(?:"([^"$\x60\\]*)"|'([^']*)'|([^\s"'$\x60\\;&|<>()]*))\s*;?\s*(?:#.*)?$`)
+
+// grubAssignment of one line. These files are shell: a value that only a shell could tell is given as the line itself, which names no kernel.
+func grubAssignment(line string) (value string, set bool) {
+	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, "#") || !strings.Contains(line, "GRUB_DEFAULT=") {
+		return "", false
+	}
+	if m := grubSets.FindStringSubmatch(line); m != nil {
+		return m[1] + m[2] + m[3], true
+	}
+	return line, true
 }
 
 // newestImage among /boot/vmlinuz-RELEASE.
@@ -146,18 +182,27 @@ func loaderEntry(files Files) (Next, error) {
 	if m := elTitle.FindStringSubmatch(chosen); m != nil {
 		return Next{m[1], "the boot loader's default entry"}, nil
 	}
-	if chosen != "" && !strings.Contains(chosen, "/") {
-		entry, err := files.Read("/boot/loader/entries/" + chosen + ".conf")
-		if err == nil {
-			if release := entryKernel(string(entry)); release != "" {
-				return Next{release, "the boot loader's default entry"}, nil
-			}
-		} else if !errors.Is(err, platform.ErrNotFound) {
-			return Next{}, err
-		}
+	if chosen == "" || chosen == "0" {
+		return newestImage(files)
 	}
-	return newestImage(files)
+	if entryNumber.MatchString(chosen) || strings.ContainsAny(chosen, "/ ") { // a title has spaces
+		return Next{}, unknownEntry(chosen)
+	}
+	entry, err := files.Read("/boot/loader/entries/" + chosen + ".conf")
+	if errors.Is(err, platform.ErrNotFound) { // for one that is gone GRUB takes the first
+		return newestImage(files)
+	} else if err != nil {
+		return Next{}, err
+	}
+	release := entryKernel(string(entry))
+	if release == "" {
+		return Next{}, unknownEntry(chosen)
+	}
+	return Next{release, "the boot loader's default entry"}, nil
 }
+
+// entryNumber in the menu, or in a submenu of it.
+var entryNumber = regexp.MustCompile(`^[0-9]+(>.*)?$`)
 
 // entryKernel of a boot loader specification file: of its image's name, since "version" is the distribution's to fill.
 func entryKernel(entry string) string {

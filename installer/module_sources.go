@@ -25,7 +25,8 @@ type moduleSource struct {
 // moduleSources that were configured, in the order in which they are asked.
 func (o *orders) moduleSources(kernel string, sdc sdcInstalled) []moduleSource {
 	var sources []moduleSource
-	if mirror := strings.TrimRight(o.Spec.ModuleMirror, "/"); mirror != "" && sdc.version != "" {
+	// Where a unit of ours loads the module, no script of the vendor asks for a signature: only a digest will do.
+	if mirror := strings.TrimRight(o.Spec.ModuleMirror, "/"); mirror != "" && sdc.version != "" && !o.sys.Facts.Immutable {
 		for _, system := range scaleio.ModuleOSes(o.sys.Facts) {
 			url := strings.Join([]string{mirror, system, sdc.version, kernel, modulePacked}, "/")
 			sources = append(sources, moduleSource{url, func(ctx context.Context) (fetchedModule, error) {

@@ -137,7 +137,7 @@ func minorRelease(kernel string) string {
 // noModule names kernel, driver and what a person can do.
 func (o *orders) noModule(kernel string, sdc sdcInstalled, missed missedModule) step.Finding {
 	var ways []string
-	if o.Spec.ModuleMirror != "" {
+	if o.Spec.ModuleMirror != "" && !o.sys.Facts.Immutable {
 		ways = append(ways, fmt.Sprintf("put it on the module mirror as %s/%s/%s/%s", scaleio.ModuleOSes(o.sys.Facts)[0], sdc.version, kernel, modulePacked))
 	}
 	ways = append(ways, "list one under modules in the manifest")

@@ -50,7 +50,7 @@ func keys(c *Config) []key {
 		{name: "volume-user", group: "Cluster", fallback: "rexray", help: "ScaleIO user that the volume driver gets (role FrontEndConfigure).", set: productName(&c.VolumeUser)},
 		{name: "allow-unsupported", group: "Cluster", fallback: "false", help: "Whether systems that the vendor supports for clients only (Flatcar, CoreOS) or not at all (Amazon Linux) may carry an SDS and the tie-breaker.", set: boolean(&c.AllowUnsupported)},
 		{name: "reboots", group: "Cluster", fallback: "never", help: "Whether nodes that need a reboot are rebooted: never (the node says RebootNeeded) or rolling (one at a time, while the storage is healthy).", set: oneOf(&c.Reboots, api.RebootsNever, api.RebootsRolling)},
-		{name: "module-mirror", group: "Cluster", help: "https URL of a mirror of scini kernel modules in the vendor's layout (OS, SDC version and kernel lead to scini.tar). Prebuilt modules are named in the manifest.", set: mirror(&c.ModuleMirror)},
+		{name: "module-mirror", group: "Cluster", help: "https URL of a mirror of scini kernel modules in the vendor's layout (OS, SDC version and kernel lead to scini.tar); TLS alone vouches for it, so that systems with a read-only /usr take nothing from it. Prebuilt modules are named in the manifest.", set: mirror(&c.ModuleMirror)},
 		{name: "build-modules", group: "Cluster", fallback: "false", help: "Whether gcc, make and kernel headers may be installed on nodes, so that the SDC (3.6.3, 4.5.2 and later) builds a scini module that nobody has.", set: boolean(&c.BuildModules)},
 
 		{name: "disks-use", group: "Disks", fallback: "approve", help: "Which empty disks nodes give: approve (a person names each), match, all-empty, none.", set: diskUse(&c.DisksUse)},

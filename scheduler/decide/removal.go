@@ -174,7 +174,7 @@ func Advance(s *State, n *Node) *Leaver {
 	}
 	next := *n.Removal
 	view := viewNow(s)
-	if seen := Storage(s, n); view != nil && seen != nil && seen.SDC != nil && next.Phase != api.RemovalDone {
+	if seen := Storage(s, n); view != nil && seen != nil && seen.SDC != nil && (seen.SDC.Connected || next.SDC == "") && next.Phase != api.RemovalDone {
 		next.SDC = seen.SDC.GUID
 	}
 	switch next.Phase {

@@ -160,6 +160,28 @@ func TestRemoval_theSDSIsTheNodesByItsAddress(t *testing.T) {
 	assert.Nil(t, decide.Storage(&b.State, n), "without its gateway the leader sees no SDS: that isn't none")
 }
 
+// The SDC was installed anew: the entry of the one before has the same address, and a volume.
+func TestRemoval_allEntriesOfItsSDCCount(t *testing.T) {
+	for name, order := range map[string]func(own, old api.SDCView) []api.SDCView{
+		"old last":  func(own, old api.SDCView) []api.SDCView { return []api.SDCView{own, old} },
+		"old first": func(own, old api.SDCView) []api.SDCView { return []api.SDCView{old, own} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			own, old := api.SDCView{ID: "c5", GUID: "G5", IP: "10.0.0.5", Connected: true, Volumes: 1}, api.SDCView{ID: "c9", GUID: "G9", IP: "10.0.0.5", Volumes: 2}
+			b := whole().seen(func(v *api.ClusterView) { v.SDCs = order(own, old) })
+			n := b.Nodes["id5"]
+			assert.Contains(t, decide.Refuse(&b.State, n), "3 volumes are mapped to the SDC of n5")
+			own.Volumes, old.Volumes = 0, 0
+			b.seen(func(v *api.ClusterView) { v.SDCs = order(own, old) }).with(5, leaver(api.RemovalLeaving))
+			n.Removal = decide.Advance(&b.State, n)
+			assert.Equal(t, "G5", n.Removal.SDC)
+			own.Connected = false
+			b.seen(func(v *api.ClusterView) { v.SDCs = order(own, old) })
+			assert.Equal(t, "G5", decide.Advance(&b.State, n).SDC, "its driver is gone: which entry was its isn't forgotten")
+		})
+	}
+}
+
 func TestRemoval_nothingMovesUnderAHold(t *testing.T) {
 	b := whole().with(5, leaver(api.RemovalDraining)).seen(func(v *api.ClusterView) { v.SDSs = v.SDSs[:4] })
 	b.Cluster.Hold = &api.Hold{Author: "bob"}

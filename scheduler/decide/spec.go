@@ -172,12 +172,28 @@ func Storage(s *State, n *Node) *api.StorageView {
 			view.SDS = &s.View.SDSs[i]
 		}
 	}
-	for i := range s.View.SDCs {
-		if n.Report != nil && slices.Contains(n.Report.Addresses, s.View.SDCs[i].IP) {
-			view.SDC = &s.View.SDCs[i]
+	view.SDC = clientOf(s.View.SDCs, n)
+	return view
+}
+
+// clientOf a node: a driver that was installed anew has another GUID and so a second entry, and volumes stay mapped to the first. The connected one is
+// shown, with the volumes of all.
+func clientOf(all []api.SDCView, n *Node) *api.SDCView {
+	var client *api.SDCView
+	volumes := 0
+	for _, c := range all {
+		if n.Report == nil || !slices.Contains(n.Report.Addresses, c.IP) {
+			continue
+		}
+		volumes += c.Volumes
+		if client == nil || c.Connected && !client.Connected {
+			client = &c
 		}
 	}
-	return view
+	if client != nil {
+		client.Volumes = volumes
+	}
+	return client
 }
 
 // Needs says which secrets a node gets now; nobody else ever sees them.

@@ -95,7 +95,7 @@ func (b *brain) leave() {
 			continue
 		}
 		if next.Phase != n.Removal.Phase {
-			b.event(n, map[api.Removal]string{api.RemovalLeaving: "Drained", api.RemovalDone: "Removed"}[next.Phase], "removal asked by %s", next.Author)
+			b.event(n, map[api.Removal]string{api.RemovalDraining: "DrainingAgain", api.RemovalLeaving: "Drained", api.RemovalDone: "Removed"}[next.Phase], "removal asked by %s", next.Author)
 		}
 		n.Removal = next
 		if next.Phase == api.RemovalLeaving {

@@ -177,16 +177,20 @@ func Advance(s *State, n *Node) *Leaver {
 	if seen := Storage(s, n); view != nil && seen != nil && seen.SDC != nil && (seen.SDC.Connected || next.SDC == "") && next.Phase != api.RemovalDone {
 		next.SDC = seen.SDC.GUID
 	}
+	fresh := view != nil && s.Now.Sub(view.At) <= SampleLife && view.PoolReady
+	there := view != nil && slices.ContainsFunc(view.SDSs, n.hasSDS)
 	switch next.Phase {
 	case api.RemovalDraining:
-		fresh := view != nil && s.Now.Sub(view.At) <= SampleLife && view.PoolReady
-		there := view != nil && slices.ContainsFunc(view.SDSs, n.hasSDS)
 		known := n.Report != nil && len(n.Report.Addresses) > 0 // else an SDS of another name couldn't be told to be its
 		if fresh && known && !there && mapped(s, n) == 0 {
 			next.Phase = api.RemovalLeaving
 		}
 	case api.RemovalLeaving:
-		if s.current(n) && n.Report.Ready && passed(n.Report) && holdsNow(n, stepRemoveLeftovers) {
+		if there { // a person added it since: it may hold data again, and its agent has to run it until that is out
+			if fresh {
+				next.Phase = api.RemovalDraining
+			}
+		} else if s.current(n) && n.Report.Ready && passed(n.Report) && holdsNow(n, stepRemoveLeftovers) {
 			next.Phase = api.RemovalDone
 		}
 	}

@@ -182,6 +182,22 @@ func TestRemoval_allEntriesOfItsSDCCount(t *testing.T) {
 	}
 }
 
+// An SDS that a person adds while the agent cleans up is drained like the one before, by whatever name.
+func TestRemoval_anSDSThatTurnsUpIsDrainedToo(t *testing.T) {
+	b := whole().with(5, leaver(api.RemovalLeaving), holds("remove-leftovers"))
+	n := b.Nodes["id5"]
+	b.seen(func(v *api.ClusterView) { v.SDSs[4].Name, v.SDSs[4].IPs = "another", []string{"10.0.0.5"} })
+	b.View.At = now.Add(-time.Minute)
+	assert.Equal(t, api.RemovalLeaving, decide.Advance(&b.State, n).Phase, "an old sample proves nothing, and it isn't done either")
+	b.View.At = now
+	n.Removal = decide.Advance(&b.State, n)
+	assert.Equal(t, api.RemovalDraining, n.Removal.Phase)
+	assert.False(t, decide.Spec(&b.State, n).Remove)
+	assert.True(t, decide.Spec(&b.State, b.Nodes["id1"]).Cluster.Leaving[0].Drain)
+	b.seen(func(v *api.ClusterView) { v.SDSs = v.SDSs[:4] })
+	assert.Equal(t, api.RemovalLeaving, decide.Advance(&b.State, n).Phase)
+}
+
 func TestRemoval_nothingMovesUnderAHold(t *testing.T) {
 	b := whole().with(5, leaver(api.RemovalDraining)).seen(func(v *api.ClusterView) { v.SDSs = v.SDSs[:4] })
 	b.Cluster.Hold = &api.Hold{Author: "bob"}

@@ -7,7 +7,8 @@ import (
 	"scaleio-framework/installer/step"
 )
 
-// modulesClean is the fact that our own store holds no module of a kernel that can't be booted here any more. What lies elsewhere is left alone.
+// modulesClean is the fact that our own store holds no module of a kernel that can't be booted here any more. With it go our copies in the
+// cache of the vendor's scripts; what others put there is left alone.
 type modulesClean struct{ *orders }
 
 func cleanModules(o *orders) step.Step { return modulesClean{o} }

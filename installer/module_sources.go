@@ -181,6 +181,13 @@ func (o *orders) placeModule(ctx context.Context, kernel string, sdc sdcInstalle
 		if name == moduleFile && sha256hex(data) != record.SHA256 {
 			return fmt.Errorf("placing scini for kernel %s: %s isn't what was stored", kernel, storePath(kernel, name))
 		}
+		if record.Placed == nil {
+			record.Placed = map[string]string{}
+		}
+		record.Placed[path.Join(dir, name)] = sha256hex(data)
+		if err := o.writeRecord(kernel, record); err != nil { // before the copy: it must be found again
+			return err
+		}
 		o.modules.expire(path.Join(dir, name), o.sys.Clock())
 		if err := o.sys.Files.Write(path.Join(dir, name), data, 0o644); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 
@@ -22,6 +23,8 @@ type storedModule struct {
 	From       string `json:"from"`
 	Pinned     bool   `json:"pinned"` // the manifest named its digest
 	Packed     bool   `json:"packed"` // it came with the vendor's signature, in scini.tar
+
+	Placed map[string]string `json:"placed,omitempty"` // copies outside of the store, and their digests
 }
 
 func storePath(kernel, name string) string { return path.Join(moduleDir, kernel, name) }
@@ -52,7 +55,12 @@ func (o *orders) store(kernel string, m fetchedModule, record storedModule) erro
 	if err := o.sys.Files.MkdirAll(path.Join(moduleDir, kernel), 0o755); err != nil {
 		return err
 	}
-	if err := o.sys.Files.Remove(storePath(kernel, moduleRecord)); err != nil {
+	placed, err := o.placed(kernel)
+	if err != nil {
+		return err
+	}
+	record.Placed = placed                                                      // what an older one left goes with this one
+	if err := o.writeRecord(kernel, storedModule{Placed: placed}); err != nil { // of no SDC: nothing is stored until the end
 		return err
 	}
 	o.modules.expire(storePath(kernel, moduleFile), o.sys.Clock())
@@ -64,11 +72,58 @@ func (o *orders) store(kernel string, m fetchedModule, record storedModule) erro
 			return err
 		}
 	}
+	return o.writeRecord(kernel, record)
+}
+
+func (o *orders) writeRecord(kernel string, record storedModule) error {
 	data, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("storing a module: %w", err)
 	}
 	return o.sys.Files.Write(storePath(kernel, moduleRecord), data, 0o644)
+}
+
+// placed copies of a kernel's module; also of one whose record is for another SDC.
+func (o *orders) placed(kernel string) (map[string]string, error) {
+	data, err := o.sys.Files.Read(storePath(kernel, moduleRecord))
+	if errors.Is(err, platform.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	var record storedModule
+	if json.Unmarshal(data, &record) != nil {
+		return nil, nil
+	}
+	return record.Placed, nil
+}
+
+// dropPlaced removes our copies from the cache of the vendor's scripts; what others put in their place stays.
+func (o *orders) dropPlaced(kernel string) error {
+	placed, err := o.placed(kernel)
+	if err != nil {
+		return err
+	}
+	for _, file := range slices.Sorted(maps.Keys(placed)) {
+		sum, _, err := o.sys.Files.Digest(file)
+		if errors.Is(err, platform.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if sum != placed[file] {
+			continue
+		}
+		if err := o.sys.Files.Remove(file); err != nil {
+			return err
+		}
+		if rest, err := o.sys.Files.Glob(path.Join(path.Dir(file), "*")); err == nil && len(rest) == 0 {
+			if err := o.sys.Files.Remove(path.Dir(file)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // staleModules are the kernels in the store that can't be booted here any more.
@@ -91,6 +146,9 @@ func (o *orders) staleModules(next string) ([]string, error) {
 }
 
 func (o *orders) dropModule(kernel string) error {
+	if err := o.dropPlaced(kernel); err != nil {
+		return err
+	}
 	for _, name := range []string{moduleRecord, moduleFile, modulePacked, ""} {
 		if err := o.sys.Files.Remove(storePath(kernel, name)); err != nil {
 			return err

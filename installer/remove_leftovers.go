@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"path"
 	"strings"
 
 	"scaleio-framework/installer/scaleio"
@@ -68,6 +69,15 @@ func (s leftoversRemoved) Apply(ctx context.Context) error {
 			}
 		}
 		if err := s.sys.Units.Reload(ctx); err != nil {
+			return err
+		}
+	}
+	stored, err := s.sys.Files.Glob(moduleDir + "/*")
+	if err != nil {
+		return err
+	}
+	for _, dir := range stored { // copies that the SDC's package doesn't know of
+		if err := s.dropPlaced(path.Base(dir)); err != nil {
 			return err
 		}
 	}

@@ -254,6 +254,52 @@ func TestModule_vendorSignatureIsAskedForAgain(t *testing.T) {
 	})
 }
 
+// Our copies in the vendor's cache go with the module, and at a removal; what another put in their place stays.
+func TestModule_copiesAreRemoved(t *testing.T) {
+	const copied = "/var/cache/drivers/Ubuntu22.04/3.6.700.103/"
+	placed := func(t *testing.T) *installertest.Node {
+		n := installed(t, withoutModule(t))
+		n.Files.Set(scaleio.PathSciniSync+"/driver_sync.conf", "module_sigcheck = 1\nlocal_dir = /var/cache/drivers/\n", 0o600)
+		inManifest(n, runningKernel, n.Module(runningKernel).File())
+		require.NoError(t, stepOf(t, n, "provide-scini-module").Apply(t.Context()))
+		require.Contains(t, n.Files.Tree("/var/cache"), copied+runningKernel+"/scini.ko")
+		return n
+	}
+	for name, drop := range map[string]func(*testing.T, *installertest.Node){
+		"with the kernel": func(t *testing.T, n *installertest.Node) {
+			n.Facts.Kernel = newerKernel
+			n.Files.Delete("/lib/modules/" + runningKernel)
+			n.Files.Delete("/boot/vmlinuz-" + runningKernel)
+			installKernel(n, newerKernel)
+			require.Equal(t, "StaleModules", check(t, n, "clean-modules").Reason)
+			require.NoError(t, stepOf(t, n, "clean-modules").Apply(t.Context()))
+			assert.Equal(t, "SignatureCheckOff", check(t, n, "provide-scini-module").Reason)
+		},
+		"at a removal": func(t *testing.T, n *installertest.Node) {
+			n.Spec.Remove, n.Spec.Role = true, api.RoleClient
+			require.NoError(t, stepOf(t, n, "remove-leftovers").Apply(t.Context()))
+		},
+	} {
+		for _, replaced := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, replaced %t", name, replaced), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					n := placed(t)
+					if replaced {
+						n.Files.Set(copied+runningKernel+"/scini.ko", "another's", 0o644)
+					}
+					drop(t, n)
+					if replaced {
+						assert.Equal(t, map[string]string{copied + runningKernel + "/scini.ko": "another's"}, n.Files.Tree("/var/cache"))
+					} else {
+						assert.Empty(t, n.Files.Tree("/var/cache"))
+					}
+					assert.Empty(t, n.Files.Tree(sciniDir))
+				})
+			})
+		}
+	}
+}
+
 // In a container the host's modules say nothing: the tool's answer is the fact.
 func TestModule_inAContainer(t *testing.T) {
 	n := withoutModule(t)

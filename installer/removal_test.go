@@ -96,9 +96,10 @@ func TestRemoval_theSDSStaysUntilItIsSeenToBeOut(t *testing.T) {
 	n.Storage = &api.StorageView{AgeMS: 10_001}
 	assert.Equal(t, "OldView", check(t, n, "remove-sds").Reason)
 	n.Storage = &api.StorageView{AgeMS: 9_000}
-	n.Disks.Attach(block.Disk{ID: "root", Path: "/dev/sda", Type: block.TypeDisk}, block.Refusal{Reason: block.ReasonRootDisk}, block.Refusal{Reason: block.ReasonInUse})
+	n.Disks.Attach(block.Disk{ID: "root", Path: "/dev/sda", Type: block.TypeDisk}, block.Refusal{Reason: block.ReasonRootDisk}, block.Refusal{Reason: block.ReasonInUse, Process: "1"})
+	n.Disks.Attach(block.Disk{ID: "host", Path: "/dev/sdb", Type: block.TypeDisk}, block.Refusal{Reason: block.ReasonInUse})
 	assert.Equal(t, step.Needed, check(t, n, "remove-sds").Verdict)
-	n.Disks.Attach(block.Disk{ID: "data", Path: "/dev/sdx", Type: block.TypeDisk}, block.Refusal{Reason: block.ReasonInUse, Message: "/dev/sdx is open in process 7 (sds)"})
+	n.Disks.Attach(block.Disk{ID: "data", Path: "/dev/sdx", Type: block.TypeDisk}, block.Refusal{Reason: block.ReasonInUse, Process: "7", Message: "/dev/sdx is open in process 7 (sds)"})
 	f := check(t, n, "remove-sds")
 	assert.Equal(t, step.Blocked, f.Verdict)
 	assert.Contains(t, f.Message, "open in process 7")

@@ -100,8 +100,11 @@ func (s packageRemoved) servesYet(ctx context.Context) (*step.Finding, error) {
 			continue
 		}
 		refusals, err := s.sys.Disks.Inspect(ctx, d, s.diskRules())
-		if err != nil {
-			return nil, fmt.Errorf("looking whether the SDS has disk %s open: %w", d.Path, err)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil { // who has it open is in the refusals all the same; that it can't be read may be why the node goes
+			s.opts.Log.Warn("looking whether the SDS has a disk open", "disk", d.Path, "err", err)
 		}
 		if i := slices.IndexFunc(refusals, openOnly(refusals)); i >= 0 {
 			f = step.Block("DiskInUse", "%s, and the leader sees no SDS of this node: if it is the SDS that has it, it may serve another system; find out, then stop %s by hand",
@@ -112,12 +115,12 @@ func (s packageRemoved) servesYet(ctx context.Context) (*step.Finding, error) {
 	return nil, nil
 }
 
-// openOnly finds that a disk is open, unless the system itself uses it: that is nothing that an SDS could have.
+// openOnly finds that a process here has a disk open (what else has it may be a container's host), unless the system itself uses it: no SDS could have that.
 func openOnly(all []block.Refusal) func(block.Refusal) bool {
 	systems := slices.ContainsFunc(all, func(r block.Refusal) bool {
 		return slices.Contains([]string{block.ReasonRootDisk, block.ReasonMounted, block.ReasonSwap, block.ReasonHasHolder, block.ReasonMultipathMember}, r.Reason)
 	})
-	return func(r block.Refusal) bool { return !systems && r.Reason == block.ReasonInUse }
+	return func(r block.Refusal) bool { return !systems && r.Process != "" }
 }
 
 func (s packageRemoved) Apply(ctx context.Context) error {

@@ -27,4 +27,5 @@ type Rules struct {
 type Refusal struct {
 	Reason  string // CamelCase, stable: the Reason constants
 	Message string
+	Process string // pid of the process that has it open; "" = none that is seen here
 }

@@ -100,6 +100,9 @@ func TestRefused_realDisks(t *testing.T) {
 				return r.Reason == k.reason && strings.Contains(r.Message, k.says) && !strings.Contains(r.Message, "(blkid)")
 			})
 			assert.GreaterOrEqual(t, at, 0, "no %s that says %q in %v", k.reason, k.says, got)
+			if at >= 0 {
+				assert.Equal(t, k.says == "process", got[at].Process != "", "which process has it open: %+v", got[at])
+			}
 			assert.Equal(t, before, written(t, device), "a look must not write")
 		})
 	}

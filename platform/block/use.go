@@ -196,6 +196,7 @@ func (s *Scanner) openFiles(disk Disk, all family) (refusals, error) {
 			}
 			if name, ok := all[n]; ok {
 				r.add(ReasonInUse, "%s is open in process %s (%s)", name, pid, strings.TrimSpace(s.text(filepath.Join("proc", pid, "comm"))))
+				r[len(r)-1].Process = pid
 				break
 			}
 		}

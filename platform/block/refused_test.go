@@ -101,7 +101,7 @@ func TestRefused_realDisks(t *testing.T) {
 			})
 			assert.GreaterOrEqual(t, at, 0, "no %s that says %q in %v", k.reason, k.says, got)
 			if at >= 0 {
-				assert.Equal(t, k.says == "process", got[at].Process != "", "which process has it open: %+v", got[at])
+				assert.Equal(t, k.reason == block.ReasonInUse, got[at].Process != "", "which process has it open: %+v", got[at])
 			}
 			assert.Equal(t, before, written(t, device), "a look must not write")
 		})

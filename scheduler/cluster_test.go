@@ -277,9 +277,11 @@ func TestCluster_lossAndReturn(t *testing.T) {
 
 	leader := b.nodes[0]
 	for _, n := range b.nodes {
+		n.mu.Lock()
 		if n.leading {
 			leader = n
 		}
+		n.mu.Unlock()
 	}
 	other := b.nodes[0]
 	if other == leader {

@@ -98,22 +98,15 @@ func (o *orders) otherModule(ctx context.Context, loaded kmod.State) (string, er
 
 // ownGUID: the driver took drv_cfg.txt's GUID when it was loaded; a renewed one counts from the next time.
 func (o *orders) ownGUID(ctx context.Context, users int, f step.Finding) (step.Finding, error) {
-	drv := drvCfg(o.sys.Files, o.sys.Commands)
-	data, err := o.sys.Files.Read(drv.File)
-	if errors.Is(err, platform.ErrNotFound) {
-		return f, nil
-	} else if err != nil {
-		return step.Finding{}, err
+	text, file, err := o.text()
+	if err != nil || file == "" {
+		return f, err
 	}
-	text, err := scaleio.ParseDrvCfgText(data)
-	if err != nil {
-		return step.Finding{}, err
-	}
-	guid, err := drv.GUID(ctx)
+	guid, err := drvCfg(o.sys.Files, o.sys.Commands).GUID(ctx)
 	if err != nil || text.GUID == "" || strings.EqualFold(guid, text.GUID) {
 		return f, err
 	}
-	return replaced(users, "OtherGUID", fmt.Sprintf("the driver runs with GUID %s, %s says %s", guid, drv.File, text.GUID)), nil
+	return replaced(users, "OtherGUID", fmt.Sprintf("the driver runs with GUID %s, %s says %s", guid, file, text.GUID)), nil
 }
 
 func (o *orders) modulesDisabled() bool {

@@ -137,7 +137,7 @@ func (r recipe) build(ctx context.Context, root, repository string, log *slog.Lo
 	include := strings.Join(append(append([]string{}, r.Packages...), r.Offered...), ",")
 	log.Info("fetching Debian packages")
 	debootstrap := []string{"debootstrap", "--variant=minbase", "--include=" + include, r.Suite, root}
-	if archive := archiveOf(ctx, r.Suite); archive != "" {
+	if archive := Archive(ctx, r.Suite); archive != "" {
 		debootstrap = append(debootstrap, archive)
 	}
 	if _, err := output(ctx, debootstrap...); err != nil {
@@ -225,9 +225,9 @@ func (r recipe) writeFiles(root string) error {
 	return os.MkdirAll(filepath.Join(root, "var/log/journal"), 0o755|fs.ModeSetgid)
 }
 
-// archiveOf is the Debian archive that the host itself uses, so that a local
+// Archive is the Debian archive that the host itself uses, so that a local
 // mirror serves here too; on another distribution it is debootstrap's default ("").
-func archiveOf(ctx context.Context, suite string) string {
+func Archive(ctx context.Context, suite string) string {
 	listed, err := output(ctx, "apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
 	if err != nil {
 		return ""

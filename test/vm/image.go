@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"scaleio-framework/test/nodes"
 )
 
 // Image is a machine's root disk and the kernels to boot it with, the older one first.
@@ -151,7 +153,7 @@ func (r recipe) build(ctx context.Context, dir string, log *slog.Logger) error {
 	root := filepath.Join(dir, "root")
 	defer os.RemoveAll(root)
 	debootstrap := []string{"debootstrap", "--variant=minbase", "--include=" + strings.Join(r.Packages, ","), r.Suite, root}
-	if archive := archiveOf(ctx, r.Suite); archive != "" {
+	if archive := nodes.Archive(ctx, r.Suite); archive != "" {
 		debootstrap = append(debootstrap, archive)
 	}
 	if _, err := output(ctx, "", nil, debootstrap...); err != nil {
@@ -233,19 +235,4 @@ func (r recipe) writeFiles(root string) error {
 		}
 	}
 	return os.MkdirAll(filepath.Join(root, "var/log/journal"), 0o755)
-}
-
-// archiveOf is the Debian archive that the host itself uses, so that a local mirror serves here too; else it is debootstrap's default ("").
-func archiveOf(ctx context.Context, suite string) string {
-	listed, err := output(ctx, "", nil, "apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(listed) {
-		fields := strings.Fields(line)
-		if len(fields) == 3 && fields[0] == suite && fields[1] == "main" {
-			return strings.TrimSuffix(fields[2], "/")
-		}
-	}
-	return ""
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"text/tabwriter"
@@ -76,9 +75,7 @@ func listNodesCommand() *cobra.Command {
 			}
 			out := plain{cmd.OutOrStdout()}
 			if asJSON {
-				enc := json.NewEncoder(out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(status.Nodes)
+				return writeJSON(out, status.Nodes)
 			}
 			w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
 			fmt.Fprintln(w, "NODE\tIDENTITY\tADDRESS\tROLE\tDOMAIN\tREADY\tREMOVAL\tREASON")

@@ -74,9 +74,7 @@ func watchStatus(ctx context.Context, p *client.People, out io.Writer, asJSON bo
 func show(out io.Writer, s api.ClusterStatus, asJSON bool) {
 	out = plain{out}
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		_ = enc.Encode(s) // plain data, to standard output
+		_ = writeJSON(out, s) // plain data, to standard output
 		return
 	}
 	fmt.Fprintf(out, "%s  %s  %s\n", s.Name, verdict(s.Ready), s.Cluster)
@@ -137,6 +135,13 @@ func yes(b bool) string {
 	return "no"
 }
 
+// writeJSON for machines, which people read too.
+func writeJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
 func planCommand() *cobra.Command {
 	var asJSON bool
 	cmd := asking("plan", "Show what would be done next", "Shows the coming acts and why, and marks the choices that can't be changed later.",
@@ -147,9 +152,7 @@ func planCommand() *cobra.Command {
 			}
 			out := plain{cmd.OutOrStdout()}
 			if asJSON {
-				enc := json.NewEncoder(out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(plan)
+				return writeJSON(out, plan)
 			}
 			if len(plan.Steps) == 0 {
 				fmt.Fprintln(out, "nothing to do")

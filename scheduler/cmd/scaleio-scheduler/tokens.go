@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -82,9 +81,7 @@ func listTokensCommand() *cobra.Command {
 			}
 			out := plain{cmd.OutOrStdout()}
 			if asJSON {
-				enc := json.NewEncoder(out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(list)
+				return writeJSON(out, list)
 			}
 			w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
 			fmt.Fprintln(w, "TOKEN\tSTATE\tUSED\tEXPIRES\tDOMAIN\tAUTHOR\tNODES")

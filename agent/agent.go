@@ -183,6 +183,9 @@ func (a *Agent) input() (installer.Input, bool) {
 	return in, true
 }
 
+// LookNow asks for a pass at once: a person changed something and doesn't want to wait for the next one.
+func (a *Agent) LookNow() { signal(a.wake) }
+
 // signal is a wake-up that never blocks and never piles up.
 func signal(c chan struct{}) {
 	select {

@@ -223,6 +223,38 @@ func TestGlances_wakeThePass(t *testing.T) {
 	})
 }
 
+// A Ready node's next pass is up to a minute away, unless somebody asks for one.
+func TestLookNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := testAgent(t)
+		var plans atomic.Int32
+		a.Steps = countedSteps{plans: &plans}
+		_, err := a.take(answerOf(1), time.Now())
+		require.NoError(t, err)
+		drain(a.wake)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- a.passes(ctx) }()
+		synctest.Wait()
+		require.EqualValues(t, 1, plans.Load())
+		a.LookNow()
+		synctest.Wait()
+		assert.EqualValues(t, 2, plans.Load(), "at once")
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}
+
+type countedSteps struct {
+	fakeSteps
+	plans *atomic.Int32
+}
+
+func (s countedSteps) Plan(in installer.Input) (step.Plan, error) {
+	s.plans.Add(1)
+	return s.fakeSteps.Plan(in)
+}
+
 type sightedSteps struct{ fakeSteps }
 
 func (sightedSteps) Observe(context.Context, installer.Input) installer.Observation {

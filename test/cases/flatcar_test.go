@@ -89,6 +89,7 @@ func unpackedDrift(t *testing.T, s *cases.Stand) {
 		_, err := node.Output(ctx, harm...)
 		require.NoError(t, err)
 	}
+	lookNow(t, node)
 	mended := func(ctx context.Context) error {
 		for _, question := range [][]string{{"test", "-x", "/opt/emc/scaleio/sds/bin/sds"}, {"test", "-x", "/bin/scli"}, {"test", "-x", "/usr/bin/dvdcli"}} {
 			if _, err := node.Output(ctx, question...); err != nil {
@@ -138,6 +139,7 @@ func updateWaits(t *testing.T, s *cases.Stand) {
 			return fmt.Errorf("nobody says %s: %s", reason, message)
 		}
 	}
+	lookNow(t, node)
 	require.NoError(t, cases.Eventually(ctx, said("RebootNeeded", "4593.1.0")))
 	require.NoError(t, cases.Eventually(ctx, func(ctx context.Context) error {
 		if result, err := node.Run(ctx, "systemctl", "is-active", "locksmithd"); err != nil || result.Code == 0 {
@@ -146,6 +148,7 @@ func updateWaits(t *testing.T, s *cases.Stand) {
 		return nil
 	}))
 	require.NoError(t, node.WriteFile("/etc/update-engine-standin", []byte("CURRENT_OP=UPDATE_STATUS_IDLE\nNEW_VERSION=0.0.0\n"), 0o644))
+	lookNow(t, node)
 	require.NoError(t, cases.Eventually(ctx, said("Satisfied", "nothing asks")))
 	whole(t, s, time.Minute)
 }

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -37,6 +39,7 @@ func runCommand(log func() *slog.Logger) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			lookOnHangup(cmd.Context(), a)
 			err = a.Run(cmd.Context())
 			if errors.Is(err, agent.ErrRestart) {
 				l.Info(err.Error())
@@ -45,6 +48,22 @@ func runCommand(log func() *slog.Logger) *cobra.Command {
 			return err
 		},
 	}
+}
+
+// lookOnHangup: `systemctl reload scaleio-agent` is a person's "look now". Without it the signal would end the process.
+func lookOnHangup(ctx context.Context, a *agent.Agent) {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-asked:
+				a.LookNow()
+			}
+		}
+	}()
 }
 
 // build makes the daemon of the real parts.

@@ -37,6 +37,7 @@ type row struct {
 	timeout time.Duration
 	once    bool // acts on the node that formed the cluster alone
 	routine bool
+	later   bool               // acts only on what comes to a node after its bring-up
 	only    func(*orders) bool // nil = always
 }
 
@@ -79,7 +80,7 @@ var rows = []row{
 
 	{step: prepareNextKernel, only: (*orders).ownKernel, branch: branchKernel, timeout: 10 * time.Minute, routine: true},
 	{step: cleanModules, only: (*orders).ownKernel, branch: branchKernel, routine: true},
-	{step: rebootNode, branch: branchKernel, routine: true},
+	{step: rebootNode, branch: branchKernel, routine: true, later: true},
 }
 
 // ownKernel: a container's kernel and its modules are its host's.
@@ -107,7 +108,7 @@ func plan(o *orders) step.Plan {
 		if r.roles != nil && !slices.Contains(r.roles, o.Spec.Role) || r.only != nil && !r.only(o) {
 			continue
 		}
-		p = append(p, step.Item{Step: r.step(o), After: r.after, Timeout: r.timeout, Branch: r.branch, Once: r.once, Routine: r.routine})
+		p = append(p, step.Item{Step: r.step(o), After: r.after, Timeout: r.timeout, Branch: r.branch, Once: r.once, Routine: r.routine, Later: r.later})
 		if !o.support().Client {
 			break
 		}

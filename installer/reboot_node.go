@@ -21,28 +21,7 @@ import (
 // node at a time, and never into a kernel without its module.
 type nodeRebooted struct{ *orders }
 
-func rebootNode(o *orders) step.Step {
-	if o.Spec.Reboots != api.RebootsRolling {
-		return rebootTold{rebooted: nodeRebooted{o}}
-	}
-	return nodeRebooted{o}
-}
-
-// rebootTold only says that a reboot is needed: they are people's.
-type rebootTold struct {
-	step.Watched
-	rebooted nodeRebooted
-}
-
-func (rebootTold) Name() string { return stepReboot }
-
-func (s rebootTold) Check(ctx context.Context) (step.Finding, error) {
-	f, err := s.rebooted.Check(ctx)
-	if f.Verdict == step.Needed { // the note of a reboot under the former policy
-		f.Verdict = step.Satisfied
-	}
-	return f, err
-}
+func rebootNode(o *orders) step.Step { return nodeRebooted{o} }
 
 func (nodeRebooted) Name() string { return stepReboot }
 
@@ -173,12 +152,12 @@ func (s nodeRebooted) Check(ctx context.Context) (step.Finding, error) {
 	if err != nil {
 		return step.Finding{}, err
 	}
-	if begun && left.BootID != s.sys.Facts.BootID {
-		f, err := s.outcome(ctx, r, now)
-		if err != nil || f.Verdict == step.Needed || s.Spec.Reboots == api.RebootsRolling {
-			return f, err
-		}
-	} else if begun && s.givenUp(now) {
+	switch {
+	case begun && left.BootID != s.sys.Facts.BootID && s.Spec.Reboots == api.RebootsRolling:
+		return s.outcome(ctx, r, now)
+	case begun && left.BootID != s.sys.Facts.BootID: // whether it helped decides whether another is tried: that is people's now
+		return step.Need("Rebooted", "this node was rebooted (%s), and reboots are people's now (policy never); the note of it can go", r.why()), nil
+	case begun && s.givenUp(now):
 		return step.Need("NotRebooted", "a reboot was asked and didn't come, and isn't wanted any more (%s); the note of it can go", r.why()), nil
 	}
 	if len(now.Why) == 0 {

@@ -395,9 +395,6 @@ func TestReboot_inVainWithTheSameKernel(t *testing.T) {
 					got := start(n).rest(t)["reboot-node"]
 					assert.Equal(t, "RebootInVain", got.Reason, got.Message)
 				}
-				n.Spec.Reboots = api.RebootsNever
-				assert.Equal(t, step.Satisfied, check(t, n, "reboot-node").Verdict, "then it is people's again, and the node isn't held up by it")
-				n.Spec.Reboots = api.RebootsRolling
 				assert.Equal(t, 1, n.Reboots.Asked())
 
 				n.SetModuleUsers(0)
@@ -535,4 +532,37 @@ func TestReboot_notNeededAnyMore(t *testing.T) {
 		assert.Equal(t, "Satisfied", got.Reason, got.Message)
 		assert.Equal(t, 1, n.Reboots.Asked())
 	})
+}
+
+// Between the note of a reboot and the reboot, or its end, the policy may change: the note goes, and the disruption lease with it.
+func TestReboot_policyChangesMeanwhile(t *testing.T) {
+	note := installer.IntentFile("reboot", "")
+	for name, then := range map[string]func(*installertest.Node){
+		"nothing comes of it":                 func(*installertest.Node) { time.Sleep(6 * time.Minute) },
+		"it comes":                            func(n *installertest.Node) { n.Files.Delete("/run/reboot-required"); n.Reboot() },
+		"it comes in vain":                    func(n *installertest.Node) { n.Reboot() },
+		"it was for a module that isn't used": func(n *installertest.Node) { n.Reboot(); n.LoseModule() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := rebootable()
+				n.Leases.Grant(api.LeaseDisruption, true)
+				start(n).rest(t)
+				require.Equal(t, 1, n.Reboots.Asked())
+				require.Contains(t, n.Files.Tree("/var/lib"), note)
+				n.Spec.Reboots = api.RebootsNever
+				n.Spec.Version.Generation++
+				assert.Equal(t, "Rebooting", start(n).rest(t)["reboot-node"].Reason, "it may still come: the lease stays")
+				then(n)
+				n.Leases.Forget()
+				got := start(n).rest(t)["reboot-node"]
+				assert.Equal(t, api.True, got.Status, got.Message)
+				assert.NotContains(t, n.Files.Tree("/var/lib"), note)
+				n.Leases.Forget()
+				start(n).rest(t)
+				assert.False(t, n.Leases.Wanted(api.LeaseDisruption))
+				assert.Equal(t, 1, n.Reboots.Asked())
+			})
+		})
+	}
 }

@@ -238,6 +238,13 @@ func (l *Leases) Wanted(name api.LeaseName) bool {
 	return l.wanted[name]
 }
 
+// Forget what was wanted, as each pass begins with doing.
+func (l *Leases) Forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wanted = nil
+}
+
 // Left of a lease: without end while granted.
 func (l *Leases) Left(name api.LeaseName) (time.Duration, bool) {
 	l.mu.Lock()

@@ -15,7 +15,7 @@ func TestPlan_points(t *testing.T) {
 	var reached []string
 	r := reconciler()
 	r.Reached = func(p string) { reached = append(reached, p) }
-	p := step.Plan{{Step: a}, {Step: seen{}}}
+	p := step.Plan{{Step: a}, {Step: seen{}}, {Step: &fact{name: "b", true: true}, Later: true}}
 	r.Pass(t.Context(), p, nil, 1)
 	assert.Equal(t, []string{"apply:a", "applied:a"}, reached)
 	assert.Equal(t, p.Points(), reached)

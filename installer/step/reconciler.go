@@ -273,11 +273,11 @@ const (
 	PointApplied = "applied:"
 )
 
-// Points lists where Reached is called for this plan, for tests that kill at each of them. A step that only looks has none.
+// Points lists where Reached is called while this plan is followed for the first time, for tests that kill at each of them. A step that only looks has none.
 func (p Plan) Points() []string {
 	var points []string
 	for _, item := range p {
-		if !onlyWatched(item.Step) {
+		if !onlyWatched(item.Step) && !item.Later {
 			points = append(points, PointApply+item.Step.Name(), PointApplied+item.Step.Name())
 		}
 	}

@@ -77,6 +77,7 @@ type Item struct {
 	Timeout time.Duration // of one Check and of one Apply; 0 = DefaultTimeout
 	Branch  string        // waits for the items before it that are of its own branch or of the trunk (""): a gateway that is down mustn't keep a disk server down
 	Once    bool          // acts on one node of the cluster and on no other
+	Later   bool          // acts only on what comes to a node after its bring-up
 	Routine bool          // acts in the ordinary course of things (hands over a disk, follows a gateway), not only to mend: the repair limit doesn't count them
 }
 

@@ -10,7 +10,7 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 NODETEST := $(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v
-LONG     := '^(TestIgnited|TestMixed|TestRemoved)$$'
+LONG     := '^(TestIgnited|TestRemoved|TestUpgraded)$$'
 
 .DEFAULT_GOAL := help
 .PHONY: help build test test-nodes test-long test-vm test-all demo demo-down bench lint fmt readme clean gcc
@@ -25,11 +25,11 @@ test: gcc ## Quick tests with the race detector: no root, Go modules only
 	CGO_ENABLED=1 $(GO) vet -race ./... # -race here as well: all is compiled once, not twice
 	CGO_ENABLED=1 $(GO) test -race ./...
 
-test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's assertions, kills, reboots, losses
+test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's assertions, kills, reboots, losses, a mixed cluster
 	$(BUILD)/demo prepare
 	$(NODETEST) -skip $(LONG) ./test/nodes ./test/cases
 
-test-long: $(BUILD)/demo ## More of them: mixed clusters, nodes without Mesos, nodes taken out
+test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded
 	$(BUILD)/demo prepare
 	$(NODETEST) -run $(LONG) ./test/cases
 

@@ -132,24 +132,30 @@ func (s sciniLoaded) Apply(ctx context.Context) error {
 	if s.sys.Facts.Container != "" {
 		return s.runUnit.Apply(ctx)
 	}
-	if err := s.startLoader(ctx); err != nil {
-		return err
-	}
+	loader := s.startLoader(ctx)
 	started := s.runUnit.Apply(ctx)
 	if ctx.Err() != nil {
-		return started
+		return errors.Join(loader, started)
 	}
 	loaded, err := kmod.Loaded(s.sys.Files, scaleio.ModuleName)
 	if err != nil || loaded.Loaded || loaded.Changing {
 		return errors.Join(started, err)
 	}
-	return errors.Join(started, s.loadAlone(ctx))
+	if alone := s.loadAlone(ctx); alone != nil { // the kernel's own answer says more than that of the loader's unit
+		return errors.Join(started, alone)
+	}
+	return errors.Join(loader, started)
 }
 
-// startLoader has the module loaded before the SDC's unit is started, where that is ours to do.
+// startLoader has the module loaded before the SDC's unit is started, where that is ours to do. The unit is there once a module was found: without one it is
+// for provide-scini-module to say so.
 func (o *orders) startLoader(ctx context.Context) error {
 	loaded, err := kmod.Loaded(o.sys.Files, scaleio.ModuleName)
 	if err != nil || loaded.Loaded || !o.sys.Facts.Immutable {
+		return err
+	}
+	state, err := o.sys.Units.State(ctx, loaderUnit)
+	if err != nil || state.Load == "not-found" || state.Load == "masked" {
 		return err
 	}
 	return o.sys.Units.Restart(ctx, loaderUnit) // it stays active after its work, also when somebody removed the module since

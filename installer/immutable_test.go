@@ -77,7 +77,7 @@ func TestInstallVolumeDriver_readOnlyUsr(t *testing.T) {
 	assert.Equal(t, 1, merged)
 	release, err := n.Files.Read("/var/lib/extensions/scaleio-volume-driver/usr/lib/extension-release.d/extension-release.scaleio-volume-driver")
 	require.NoError(t, err)
-	assert.Equal(t, "ID=_any\n", string(release))
+	assert.Equal(t, "ID=flatcar\nSYSEXT_LEVEL=1.0\n", string(release))
 	state, err := n.Units.State(t.Context(), "systemd-sysext.service")
 	require.NoError(t, err)
 	assert.Equal(t, "enabled", state.Enabled, "and merged at every boot")

@@ -45,7 +45,7 @@ func (s volumeDriverInstalled) extend(ctx context.Context) error {
 	if err := s.sys.Files.MkdirAll(path.Dir(release), 0o755); err != nil {
 		return err
 	}
-	if err := s.sys.Files.Write(release, payload.ExtensionRelease("", ""), 0o644); err != nil {
+	if err := s.sys.Files.Write(release, payload.ExtensionRelease(s.sys.Facts.ID, s.sys.Facts.SysextLevel), 0o644); err != nil {
 		return err
 	}
 	return s.mergeExtensions(ctx)

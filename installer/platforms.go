@@ -40,8 +40,7 @@ var SupportedOSes = []SupportedOS{
 		Note: noteRebuild + "; under the UEK kernel its modules don't fit, so boot the Red Hat compatible one or provide a module"},
 	{ID: "amzn", Versions: []string{"2", "2023"}, Name: "Amazon Linux", Packages: "rpm", Allow: true,
 		Note: "the vendor has no packages for it: those of el7 (2) and el9 (2023) are taken, their modules fit no kernel of Amazon's, so provide one"},
-	{ID: "flatcar", Name: "Flatcar", Packages: "rpm, unpacked to /opt", Client: true, Allow: true, Note: "product 3.x and later; each OS release needs its own module"},
-	{ID: "coreos", Name: "CoreOS Container Linux", Packages: "rpm, unpacked to /opt", Client: true, Allow: true, Note: "product 3.x and later; no updates since 2020"},
+	{ID: "flatcar", Name: "Flatcar", Packages: "rpm, unpacked to /opt", Client: true, Allow: true, Note: "release 3185 and later, product 3.x and later; each OS release needs its own module"},
 }
 
 // Support is what a machine may carry. Reason and Why are empty unless it may carry nothing.
@@ -107,6 +106,9 @@ func refuse(f platform.Facts) (reason, why string) {
 			named(f), supportedNames())
 	case f.Immutable && f.Family != platform.FamilyFlatcar:
 		return "ImmutablePlatform", fmt.Sprintf("%s has a read-only /usr: packages can't be installed there", named(f))
+	case f.Family == platform.FamilyFlatcar && f.SysextLevel == "":
+		return "NoSystemExtensions", fmt.Sprintf("%s takes no system extensions (systemd-sysext), and nothing else can be put under its read-only /usr: update it to Flatcar 3185 or later, "+
+			"which takes the place of CoreOS Container Linux; supported are %s", named(f), supportedNames())
 	case os.ID != "" && !f.Systemd, f.ID == "ubuntu" && !f.Systemd:
 		return "NoSystemd", fmt.Sprintf("%s doesn't run systemd as PID 1; supported are %s", named(f), supportedNames())
 	case os.ID != "" && f.Tool == "" && !f.Immutable:
@@ -122,10 +124,10 @@ func systemContainer(name string) bool {
 	return slices.Contains([]string{"systemd-nspawn", "lxc", "lxc-libvirt"}, name)
 }
 
-// SystemOf gives the row for a machine. Early RHCOS calls itself coreos, and its family tells.
+// SystemOf gives the row for a machine.
 func SystemOf(f platform.Facts) (SupportedOS, bool) {
 	for _, os := range SupportedOSes {
-		if os.ID != f.ID || os.ID == "coreos" && f.Family != platform.FamilyFlatcar {
+		if os.ID != f.ID {
 			continue
 		}
 		if os.Versions == nil || os.Version(f) != "" {

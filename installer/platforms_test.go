@@ -70,8 +70,9 @@ var verdicts = map[string]struct{ is, allowed, reason, says string }{
 	"Amazon Linux 2":                     {nothing, all, "UnsupportedPlatform", "only with allow-unsupported"},
 	"Amazon Linux 2023":                  {nothing, all, "UnsupportedPlatform", "only with allow-unsupported"},
 	"SLES 15":                            {nothing, nothing, "UnsupportedPlatform", "doesn't drive zypper"},
-	"CoreOS of 2015":                     {is: client, allowed: all},
-	"CoreOS Container Linux":             {is: client, allowed: all},
+	"CoreOS of 2015":                     {nothing, nothing, "NoSystemExtensions", "update it to Flatcar 3185 or later"},
+	"CoreOS Container Linux":             {nothing, nothing, "NoSystemExtensions", "update it to Flatcar 3185 or later"},
+	"Flatcar before system extensions":   {nothing, nothing, "NoSystemExtensions", "update it to Flatcar 3185 or later"},
 	"Flatcar":                            {is: client, allowed: all},
 	"Flatcar with a quoted os-release":   {is: client, allowed: all},
 	"Fedora CoreOS":                      {nothing, nothing, "ImmutablePlatform", "ostree"},
@@ -96,7 +97,7 @@ func TestSupportedPlatform(t *testing.T) {
 
 // Every refusal of a system says what would be taken instead.
 func TestSupportedPlatform_namesWhatIsSupported(t *testing.T) {
-	for _, name := range []string{"Ubuntu 14.04", "RHEL 10", "SLES 15", "Amazon Linux 2", "Fedora CoreOS", "RHCOS from 4.19"} {
+	for _, name := range []string{"Ubuntu 14.04", "RHEL 10", "SLES 15", "Amazon Linux 2", "Fedora CoreOS", "RHCOS from 4.19", "CoreOS Container Linux"} {
 		why := installer.SupportedPlatform(platformtest.MachineNamed(t, name).Facts(t), false).Why
 		for _, system := range []string{"Ubuntu 16.04/18.04/20.04/22.04/24.04", "Debian 12", "Rocky Linux 8/9", "Flatcar"} {
 			assert.Contains(t, why, system, name)

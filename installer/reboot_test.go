@@ -478,7 +478,7 @@ func flatcar() *installertest.Node {
 	n := three()[2]
 	n.Become(func(f *platform.Facts) {
 		f.OS, f.ID, f.IDLike, f.VersionID, f.Pretty, f.Family, f.Tool = "flatcar4459.0.0", "flatcar", []string{"coreos"}, "4459.0.0", "Flatcar 4459.0.0", platform.FamilyFlatcar, ""
-		f.Kernel, f.Immutable, f.UsrReadOnly = "6.6.88-flatcar", true, true
+		f.Kernel, f.Immutable, f.UsrReadOnly, f.SysextLevel = "6.6.88-flatcar", true, true, "1.0"
 	})
 	n.Spec.Role, n.WithoutModule = api.RoleClient, true
 	return n

@@ -23,6 +23,8 @@ type Facts struct {
 
 	UsrReadOnly bool // the file system that holds /usr is read-only
 	OSTree      bool // booted from an ostree deployment
+	// SysextLevel that system extensions for this system name, where systemd-sysext (systemd 248 and later) lays them over /usr; "" = it takes none.
+	SysextLevel string
 
 	// What the running kernel asks of a module. In a container it is the host's.
 	SecureBoot      string // "enabled" | "disabled" | "unknown": the firmware doesn't let itself be asked

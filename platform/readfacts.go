@@ -63,6 +63,7 @@ func ReadFacts(root Root, env FactsEnv) (Facts, error) {
 		usrReadOnly: usrReadOnly,
 		ostree:      exists(root, "run/ostree-booted"),
 		systemd:     isDir(root, "run/systemd/system"), // sd_booted(3)
+		sysext:      exists(root, "usr/bin/systemd-sysext"),
 		tools:       packageTools(root),
 		container:   container(root),
 		machineID:   machineID(root),
@@ -74,7 +75,7 @@ func ReadFacts(root Root, env FactsEnv) (Facts, error) {
 type observed struct {
 	kernel, hostname, arch, container, machineID, bootID string
 	tools                                                []string
-	usrReadOnly, ostree, systemd                         bool
+	usrReadOnly, ostree, systemd, sysext                 bool
 	rules                                                kernelRules
 }
 
@@ -101,6 +102,9 @@ func decideFacts(release map[string]string, o observed) Facts {
 		SELinux: o.rules.selinux,
 	}
 	f.Tool = packageTool(f.Family, o.tools)
+	if o.sysext {
+		f.SysextLevel = release["SYSEXT_LEVEL"]
+	}
 	f.Immutable = variant == "coreos" || o.ostree || o.usrReadOnly || f.Family == FamilyFlatcar
 	f.Evidence = evidence(f)
 	return f
@@ -110,7 +114,7 @@ func decideFacts(release map[string]string, o observed) Facts {
 func evidence(f Facts) string {
 	r := strings.Join([]string{
 		"id=" + f.ID, "like=" + orDash(strings.Join(f.IDLike, "+")), "version=" + orDash(f.VersionID), "variant=" + orDash(f.VariantID),
-		fmt.Sprintf("ostree=%t usr-ro=%t systemd=%t", f.OSTree, f.UsrReadOnly, f.Systemd), "tool=" + orDash(f.Tool), "container=" + orDash(f.Container),
+		fmt.Sprintf("ostree=%t usr-ro=%t systemd=%t", f.OSTree, f.UsrReadOnly, f.Systemd), "sysext=" + orDash(f.SysextLevel), "tool=" + orDash(f.Tool), "container=" + orDash(f.Container),
 		"kernel=" + f.Kernel, "flavour=" + orDash(f.Flavour), "arch=" + f.Arch,
 		"secure-boot=" + f.SecureBoot, "lockdown=" + orDash(f.Lockdown), fmt.Sprintf("sig-enforce=%t modules-disabled=%t", f.SigEnforce, f.ModulesDisabled),
 		"selinux=" + orDash(f.SELinux),

@@ -39,6 +39,8 @@ var (
 	apt = []string{"apt-get"}
 	dnf = []string{"dnf", "yum"} // yum is dnf's other name there
 	yum = []string{"yum"}
+
+	sysext = []string{"systemd-sysext"}
 )
 
 // Machines of every system that this program knows something of.
@@ -87,8 +89,9 @@ func Machines() []Machine {
 		{Name: "SLES 15", Release: "sles15.7", Kernel: "6.4.0-150700.51-default", Tools: []string{"zypper"}},
 		{Name: "CoreOS of 2015", Release: "coreos-old", Kernel: "4.1.7-coreos", UsrReadOnly: true},
 		{Name: "CoreOS Container Linux", Release: "coreos", Kernel: "4.14.48-coreos-r1", UsrReadOnly: true},
-		{Name: "Flatcar", Release: "flatcar", Kernel: "6.12.51-flatcar", UsrReadOnly: true},
-		{Name: "Flatcar with a quoted os-release", Release: "flatcar-quoted", Kernel: "6.6.95-flatcar", UsrReadOnly: true},
+		{Name: "Flatcar", Release: "flatcar", Kernel: "6.12.51-flatcar", UsrReadOnly: true, Tools: sysext},
+		{Name: "Flatcar with a quoted os-release", Release: "flatcar-quoted", Kernel: "6.6.95-flatcar", UsrReadOnly: true, Tools: sysext},
+		{Name: "Flatcar before system extensions", Release: "flatcar-2905", Kernel: "5.10.77-flatcar", UsrReadOnly: true},
 		{Name: "Fedora CoreOS", Release: "fcos", Kernel: "5.4.7-200.fc31.x86_64", Tools: []string{"rpm-ostree"}, Files: ostree, UsrReadOnly: true},
 		{Name: "RHCOS to 4.18", Release: "rhcos4.18", Kernel: "5.14.0-427.50.1.el9_4.x86_64", Tools: []string{"rpm-ostree"}, Files: ostree, UsrReadOnly: true},
 		{Name: "RHCOS from 4.19", Release: "rhcos4.19", Kernel: "5.14.0-570.19.1.el9_6.x86_64", Tools: []string{"rpm-ostree"}, UsrReadOnly: true},

@@ -104,4 +104,10 @@ func TestRemoveUpdatesHold(t *testing.T) {
 	data, err := n.Files.Read(updateConf)
 	require.NoError(t, err)
 	assert.Equal(t, before, string(data))
+
+	n = clientOnFlatcar(t)
+	require.NoError(t, stepOf(t, n, "keep-updates-from-rebooting").Apply(t.Context()))
+	n.Spec.Remove = true
+	require.NoError(t, stepOf(t, n, "remove-updates-hold").Apply(t.Context()))
+	assert.NotContains(t, n.Files.Tree("/"), updateConf, "there was none")
 }

@@ -7,6 +7,7 @@ import (
 
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
+	"scaleio-framework/platform/locksmith"
 )
 
 // leftoversRemoved is the fact that what the agent made beside packages is gone: downloads, modules, the SDC's settings, intents. It comes last, and says what
@@ -20,8 +21,18 @@ func (leftoversRemoved) Name() string { return "remove-leftovers" }
 // ReasonRemoved is what a bare node says.
 const ReasonRemoved = "Removed"
 
-const whatStays = "stays: disks as they are, never wiped; packages of the distribution; the vendor's logs under /opt/emc/scaleio; flags of the Mesos agent until it restarts; " +
-	"the agent (`systemctl disable --now scaleio-agent.service`, then remove /opt/scaleio-agent, /etc/scaleio-agent and " + stateDir + ")"
+// whatStays on this machine.
+func (s leftoversRemoved) whatStays() string {
+	stays := []string{"disks as they are, never wiped", "logs and state of the vendor's programs under /opt/emc/scaleio, and of REX-Ray under /var",
+		"flags of the Mesos agent until it restarts"}
+	if s.sys.Facts.Immutable {
+		stays = append(stays, "systemd-sysext.service, enabled", locksmith.Unit+", stopped until the next boot")
+	} else {
+		stays = append(stays, "packages of the distribution")
+	}
+	return "stays: " + strings.Join(stays, "; ") + "; the agent (`systemctl disable --now scaleio-agent.service`, then remove /etc/systemd/system/scaleio-agent.service, " +
+		"/opt/scaleio-agent, /etc/scaleio-agent, " + stateDir + " and the link /usr/local/bin/scaleio-agent or /opt/bin/scaleio-agent)"
+}
 
 // Files that packages' scripts and our steps made, which no package tool takes away.
 var leftoverFiles = []string{scaleio.PathDrvCfgText, scaleio.PathDrvCfgTextOld, "/etc/emc/scaleio/scini_sync/driver_sync.conf",
@@ -29,6 +40,10 @@ var leftoverFiles = []string{scaleio.PathDrvCfgText, scaleio.PathDrvCfgTextOld, 
 
 // Folders that are ours alone.
 var leftoverFolders = []string{packageDir, moduleDir, intentDir}
+
+// Folders that packages and steps made, each before the one that it is in. They go when nothing is in them.
+var emptiedFolders = []string{scaleio.PathSciniSync, path.Dir(scaleio.PathSciniSync), path.Dir(path.Dir(scaleio.PathSciniSync)), rexrayDir,
+	"/etc/systemd/system/" + scaleio.UnitSDC + ".d", path.Dir(driverExtension)}
 
 func (s leftoversRemoved) left() []string {
 	var left []string
@@ -45,14 +60,28 @@ func (s leftoversRemoved) left() []string {
 	if exists(s.sys.Files, loaderFile) {
 		left = append(left, loaderFile)
 	}
+	for _, dir := range emptiedFolders {
+		if emptyFolder(s.sys.Files, dir) {
+			left = append(left, dir)
+		}
+	}
 	return left
+}
+
+func emptyFolder(files Files, dir string) bool {
+	mode, _, err := files.Stat(dir)
+	if err != nil || !mode.IsDir() {
+		return false
+	}
+	in, err := files.Glob(dir + "/*")
+	return err == nil && len(in) == 0
 }
 
 func (s leftoversRemoved) Check(context.Context) (step.Finding, error) {
 	if left := s.left(); len(left) > 0 {
 		return step.Need("StillThere", "%s", strings.Join(left, ", ")), nil
 	}
-	return step.Finding{Verdict: step.Satisfied, Reason: ReasonRemoved, Message: whatStays}, nil
+	return step.Finding{Verdict: step.Satisfied, Reason: ReasonRemoved, Message: s.whatStays()}, nil
 }
 
 func (s leftoversRemoved) Apply(ctx context.Context) error {
@@ -88,6 +117,14 @@ func (s leftoversRemoved) Apply(ctx context.Context) error {
 	}
 	for _, dir := range leftoverFolders {
 		if err := s.sys.Archives.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	for _, dir := range emptiedFolders {
+		if !emptyFolder(s.sys.Files, dir) {
+			continue
+		}
+		if err := s.sys.Files.Remove(dir); err != nil {
 			return err
 		}
 	}

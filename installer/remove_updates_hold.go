@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"path"
 
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform/locksmith"
@@ -30,5 +31,15 @@ func (s updatesReleased) Apply(context.Context) error {
 	if err != nil || !locksmith.Marked(config) {
 		return err
 	}
-	return s.sys.Files.Write(s.config(), locksmith.WithRebootsBack(config), 0o644)
+	back := locksmith.WithRebootsBack(config)
+	if len(back) > 0 {
+		return s.sys.Files.Write(s.config(), back, 0o644)
+	}
+	if err := s.sys.Files.Remove(s.config()); err != nil { // there was none
+		return err
+	}
+	if dir := path.Dir(s.config()); emptyFolder(s.sys.Files, dir) {
+		return s.sys.Files.Remove(dir)
+	}
+	return nil
 }

@@ -96,17 +96,25 @@ func (o *orders) otherModule(ctx context.Context, loaded kmod.State) (string, er
 	return fmt.Sprintf("the loaded scini (version %q, source %s) isn't that of SDC %s (%s, source %s)", loaded.Version, loaded.SrcVersion, sdc.version, found.path, found.SrcVersion), nil
 }
 
-// ownGUID: the driver took drv_cfg.txt's GUID when it was loaded; a renewed one counts from the next time.
-func (o *orders) ownGUID(ctx context.Context, users int, f step.Finding) (step.Finding, error) {
-	text, file, err := o.text()
-	if err != nil || file == "" {
+func (s sciniLoaded) ownGUID(ctx context.Context, users int, f step.Finding) (step.Finding, error) {
+	other, err := s.otherGUID(ctx)
+	if err != nil || other == "" {
 		return f, err
+	}
+	return replaced(users, "OtherGUID", other), nil
+}
+
+// otherGUID says that the driver has another GUID than drv_cfg.txt, whose one it took when it was loaded; "" = it has that one, or there is none.
+func (o *orders) otherGUID(ctx context.Context) (string, error) {
+	text, file, err := o.text()
+	if err != nil || text.GUID == "" {
+		return "", err
 	}
 	guid, err := drvCfg(o.sys.Files, o.sys.Commands).GUID(ctx)
-	if err != nil || text.GUID == "" || strings.EqualFold(guid, text.GUID) {
-		return f, err
+	if err != nil || strings.EqualFold(guid, text.GUID) {
+		return "", err
 	}
-	return replaced(users, "OtherGUID", fmt.Sprintf("the driver runs with GUID %s, %s says %s", guid, file, text.GUID)), nil
+	return fmt.Sprintf("the driver runs with GUID %s, %s says %s", guid, file, text.GUID), nil
 }
 
 func (o *orders) modulesDisabled() bool {

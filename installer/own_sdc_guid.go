@@ -2,9 +2,7 @@ package installer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
@@ -15,45 +13,70 @@ import (
 )
 
 // sdcGUIDOwn is the fact that the SDC's GUID was made on this machine. Machines made from one image share it otherwise, and two clients with one GUID knock
-// each other out (error 548). One that serves another system stays: that one's mappings hang on it. The witness is a file that says for which machine-id the GUID was made; it begins before the SDC's package is installed, and in an image
-// it is copied with the GUID.
+// each other out (error 548). One that serves another system stays: that one's mappings hang on it.
+//
+// The witness is a drop-in of the SDC's unit that lets it start on the machine whose GUID it is, and on no other. It is there before the SDC's package is, and in an
+// image it is copied with the GUID: the copy's scini doesn't start at boot, beside or before the agent, but when the agent has renewed the GUID. PID 1 alone
+// compares, so that without an agent the client goes on starting where it belongs.
 type sdcGUIDOwn struct{ *orders }
 
 func ownSDCGUID(o *orders) step.Step { return sdcGUIDOwn{o} }
 
 func (sdcGUIDOwn) Name() string { return "own-sdc-guid" }
 
-const guidWitness = stateDir + "/sdc-guid.json"
+const (
+	guidWitnessDir = "/etc/systemd/system/" + scaleio.UnitSDC + ".d"
+	guidWitness    = guidWitnessDir + "/scaleio-agent-guid.conf"
+	guidMadeOn     = "ConditionHost=" // a machine-id is compared with the machine's since systemd 189
+)
 
-type witness struct {
-	MachineID string `json:"machineId"`
+func guidWitnessText(machineID string) string {
+	return `# Written by scaleio-agent: the GUID in drv_cfg.txt was made on the machine with this machine-id. A copy of that machine has to get
+# another one before its client starts, or the two knock each other out; its agent sees to that.
+[Unit]
+` + guidMadeOn + machineID + "\n"
+}
+
+// madeOn is the machine-id of the witness; "" = there is none.
+func (o *orders) madeOn() (string, error) {
+	data, err := o.sys.Files.Read(guidWitness)
+	if errors.Is(err, platform.ErrNotFound) {
+		return "", nil
+	} else if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(data)) {
+		if id, ok := strings.CutPrefix(strings.TrimSpace(line), guidMadeOn); ok {
+			return strings.TrimSpace(id), nil
+		}
+	}
+	return "", nil
 }
 
 func (s sdcGUIDOwn) Check(context.Context) (step.Finding, error) {
-	data, err := s.sys.Files.Read(guidWitness)
-	if err != nil && !errors.Is(err, platform.ErrNotFound) {
+	madeOn, err := s.madeOn()
+	if err != nil {
 		return step.Finding{}, err
 	}
-	var made witness
-	known := err == nil && json.Unmarshal(data, &made) == nil && made.MachineID != ""
 	text, file, err := s.text()
 	switch {
 	case err != nil:
 		return step.Finding{}, err
-	case known && made.MachineID == s.sys.Facts.MachineID && (file == "" || text.GUID != ""):
+	case madeOn == s.sys.Facts.MachineID && (file == "" || text.GUID != ""):
 		return step.OK("the SDC's GUID is this machine's own"), nil
 	case file == "":
 		return step.Need("NoWitness", "no SDC is here: its GUID will be this machine's own"), nil
-	case known:
-		return step.Need("ClonedGUID", "the SDC's GUID was made on machine %s: a copy of it would knock that one's client out", made.MachineID), nil
+	case madeOn != "":
+		return step.Need("ClonedGUID", "the SDC's GUID was made on machine %s: a copy of it would knock that one's client out", madeOn), nil
 	case len(text.Addresses()) == 0:
 		return step.Need("UnknownGUID", "the SDC was here before the agent and has no system: its GUID may be that of an image, so that it gets one of its own"), nil
 	case len(s.managers()) == 0 || shares(text.Addresses(), s.managers()):
 		return step.Need("NoWitness", "the SDC was here before the agent and has a system: its GUID is kept"), nil
 	}
 	// Another system may have mapped volumes to this GUID: they would be lost with it.
-	return step.Block("ForeignGUID", "the SDC was here before the agent and serves another system (%s), which knows it by its GUID. If it is this machine's own, write {\"machineId\":\"%s\"} to %s: "+
-		"it is kept, and this cluster's managers are added. If it came with an image, take the mdm lines of that system from %s: it gets a new one", strings.Join(text.Addresses(), ","), s.sys.Facts.MachineID, guidWitness, file), nil
+	return step.Block("ForeignGUID", "the SDC was here before the agent and serves another system (%s), which knows it by its GUID. If it is this machine's own, write [Unit] and %s%s, a line each, to %s: "+
+		"it is kept, and this cluster's managers are added. If it came with an image, take the mdm lines of that system from %s: it gets a new one",
+		strings.Join(text.Addresses(), ","), guidMadeOn, s.sys.Facts.MachineID, guidWitness, file), nil
 }
 
 // text of drv_cfg.txt; file is "" while there is none.
@@ -82,14 +105,13 @@ func (s sdcGUIDOwn) Apply(ctx context.Context) error {
 			return err
 		}
 	}
-	data, err := json.Marshal(witness{s.sys.Facts.MachineID})
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", guidWitness, err)
-	}
-	if err := s.sys.Files.MkdirAll(stateDir, 0o700); err != nil {
+	if err := s.sys.Files.MkdirAll(guidWitnessDir, 0o755); err != nil {
 		return err
 	}
-	return s.sys.Files.Write(guidWitness, data, 0o600)
+	if err := s.sys.Files.Write(guidWitness, []byte(guidWitnessText(s.sys.Facts.MachineID)), 0o644); err != nil {
+		return err
+	}
+	return s.sys.Units.Reload(ctx)
 }
 
 // renew the GUID in the file; load-scini has the driver take it.

@@ -53,7 +53,7 @@ type rebootAsked struct {
 	From   string   `json:"from"` // kernel
 	To     string   `json:"to"`
 	System string   `json:"system,omitempty"` // version that an update was to replace
-	Module bool     `json:"module,omitempty"` // another scini was loaded than the one that lies here
+	Module bool     `json:"module,omitempty"` // another scini was loaded than the one that lies here, or with another GUID
 }
 
 func (r rebootAsked) why() string { return strings.Join(r.Why, "; ") }
@@ -92,7 +92,7 @@ func (o *orders) rebootReasons(ctx context.Context) (r rebootAsked, err error) {
 	return r, nil
 }
 
-// loadedOther says what is loaded, and how it differs from the module that lies here. A container's is its host's.
+// loadedOther says what is loaded, and how it differs from the module and the GUID that lie here. A container's is its host's.
 func (o *orders) loadedOther(ctx context.Context) (loaded kmod.State, other string, err error) {
 	if o.sys.Facts.Container != "" {
 		return loaded, "", nil
@@ -100,8 +100,13 @@ func (o *orders) loadedOther(ctx context.Context) (loaded kmod.State, other stri
 	if loaded, err = kmod.Loaded(o.sys.Files, scaleio.ModuleName); err != nil {
 		return loaded, "", err
 	}
-	other, err = o.otherModule(ctx, loaded)
-	return loaded, other, err
+	if other, err = o.otherModule(ctx, loaded); err != nil || other != "" || !loaded.Loaded {
+		return loaded, other, err
+	}
+	if guid, err := o.otherGUID(ctx); err == nil { // that a driver doesn't answer load-scini says
+		other = guid
+	}
+	return loaded, other, nil
 }
 
 // rebootRequired as Debian's and Ubuntu's packages leave it; elsewhere the kernel and the update tell.

@@ -7,6 +7,7 @@ import (
 
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/systemd"
+	"scaleio-framework/systemd/systemdtest"
 )
 
 // ErrScript is what a package's script says when it was told to fail.
@@ -62,7 +63,10 @@ func (n *Node) uninstall(component string) {
 // Run a unit as a package's script does: loaded, enabled and started.
 func (n *Node) Run(unit string) {
 	state := systemd.UnitState{Load: "loaded", Active: "active", Sub: "running", Enabled: "enabled", Result: "success", MainPID: 99}
-	if n.starting(unit) != nil {
+	switch err := n.starting(unit); {
+	case errors.Is(err, systemdtest.ErrSkipped):
+		state.Active, state.Sub, state.MainPID = "inactive", "dead", 0
+	case err != nil:
 		state.Active, state.Sub, state.MainPID = "failed", "failed", 0
 	}
 	n.Units.Set(unit, state)
@@ -83,6 +87,18 @@ func (n *Node) Reboot() {
 	n.Units.Reboot()
 }
 
+// madeElsewhere tells whether a drop-in wants the unit to start on another machine alone.
+func (n *Node) madeElsewhere(unit string) bool {
+	for _, text := range n.Files.Tree("/etc/systemd/system/" + unit + ".d") {
+		for line := range strings.Lines(text) {
+			if host, ok := strings.CutPrefix(strings.TrimSpace(line), "ConditionHost="); ok && host != n.Facts.MachineID {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // starting is what a daemon does when it comes up.
 func (n *Node) starting(unit string) error {
 	err := n.serve(unit)
@@ -99,6 +115,9 @@ func (n *Node) serve(unit string) error {
 	case scaleio.UnitSDS:
 		n.Network.Listen("127.0.0.1:7072", true)
 	case scaleio.UnitSDC:
+		if n.madeElsewhere(unit) {
+			return systemdtest.ErrSkipped
+		}
 		n.load()
 	case scaleio.UnitGateway:
 		n.Network.Listen("127.0.0.1:443", true)

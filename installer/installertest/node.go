@@ -78,7 +78,11 @@ func (p *Product) NewNode(name, ip string) *Node {
 		return cutter.Do(call, func() error {
 			err := effect()
 			if unit, ok := strings.CutPrefix(call, "write /etc/systemd/system/"); ok && err == nil {
-				n.Units.Lay(unit)
+				if unit, _, dropIn := strings.Cut(unit, ".d/"); dropIn {
+					n.Units.LayOver(unit)
+				} else {
+					n.Units.Lay(unit)
+				}
 			}
 			return err
 		})

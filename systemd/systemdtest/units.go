@@ -2,6 +2,7 @@ package systemdtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -18,11 +19,14 @@ func (h Hook) do(call string, effect func() error) error {
 	return h(call, effect)
 }
 
+// ErrSkipped of Starting is a condition of the unit that doesn't hold: it isn't started, and that is no failure.
+var ErrSkipped = errors.New("a condition of the unit doesn't hold")
+
 // Units of a machine.
 type Units struct {
 	Hook Hook
 
-	// Starting is asked before a unit becomes active: an error makes it fail. It may also change other fakes, as a daemon would.
+	// Starting is asked before a unit becomes active: an error makes it fail, but for ErrSkipped. It may also change other fakes, as a daemon would.
 	Starting func(unit string) error
 	// Stopping is told when a unit that was active stops.
 	Stopping func(unit string)
@@ -52,6 +56,16 @@ func (u *Units) Lay(unit string) {
 	u.stale[unit] = true
 	if s := u.units[unit]; s != nil {
 		s.NeedsReload = true
+	}
+}
+
+// LayOver a unit a drop-in, which PID 1 reads only at the next Reload.
+func (u *Units) LayOver(unit string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.ensure()
+	if s := u.units[unit]; s != nil {
+		u.stale[unit], s.NeedsReload = true, true
 	}
 }
 
@@ -187,6 +201,10 @@ func (u *Units) start(unit string, restart bool) error {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if errors.Is(err, ErrSkipped) {
+		s.Active, s.Sub, s.Result, s.MainPID = "inactive", "dead", "success", 0
+		return nil
+	}
 	verb := "start "
 	if restart {
 		verb = "restart "

@@ -109,7 +109,7 @@ type received struct {
 
 // New makes an agent; it starts nothing.
 func New(o Options) (*Agent, error) {
-	kept, err := remember(o.Files)
+	kept, err := remember(o.Files, o.Identity.ID, o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -154,7 +154,7 @@ func TestLink_keepsTheLastSpecWhileTheSchedulerIsAway(t *testing.T) {
 		require.True(t, ok)
 		assert.EqualValues(t, 3, in.Spec.Version.Generation)
 		assert.Contains(t, kinds(a.report().Conditions), api.ConditionSchedulerAway)
-		kept, err := remember(a.Files)
+		kept, err := remember(a.Files, a.Identity.ID, a.Log)
 		require.NoError(t, err)
 		assert.EqualValues(t, 3, kept.Spec.Version.Generation, "and over a restart")
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/google/uuid"
 
@@ -16,6 +17,7 @@ import (
 type remembered struct {
 	Schema    int           `json:"schema"`
 	AgentUUID string        `json:"agentUuid"`
+	Node      string        `json:"node,omitempty"` // whose all this is
 	Spec      *api.NodeSpec `json:"spec,omitempty"`
 	Servers   []string      `json:"servers,omitempty"` // where schedulers were found last
 	Hold      *api.Hold     `json:"hold,omitempty"`    // the scheduler's brake survives our restart and its absence
@@ -28,14 +30,34 @@ const (
 )
 
 // remember loads the state, or mints an identity on a machine that has none. A file that is newer or damaged is refused: an agent that
-// forgot its orders must not act as a new one.
-func remember(files installer.Files) (remembered, error) {
+// forgot its orders must not act as a new one. What was another node's is let go: a copy of that machine has neither its roles nor its key, and joins on its own.
+func remember(files installer.Files, node string, log *slog.Logger) (remembered, error) {
 	st, err := recall(files)
-	if err != nil || st.AgentUUID != "" {
+	if err != nil {
 		return st, err
 	}
-	st = remembered{Schema: stateSchema, AgentUUID: uuid.NewString()}
+	if whose := st.whose(); whose != "" && whose != node {
+		log.Warn("this machine is a copy: key and orders of the other one are let go", "node", node, "copy-of", whose)
+		for _, file := range []string{certFile, keyFile, stateFile} { // the last tells of it, so it goes last
+			if err := files.Remove(file); err != nil {
+				return remembered{}, fmt.Errorf("letting go what is node %s's: %w", whose, err)
+			}
+		}
+		st = remembered{}
+	}
+	if st.AgentUUID != "" {
+		return st, nil
+	}
+	st = remembered{Schema: stateSchema, AgentUUID: uuid.NewString(), Node: node}
 	return st, st.save(files)
+}
+
+// whose node's it is; "" = of whoever finds it.
+func (st remembered) whose() string {
+	if st.Node == "" && st.Spec != nil {
+		return st.Spec.Node
+	}
+	return st.Node
 }
 
 // recall only reads; a machine that has no state gives none.

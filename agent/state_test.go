@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,19 +47,53 @@ func TestAccept(t *testing.T) {
 
 func TestRemember_refusesWhatItCantRead(t *testing.T) {
 	files := platformtest.NewFiles()
-	first, err := remember(files)
+	first, err := remember(files, "n1", quiet)
 	require.NoError(t, err)
-	again, err := remember(files)
+	again, err := remember(files, "n1", quiet)
 	require.NoError(t, err)
 	assert.Equal(t, first.AgentUUID, again.AgentUUID, "an identity is minted once")
 
 	files.Set(stateFile, `{"schema": 2, "agentUuid": "x"}`, 0o600)
-	_, err = remember(files)
+	_, err = remember(files, "n1", quiet)
 	assert.ErrorContains(t, err, "newer")
 	files.Set(stateFile, `{"schema"`, 0o600)
-	_, err = remember(files)
+	_, err = remember(files, "n1", quiet)
 	assert.ErrorContains(t, err, "damaged")
 }
+
+// A copy of a machine has its own machine-id, and the other one's orders, key and certificate on its disk.
+func TestRemember_ofAnotherMachine(t *testing.T) {
+	orders := specOf("c1", 2, 5)
+	for name, c := range map[string]struct {
+		kept  remembered
+		stays bool
+	}{
+		"its own":                      {remembered{Schema: 1, AgentUUID: "u", Node: "n1", Spec: &orders}, true},
+		"another's that never joined":  {remembered{Schema: 1, AgentUUID: "u", Node: "n2"}, false},
+		"another's":                    {remembered{Schema: 1, AgentUUID: "u", Node: "n2", Spec: &api.NodeSpec{Node: "n2"}}, false},
+		"another's, known by its spec": {remembered{Schema: 1, AgentUUID: "u", Spec: &api.NodeSpec{Node: "n2"}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := platformtest.NewFiles()
+			require.NoError(t, c.kept.save(files))
+			files.Set(keyFile, "key", 0o600)
+			files.Set(certFile, "certificate", 0o600)
+			st, err := remember(files, "n1", quiet)
+			require.NoError(t, err)
+			assert.Equal(t, c.stays, st.AgentUUID == "u")
+			assert.Equal(t, c.stays, st.Spec != nil)
+			_, err = files.Read(keyFile)
+			assert.Equal(t, c.stays, err == nil)
+			_, err = files.Read(certFile)
+			assert.Equal(t, c.stays, err == nil)
+			again, err := remember(files, "n1", quiet)
+			require.NoError(t, err)
+			assert.Equal(t, st.AgentUUID, again.AgentUUID)
+		})
+	}
+}
+
+var quiet = slog.New(slog.DiscardHandler)
 
 func TestLeases_endOnTheHoldersClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -64,7 +64,7 @@ func kernelSwitched(t *testing.T, s *stand) {
 	kernel, err := s.InstalledKernel(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, newer.Release, kernel.Release)
-	s.boot(t, vm.Boot{After: []vm.Disk{s.data}})
+	s.boot(t, vm.Boot{Disks: []vm.Disk{s.data}})
 	s.await(t, "load-scini", api.True, "")
 	assert.True(t, s.sciniLoaded(t))
 	s.await(t, "reboot-node", api.True, "")

@@ -48,8 +48,7 @@ type Disk struct {
 type Boot struct {
 	Kernel Kernel
 	Args   []string // of the kernel, besides those that it always gets
-	Before []Disk   // disks that the kernel finds before the root's
-	After  []Disk   // and after it
+	Disks  []Disk   // besides the root's; which name each gets is chance
 }
 
 // bootWithin bounds a boot. With both cores free 30 seconds are usual; emulation is slow where they aren't.
@@ -116,7 +115,7 @@ func (m *Machine) arguments(b Boot) []string {
 		"-qmp", "unix:" + m.path("qmp.sock"),
 		"-netdev", "user,id=net0,ipv6=off", "-device", "virtio-net-pci,netdev=net0",
 	}
-	disks := append(append(append([]Disk{}, b.Before...), Disk{Image: m.RootDisk(), Serial: "root0"}), b.After...)
+	disks := append([]Disk{{Image: m.RootDisk(), Serial: "root0"}}, b.Disks...)
 	for i, d := range disks {
 		id := fmt.Sprintf("disk%d", i)
 		args = append(args, "-drive", drive(id, d), "-device", "nvme,drive="+id+",serial="+d.Serial)

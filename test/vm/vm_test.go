@@ -5,6 +5,8 @@ package vm_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +30,7 @@ func TestVirtualMachine(t *testing.T) {
 		{"an NVMe disk that is plugged in is seen and identified by its serial", diskPlugged},
 		{"device-mapper, an assembled array and an opened LUKS container are refused", stacksRefused},
 		{"scini survives a reboot", survivesReboot},
+		{"a copy of the machine starts its client with a GUID of its own", cloned},
 		{"disk names swapped over a reboot don't swap identities", namesSwapped},
 		{"a kernel without a module holds the reboot, and says why", kernelHeld},
 		{"a module of the wrong vermagic is refused", wrongVermagic},
@@ -100,10 +103,43 @@ func survivesReboot(t *testing.T, s *stand) {
 	_, err := s.Output(t.Context(), "systemctl", "reboot", "--no-block")
 	require.NoError(t, err)
 	s.ended(t)
-	s.boot(t, vm.Boot{Before: []vm.Disk{s.data}}) // the next case looks at the names
+	s.boot(t, vm.Boot{})
 	require.NotEqual(t, before, s.BootID())
 	s.await(t, "load-scini", api.True, "")
 	assert.True(t, s.sciniLoaded(t))
+}
+
+// cloned gives the machine another machine-id while it is off, as a copy of its disk gets one. The client is enabled, and the copy's GUID is in its file: at no
+// time may the driver have it.
+func cloned(t *testing.T, s *stand) {
+	const machineID = "c0ffeec0ffeec0ffeec0ffeec0ffee00"
+	former, err := s.Output(t.Context(), "/opt/emc/scaleio/sdc/bin/drv_cfg", "--query_guid")
+	require.NoError(t, err)
+	former = strings.ToLower(strings.TrimSpace(former))
+	said := func() string {
+		text, err := s.Output(t.Context(), "journalctl", "-b", "-o", "cat", "-u", "scini.service")
+		require.NoError(t, err)
+		return text
+	}
+	require.Contains(t, said(), "the driver runs with GUID "+former, "on its own machine, at boot")
+
+	require.NoError(t, s.Stop(t.Context()))
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "etc/scaleio-agent"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "etc/machine-id"), []byte(machineID+"\n"), 0o444))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "etc/scaleio-agent/join-token"), []byte(s.scheduler.Token()+"\n"), 0o600))
+	require.NoError(t, s.Inject(t.Context(), dir))
+	s.boot(t, vm.Boot{})
+	s.await(t, "own-sdc-guid", api.True, "")
+	s.await(t, "load-scini", api.True, "")
+	guid, err := s.Output(t.Context(), "/opt/emc/scaleio/sdc/bin/drv_cfg", "--query_guid")
+	require.NoError(t, err)
+	guid = strings.ToLower(strings.TrimSpace(guid))
+	assert.NotEqual(t, former, guid)
+	text := said()
+	assert.Contains(t, text, "ConditionHost=", "skipped at boot")
+	assert.Contains(t, text, "the driver runs with GUID "+guid)
+	assert.NotContains(t, text, former)
 }
 
 // ended waits until the machine went down by itself.

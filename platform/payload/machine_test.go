@@ -16,6 +16,7 @@ import (
 	"scaleio-framework/platform"
 	"scaleio-framework/platform/payload"
 	"scaleio-framework/platform/pkgmgr"
+	"scaleio-framework/platform/platformtest"
 )
 
 const (
@@ -31,11 +32,14 @@ type machine struct {
 	calls []string
 	fail  map[string]error
 	packs *payload.Packages
+
+	recipe func(pkg, version string) payload.Recipe // nil = that of the MDM
+	cutter *platformtest.Cutter                     // nil = nothing is cut
 }
 
 func newMachine(t *testing.T) *machine {
-	m := &machine{t: t, root: t.TempDir(), fail: map[string]error{}}
-	for _, dir := range []string{"usr/bin", "usr/lib/systemd/system", "usr/lib64", "opt", "etc/systemd/system", "var/lib", "var/cache"} {
+	m := &machine{t: t, root: memory(t), fail: map[string]error{}}
+	for _, dir := range []string{"usr/bin", "usr/share", "usr/lib/systemd/system", "usr/lib64", "opt", "etc/systemd/system", "var/lib", "var/cache"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(m.root, dir), 0o755))
 	}
 	for name, target := range map[string]string{"bin": "usr/bin", "sbin": "usr/sbin", "usr/sbin": "bin", "lib": "usr/lib", "lib64": "usr/lib64"} {
@@ -46,10 +50,27 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
+// memory is a folder without a disk behind it, where there is one: every file of a package is synced.
+func memory(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "payload-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return dir
+}
+
 // again is the agent started anew.
 func (m *machine) again() {
-	files := platform.NewFiles(platform.Root(m.root))
-	m.packs = payload.New(platform.Root(m.root), payload.Host{Files: files, Units: m, RunJob: m.runJob, OSID: "flatcar"}, recipe)
+	var files payload.Files = platform.NewFiles(platform.Root(m.root))
+	if m.cutter != nil {
+		files = cutFiles{files, m.cutter}
+	}
+	of := recipe
+	if m.recipe != nil {
+		of = func(pkg, version string) (payload.Recipe, error) { return m.recipe(pkg, version), nil }
+	}
+	m.packs = payload.New(platform.Root(m.root), payload.Host{Files: files, Units: m, RunJob: m.runJob, OSID: "flatcar"}, of)
 }
 
 func recipe(pkg, version string) (payload.Recipe, error) {
@@ -71,6 +92,9 @@ func recipe(pkg, version string) (payload.Recipe, error) {
 }
 
 func (m *machine) say(call string) error {
+	if m.cutter != nil {
+		return m.cutter.Do(call, func() error { return nil })
+	}
 	m.calls = append(m.calls, call)
 	return m.fail[call]
 }

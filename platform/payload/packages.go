@@ -90,7 +90,14 @@ func (p *Packages) install(ctx context.Context, src *source, file string, env ma
 		return err
 	}
 	defer root.close()
+	others, err := p.others(src.name)
+	if err != nil {
+		return err
+	}
 	plan, err := p.plan(root, src.files, recipe)
+	if err == nil {
+		err = root.respect(plan, old, others)
+	}
 	if err != nil {
 		return err
 	}
@@ -106,7 +113,12 @@ func (p *Packages) install(ctx context.Context, src *source, file string, env ma
 	begun.Files = slices.Clone(old.Files)
 	for _, pl := range plan {
 		if e, ok := old.find(pl.path); !ok || e.Kind != pl.kind {
-			begun.put(entry{Path: pl.path, Kind: pl.kind, Mode: pl.mode})
+			begun.put(entry{Path: pl.path, Kind: pl.kind, Mode: pl.mode, Found: pl.found})
+		}
+	}
+	for _, path := range recipe.Config {
+		if _, known := begun.find(path); !known {
+			begun.put(entry{Path: path, Kind: kindConfig, Found: root.there(path)})
 		}
 	}
 	if err := p.save(begun); err != nil {
@@ -122,22 +134,23 @@ func (p *Packages) install(ctx context.Context, src *source, file string, env ma
 	if err := p.write(ctx, root, src, plan, &next, old); err != nil {
 		return err
 	}
-	return p.finish(ctx, root, next, begun, recipe, env, upgrade)
+	return p.finish(ctx, root, next, begun, others, recipe, env, upgrade)
 }
 
 // finish everything after the files are there.
-func (p *Packages) finish(ctx context.Context, root tree, next, begun record, recipe Recipe, env map[string]string, upgrade bool) error {
+func (p *Packages) finish(ctx context.Context, root tree, next, begun, others record, recipe Recipe, env map[string]string, upgrade bool) error {
 	if recipe.Configure != nil {
 		if err := recipe.Configure(p.host.Files, env); err != nil {
 			return err
 		}
 	}
 	for _, path := range recipe.Config {
-		if _, err := root.Lstat(inside(path)); err == nil {
-			next.put(entry{Path: path, Kind: kindConfig})
+		if _, brought := next.find(path); !brought && root.there(path) {
+			e, _ := begun.find(path)
+			next.put(e)
 		}
 	}
-	if err := root.removeAllBut(begun.Files, next.Files); err != nil {
+	if err := root.removeAllBut(begun.Files, slices.Concat(next.Files, others.Files)); err != nil {
 		return err
 	}
 	delete(p.linked, next.Name)
@@ -263,7 +276,11 @@ func (p *Packages) remove(ctx context.Context, r record) error {
 	if err := root.disable(r.Units); err != nil {
 		return err
 	}
-	if err := root.removeAllBut(r.Files, nil); err != nil {
+	others, err := p.others(r.Name)
+	if err != nil {
+		return err
+	}
+	if err := root.removeAllBut(r.Files, others.Files); err != nil {
 		return err
 	}
 	if err := p.merge(ctx, nil, r.Files); err != nil {

@@ -19,6 +19,7 @@ type placed struct {
 	size    int64
 	digest  string
 	content []byte
+	found   bool // a folder or configuration that was there before the package, and stays others'
 }
 
 // extensionDir holds an extension for each package that has something under /usr.

@@ -58,6 +58,7 @@ type entry struct {
 	Size   int64       `json:"size,omitempty"`
 	SHA256 string      `json:"sha256,omitempty"`
 	Target string      `json:"target,omitempty"` // of a link
+	Found  bool        `json:"found,omitempty"`  // a folder or configuration that was there before the package: it is looked for, and stays when that goes
 }
 
 func (r record) find(path string) (entry, bool) {

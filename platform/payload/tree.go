@@ -77,7 +77,7 @@ func ignoreAbsent(err error) error {
 
 func (t tree) remove(name string) error { return ignoreAbsent(t.Remove(inside(name))) }
 
-// removeAllBut removes what the list names and keep doesn't: files, then folders that are empty by then, the deepest first.
+// removeAllBut removes what the list names and keep doesn't: files, then folders that are empty by then, the deepest first. What was there before the package stays.
 func (t tree) removeAllBut(list, keep []entry) error {
 	kept := map[string]bool{}
 	for _, e := range keep {
@@ -86,7 +86,7 @@ func (t tree) removeAllBut(list, keep []entry) error {
 	var dirs []string
 	for _, e := range list {
 		switch {
-		case kept[e.Path]:
+		case kept[e.Path] || e.Found:
 		case e.Kind == kindDir:
 			dirs = append(dirs, e.Path)
 		default:

@@ -24,7 +24,7 @@ func (p *Packages) write(ctx context.Context, root tree, src *source, plan []pla
 			if err := root.makeDir(pl.path, pl.mode); err != nil {
 				return err
 			}
-			next.put(entry{Path: pl.path, Kind: kindDir})
+			next.put(entry{Path: pl.path, Kind: kindDir, Found: pl.found})
 		case pl.kind == kindLink:
 			if err := root.replace(pl.path, func(temp string) error { return root.Symlink(pl.target, temp) }); err != nil {
 				return err
@@ -73,7 +73,7 @@ func (p *Packages) writePacked(root tree, group []placed, content io.Reader, nex
 		if changed, err := root.changed(config.path, before.SHA256); err != nil {
 			return err
 		} else if changed {
-			next.put(entry{Path: config.path, Kind: kindConfig, SHA256: before.SHA256})
+			next.put(entry{Path: config.path, Kind: kindConfig, SHA256: before.SHA256, Found: config.found})
 			return nil
 		}
 	}

@@ -152,7 +152,7 @@ func (b *brain) Release(ctx context.Context, r api.ReleaseRequest) error {
 			if holder == nil {
 				return api.Errorf(api.CodeNotFound, "nobody holds the disruption lease")
 			}
-			b.state.Leases.Disruption, b.state.Leases.Boot = "", ""
+			b.state.Leases = decide.Undisrupted(&b.state)
 			b.touched[keyLeases] = true
 			b.event(holder, "DisruptionReleased", "by an operator")
 		case api.ReleaseFormation:

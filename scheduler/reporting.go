@@ -162,6 +162,7 @@ func (b *brain) grant(batch []*event) {
 		b.touched[keyLeases] = true
 		b.event(b.state.Nodes[now.Leader], "LeaderChanged", "it leads now")
 	}
+	b.touched[keyLeases] = b.touched[keyLeases] || now.For != before.For
 	if now.Disruption != before.Disruption {
 		b.touched[keyLeases] = true
 		if now.Disruption != "" {
@@ -230,6 +231,9 @@ func (b *brain) answer(n *decide.Node) api.Answer {
 	}
 	if decide.MayInterrupt(&b.state, n) {
 		a.Leases = append(a.Leases, api.Lease{Name: api.LeaseDisruption})
+	}
+	if component := decide.MayUpgrade(&b.state, n); component != "" {
+		a.Leases = append(a.Leases, api.Lease{Name: api.UpgradeLease(component)})
 	}
 	a.ETag = decide.ETag(a)
 	return a

@@ -95,6 +95,7 @@ func (b *brain) prepare(ctx context.Context) error {
 		return err
 	}
 	now := b.Now()
+	b.state.Leases.After = now // whatever was interrupted before, a sample of ours is to show it whole
 	if found && !b.Adopt {
 		b.state.Leases.LeaderUntil = now.Add(api.LeaderLeaseTTL) // its holder may still count on it
 		return nil

@@ -97,6 +97,9 @@ const (
 	LeaseDisruption LeaseName = "disruption"
 )
 
+// UpgradeLease lets its holder upgrade one component of its own now; it is wanted by its name, and given under the disruption lease alone.
+func UpgradeLease(component string) LeaseName { return LeaseName("upgrade-" + component) }
+
 // A Lease granted. TTLMS counts from when the holder sent its report; 0 = no timeout.
 type Lease struct {
 	Name  LeaseName `json:"name"`

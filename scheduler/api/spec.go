@@ -164,7 +164,8 @@ type ClusterSpec struct {
 	SDSs             []WantedSDS     `json:"sdss,omitempty"`
 	Disks            []CandidateDisk `json:"disks,omitempty"`
 	Gateways         []Gateway       `json:"gateways,omitempty"`
-	Leaving          []LeavingNode   `json:"leaving,omitempty"` // nodes that a person wants out
+	Leaving          []LeavingNode   `json:"leaving,omitempty"`  // nodes that a person wants out
+	HandOver         string          `json:"handOver,omitempty"` // MDM that is to become master, because the master's package is to be upgraded
 }
 
 // A LeavingNode is to be taken out of the system: first its SDS, whose data moves to the others, and at the end its SDC's entry.

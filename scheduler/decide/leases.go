@@ -46,10 +46,14 @@ func NoLead(s *State, n *Node) bool {
 // is to reboot looks Ready until it goes down: its intent tells the difference, and it takes that back only after it came up with another boot id.
 func Disruption(s *State, n *Node) (l Leases, why string) {
 	l = s.Leases
-	wants := n.Report != nil && slices.Contains(n.Report.Wants, api.LeaseDisruption)
+	upgrades := turn(s, n)
+	wants := upgrades != "" || n.Report != nil && slices.Contains(n.Report.Wants, api.LeaseDisruption)
+	if l.Disruption == n.ID && l.For != upgrades {
+		l.For, l.After = upgrades, s.Now // what it was for is done, or was undone: older samples know nothing of that
+	}
 	switch {
-	case l.Disruption == n.ID && !wants && s.current(n) && n.Report.Ready && !intends(n, IntentRestartMesos, IntentReboot):
-		l.Disruption, l.Boot = "", ""
+	case l.Disruption == n.ID && !wants && s.current(n) && n.Report.Ready && !intends(n, IntentRestartMesos, IntentReboot, IntentUpgrade):
+		l = Undisrupted(s)
 	case !wants || l.Disruption == n.ID:
 	case l.Disruption != "":
 		why = "the disruption lease is with " + nameOf(s, l.Disruption)
@@ -58,11 +62,21 @@ func Disruption(s *State, n *Node) (l Leases, why string) {
 	case draining(s) != "":
 		why = draining(s) + " is being removed"
 	default:
-		if why = notSafe(s); why == "" {
-			l.Disruption, l.Boot = n.ID, n.Report.BootID
+		if why = notSafe(s); why == "" && upgrades != "" {
+			why = upgradeWaits(s)
+		}
+		if why == "" {
+			l.Disruption, l.Boot, l.For = n.ID, n.Report.BootID, upgrades
 		}
 	}
 	return l, why
+}
+
+// Undisrupted are the leases without that to interrupt a node. What it interrupted is to be seen by a sample that is younger.
+func Undisrupted(s *State) Leases {
+	l := s.Leases
+	l.Disruption, l.Boot, l.For, l.After = "", "", "", s.Now
+	return l
 }
 
 // draining names the node whose data is on the way out: until it is, no other may be missed.
@@ -86,7 +100,13 @@ func notSafe(s *State) string {
 	if s.View.Pool == nil && s.Cluster.Open(api.GatePoolReady) { // its gateway is away: it sees the MDMs alone
 		return "the leader's sample shows no pool"
 	}
-	return StorageGate(s.View.ClusterView, s.Now.Sub(s.View.At))
+	if why := StorageGate(s.View.ClusterView, s.Now.Sub(s.View.At)); why != "" {
+		return why
+	}
+	if after := s.Leases.After; !after.IsZero() && s.View.At.Before(after.Add(settleTime)) {
+		return "the leader's sample is from before the end of the last interruption"
+	}
+	return ""
 }
 
 // Intents of what is done under the disruption lease: a node reports them from before it begins until all is as it was.

@@ -142,8 +142,10 @@ func TestDisruption_overAReboot(t *testing.T) {
 	assert.Empty(t, b.Leases.Disruption)
 	assert.Contains(t, turn("3"), "degraded", "and the storage has a word before the next")
 	b.view(healthy)
+	assert.Contains(t, turn("3"), "from before the end", "a sample that doesn't know of it")
+	b.later(4 * time.Second)
 	require.Empty(t, turn("3"))
-	assert.Equal(t, decide.Leases{Leader: "id1", LeaderUntil: b.Leases.LeaderUntil, Disruption: "id3", Boot: "before"}, b.Leases)
+	assert.Equal(t, decide.Leases{Leader: "id1", LeaderUntil: b.Leases.LeaderUntil, Disruption: "id3", Boot: "before", After: now}, b.Leases)
 }
 
 // A node that found that it need not or must not reboot takes its intent back under the same boot id.

@@ -44,6 +44,7 @@ func Plan(s *State, waiting string) api.PlanStatus {
 			add(n.Name, "make it a client", fmt.Sprintf("%s is supported for clients only; its disks are left alone", n.Report.Platform.Pretty), false)
 		}
 	}
+	planUpgrades(s, add)
 	for _, n := range byName(s.Nodes) {
 		if n.Report != nil && n.Report.Step != "" && !n.Report.Ready {
 			add(n.Name, n.Report.Step, nodeStatus(s, n).Message, false)

@@ -57,7 +57,7 @@ func clusterSpec(s *State) *api.ClusterSpec {
 		SystemName: systemName(set.ClusterName), ProtectionDomain: set.ProtectionDomain, StoragePool: set.StoragePool,
 		MediaType: set.MediaType, ZeroPadding: set.ZeroPadding, SparePercent: SparePercent(units(s)),
 		FaultSets: s.Cluster.faultSetNames(), VolumeUser: set.VolumeUser,
-		SDSs: wantedSDSs(s), Disks: candidateDisks(s), Gateways: s.Cluster.Gateways, Leaving: leaving(s),
+		SDSs: wantedSDSs(s), Disks: candidateDisks(s), Gateways: s.Cluster.Gateways, Leaving: leaving(s), HandOver: handOver(s),
 	}
 }
 
@@ -208,7 +208,7 @@ func SecretsFor(s *State, n *Node) Needs {
 	acts := s.forms(n) || s.Leads(n)
 	return Needs{
 		Admin:        acts,
-		GatewayAdmin: s.Role(n) == api.RoleManager && (!holds(n, stepInstallGateway) || !holds(n, stepTrustMDMs)),
+		GatewayAdmin: s.Role(n) == api.RoleManager && (!holds(n, stepInstallGateway) || !holds(n, stepTrustMDMs) || wants(n, "gateway")),
 		VolumeUser:   acts || s.Cluster.Open(api.GateGatewayReady),
 	}
 }
@@ -217,6 +217,8 @@ func SecretsFor(s *State, n *Node) Needs {
 func Awaited(s *State, n *Node) bool {
 	switch {
 	case s.Leads(n), MayLeadSoon(s, n), s.forms(n), s.Leases.Disruption == n.ID, len(n.Claims) > 0:
+		return true
+	case turn(s, n) != "": // the lease may be its any moment
 		return true
 	case n.Removal != nil, n.Report == nil, !s.current(n), !n.Report.Ready, !passed(n.Report):
 		return true

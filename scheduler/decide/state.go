@@ -74,6 +74,8 @@ type Leases struct {
 	Leader      string    `json:"leader,omitempty"`
 	Disruption  string    `json:"disruption,omitempty"`
 	Boot        string    `json:"boot,omitempty"` // of the disruption's holder when it got the lease
+	For         string    `json:"for,omitempty"`  // component that the disruption's holder got it to upgrade
+	After       time.Time `json:"-"`              // the last interruption's end, as far as this process saw it
 	LeaderUntil time.Time `json:"-"`
 }
 

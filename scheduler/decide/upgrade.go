@@ -1,0 +1,199 @@
+package decide
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// upgradeOrder of the components is the product's own: a newer MDM serves older SDSs and SDCs, nobody promises the reverse. So the whole cluster is done with one
+// before the next begins, and a node is interrupted once for each.
+var upgradeOrder = []string{"gateway", "mdm", "sds", "sdc"}
+
+// IntentUpgrade is the record that a node writes before it upgrades the component that is its subject.
+const IntentUpgrade = "upgrade"
+
+// settleTime is what a sample of the storage has to be younger than the end of an interruption: a daemon that was away for a second may not have been missed at once.
+const settleTime = 3 * time.Second
+
+// An upgrade that a node asks for.
+type upgrade struct {
+	node      *Node
+	component string
+	begun     bool
+}
+
+func stepUpgrade(component string) string { return "upgrade-" + component }
+
+// upgrades that nodes ask for, in the order in which they come.
+func upgrades(s *State) []upgrade {
+	var all []upgrade
+	for _, n := range s.Nodes {
+		all = append(all, s.upgradesOf(n)...)
+	}
+	slices.SortFunc(all, s.before)
+	return all
+}
+
+func (s *State) upgradesOf(n *Node) (all []upgrade) {
+	if n.Report == nil || !slices.ContainsFunc(n.Report.Wants, isUpgrade) || !s.live(n) || n.Removal != nil || n.Revoked || n.Conflict != "" || s.Held(n) != nil {
+		return nil
+	}
+	for _, c := range upgradeOrder {
+		if wants(n, c) {
+			all = append(all, upgrade{n, c, n.upgrading(c)})
+		}
+	}
+	return all
+}
+
+// before orders: what was begun, then by component, and of each the node of the master MDM last.
+func (s *State) before(a, b upgrade) int {
+	return cmp.Or(first(s.granted(a), s.granted(b)), first(a.begun, b.begun),
+		cmp.Compare(slices.Index(upgradeOrder, a.component), slices.Index(upgradeOrder, b.component)),
+		cmp.Compare(weight(s, a.node), weight(s, b.node)), strings.Compare(a.node.Name, b.node.Name), strings.Compare(a.node.ID, b.node.ID))
+}
+
+func first(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
+func isUpgrade(l api.LeaseName) bool {
+	return strings.HasPrefix(string(l), string(api.UpgradeLease("")))
+}
+
+func wants(n *Node, component string) bool {
+	return n.Report != nil && slices.Contains(n.Report.Wants, api.UpgradeLease(component))
+}
+
+func (n *Node) upgrading(component string) bool {
+	return n.Report != nil && slices.ContainsFunc(n.Report.Intents, func(i api.Intent) bool { return i.Kind == IntentUpgrade && i.Subject == component })
+}
+
+// granted: it is what the holder of the lease was given it for. Nothing comes before that: the node may be about to begin.
+func (s *State) granted(u upgrade) bool {
+	return s.Leases.Disruption == u.node.ID && s.Leases.For == u.component
+}
+
+// weight of a node: the more hangs on its MDM, the later.
+func weight(s *State, n *Node) int {
+	switch {
+	case n.Report.MDM != nil && n.Report.MDM.Master:
+		return 3
+	case s.Role(n) == api.RoleManager:
+		return 2
+	case s.Role(n) == api.RoleTieBreaker:
+		return 1
+	}
+	return 0
+}
+
+// turn is the component that a node is to upgrade next; "" while it is another's turn. It is asked with every report, so nothing is sorted.
+func turn(s *State, n *Node) string {
+	own := s.upgradesOf(n)
+	if len(own) == 0 {
+		return ""
+	}
+	next := slices.MinFunc(own, s.before)
+	for _, other := range s.Nodes {
+		for _, u := range s.upgradesOf(other) {
+			if s.before(u, next) < 0 {
+				return ""
+			}
+		}
+	}
+	return next.component
+}
+
+// upgradeWaits says why no upgrade may begin, beside what the storage says: the order holds only if all were heard who take part in it.
+func upgradeWaits(s *State) string {
+	for _, n := range byName(s.Nodes) {
+		switch {
+		case !s.Role(n).Storage() || n.Removal != nil || n.Conflict != "" || s.Held(n) != nil:
+		case !s.live(n):
+			return n.Name + " isn't heard, and may have to be upgraded before"
+		case !s.current(n) || !passed(n.Report):
+			return n.Name + " hasn't looked at its newest orders yet"
+		}
+	}
+	return ""
+}
+
+// MayUpgrade gives the component that the holder of the disruption lease may upgrade now; "" = none. A master hands its part over first.
+func MayUpgrade(s *State, n *Node) string {
+	if s.Leases.Disruption != n.ID {
+		return ""
+	}
+	component := turn(s, n)
+	if component == "" || s.Held(n) != nil || notSafe(s) != "" || upgradeWaits(s) != "" {
+		return ""
+	}
+	if component == "mdm" && mayLead(s, n) {
+		return ""
+	}
+	return component
+}
+
+// handOver names the MDM that is to become master, while the master's node holds the lease to upgrade its own. It doesn't ask whether all nodes follow their newest
+// orders: this is part of one.
+func handOver(s *State) string {
+	n := s.Nodes[s.Leases.Disruption]
+	if n == nil || turn(s, n) != "mdm" || n.upgrading("mdm") || !mayLead(s, n) || s.Held(n) != nil || notSafe(s) != "" {
+		return ""
+	}
+	for _, m := range s.Cluster.MDMs {
+		if m.Role == api.RoleManager && m.Node != n.ID && s.View != nil && slices.ContainsFunc(s.View.Members, func(x api.MDMMember) bool {
+			return x.Name == m.Name && x.Role == "slave" && x.Status == "Normal"
+		}) {
+			return m.Name
+		}
+	}
+	return ""
+}
+
+// planUpgrades lists them in their order, and what keeps the first from beginning.
+func planUpgrades(s *State, add func(node, act, why string, permanent bool)) {
+	for i, u := range upgrades(s) {
+		why := "after the one before, while the storage is healthy"
+		if i == 0 {
+			why = upgradeState(s, u)
+		}
+		if c := condition(u.node, stepUpgrade(u.component)); c != nil {
+			text, _, _ := strings.Cut(c.Message, ": ")
+			why = text + "; " + why
+		}
+		if u.component == "mdm" && mayLead(s, u.node) {
+			why += "; it is master, and hands that over before"
+		}
+		add(u.node.Name, "upgrade "+u.component, why, false)
+	}
+}
+
+func upgradeState(s *State, u upgrade) string {
+	holder := s.Leases.Disruption
+	switch {
+	case u.begun:
+		return "begun"
+	case holder != "" && holder != u.node.ID:
+		return "waits: the disruption lease is with " + nameOf(s, holder)
+	}
+	for _, why := range []string{upgradeWaits(s), notSafe(s)} {
+		if why != "" {
+			return "waits: " + why
+		}
+	}
+	if draining(s) != "" {
+		return fmt.Sprintf("waits: %s is being removed", draining(s))
+	}
+	return "now"
+}

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +14,8 @@ import (
 type leases struct {
 	mu     sync.Mutex
 	until  map[api.LeaseName]time.Time // zero time: no timeout
-	wanted map[api.LeaseName]bool
+	wanted map[api.LeaseName]bool // by the pass that goes on
+	last   map[api.LeaseName]bool // by the one before: a report from the middle of a pass isn't to say that what stands later in the plan isn't wanted any more
 	heard  time.Time
 }
 
@@ -45,21 +48,29 @@ func (l *leases) Want(name api.LeaseName) {
 	l.wanted[name] = true
 }
 
-func (l *leases) forgetWants() {
+// passBegins forgets what the pass before the last one wanted.
+func (l *leases) passBegins() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.wanted = nil
+	l.last, l.wanted = l.wanted, nil
 }
 
-func (l *leases) wants() (names []api.LeaseName) {
+// passEnded: what it didn't want isn't wanted.
+func (l *leases) passEnded() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, name := range []api.LeaseName{api.LeaseDisruption, api.LeaseLeader} {
-		if l.wanted[name] {
-			names = append(names, name)
-		}
+	l.last = nil
+}
+
+func (l *leases) wants() []api.LeaseName {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := maps.Clone(l.wanted)
+	if all == nil {
+		all = map[api.LeaseName]bool{}
 	}
-	return names
+	maps.Copy(all, l.last)
+	return slices.Sorted(maps.Keys(all))
 }
 
 // granted replaces what is held by what an answer to a report sent at that moment grants.

@@ -77,7 +77,7 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 	}
 	ctx, cancel := context.WithTimeout(ctx, passLimit)
 	defer cancel()
-	a.leases.forgetWants()
+	a.leases.passBegins()
 	plan, err := a.Steps.Plan(in)
 	if err != nil {
 		a.note(func(s *seen) { s.unsupp = err.Error() })
@@ -88,6 +88,7 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 	if ctx.Err() != nil {
 		return unreadyEvery
 	}
+	a.leases.passEnded()
 	if err := a.markBare(in.Spec, result); err != nil {
 		a.Log.Warn("keeping that this node is bare", "err", err)
 	}

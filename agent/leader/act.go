@@ -16,6 +16,7 @@ const (
 	AddStandby     Kind = "add-standby-mdm"
 	SwitchMode     Kind = "switch-cluster-mode"
 	NameSystem     Kind = "name-system"
+	HandOver       Kind = "hand-over-master"
 	AddDomain      Kind = "add-protection-domain"
 	AddPool        Kind = "add-storage-pool"
 	SetZeroPadding Kind = "set-zero-padding"

@@ -24,6 +24,7 @@ type Session interface {
 	AddStandbyMDM(ctx context.Context, m scaleio.NewMDM) error
 	SwitchClusterMode(ctx context.Context, m scaleio.SwitchMode) error
 	RenameSystem(ctx context.Context, name string) error
+	SwitchMaster(ctx context.Context, to string) error
 	QueryUsers(ctx context.Context) ([]scaleio.User, error)
 	AddUser(ctx context.Context, name, role string) (api.Secret, error)
 	ResetPassword(ctx context.Context, name string) (api.Secret, error)
@@ -115,6 +116,7 @@ const (
 	StepSDSs          = "add-sdss"
 	StepLeaving       = "take-out-nodes"
 	StepDevices       = "add-devices"
+	StepMaster        = "hand-over-master"
 )
 
 // Reasons of the leader's steps.
@@ -160,6 +162,9 @@ func (l *Leader) Plan(in Input) step.Plan {
 	}
 	if len(in.Spec.Cluster.Leaving) > 0 {
 		plan = append(plan, step.Item{Step: many(StepLeaving, fromObjects(diffLeaving)), After: api.GatePoolReady})
+	}
+	if in.Spec.Cluster.HandOver != "" { // before what may wait for nodes: after it this node leads no more, and what is left is the next one's
+		plan = append(plan, step.Item{Step: one(StepMaster, fromCluster(diffMaster)), After: api.GateClusterFormed})
 	}
 	return append(plan, step.Item{Step: many(StepDevices, fromObjects(diffDevices)), After: api.GatePoolReady, Timeout: manyTimeout})
 }

@@ -37,7 +37,7 @@ func (l *Leader) perform(ctx context.Context, in Input, a Act) error {
 	ctx, cancel := context.WithTimeout(ctx, scaleio.CallTimeout)
 	defer cancel()
 	switch a.Kind {
-	case AddStandby, SwitchMode, NameSystem:
+	case AddStandby, SwitchMode, NameSystem, HandOver:
 		return l.performMDM(ctx, in, a)
 	}
 	gateway, err := l.open(in)
@@ -77,6 +77,8 @@ func (l *Leader) performMDM(ctx context.Context, in Input, a Act) error {
 			return s.AddStandbyMDM(ctx, a.MDM)
 		case SwitchMode:
 			return s.SwitchClusterMode(ctx, a.Mode)
+		case HandOver:
+			return s.SwitchMaster(ctx, a.ID)
 		}
 		return s.RenameSystem(ctx, a.Subject)
 	})

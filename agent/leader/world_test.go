@@ -216,6 +216,23 @@ func (s *session) RenameSystem(ctx context.Context, name string) error {
 	})
 }
 
+func (s *session) SwitchMaster(ctx context.Context, to string) error {
+	return s.call(ctx, "switch_mdm_ownership "+to, true, func() error {
+		if err := s.ready(); err != nil {
+			return err
+		}
+		for i := range s.cluster.Members {
+			switch m := &s.cluster.Members[i]; {
+			case m.Name == to:
+				m.Place = scaleio.PlaceMaster
+			case m.Place == scaleio.PlaceMaster:
+				m.Place = scaleio.PlaceSlave
+			}
+		}
+		return nil
+	})
+}
+
 func (s *session) QueryUsers(ctx context.Context) (users []scaleio.User, err error) {
 	err = s.call(ctx, "query_users", false, func() error {
 		users = slices.Clone(s.users)

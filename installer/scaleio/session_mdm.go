@@ -48,6 +48,13 @@ func (s *Session) RenameSystem(ctx context.Context, name string) error {
 	return s.do(ctx, "Successfully renamed system to", "rename_system", "--new_name", name)
 }
 
+// SwitchMaster makes another manager the master. No sample of its answer is known: whether it was done is for the next look at the cluster to say. The session
+// ends with it.
+func (s *Session) SwitchMaster(ctx context.Context, to string) error {
+	_, err := s.cli.run(ctx, "", "switch_mdm_ownership", "--new_master_mdm_name", to)
+	return err
+}
+
 // QueryUsers lists the accounts.
 func (s *Session) QueryUsers(ctx context.Context) ([]User, error) {
 	out, err := s.cli.run(ctx, "", "query_users")

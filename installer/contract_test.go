@@ -165,6 +165,11 @@ var contracts = map[string]struct {
 	}, then: func(_ *testing.T, n *installertest.Node) {
 		n.Files.Set("/run/reboot-required", "", 0o644)
 	}, done: step.Waiting},
+	"fetch-upgrades":  {node: upgradableNode(""), then: lists(scaleio.SDS)},
+	"upgrade-gateway": {node: upgradableNode(scaleio.Gateway), then: lists(scaleio.Gateway)},
+	"upgrade-mdm":     {node: upgradableNode(scaleio.MDM), then: lists(scaleio.MDM)},
+	"upgrade-sds":     {node: upgradableNode(scaleio.SDS), then: lists(scaleio.SDS)},
+	"upgrade-sdc":     {node: upgradableNode(scaleio.SDC), then: lists(scaleio.SDC)},
 	"restart-mesos-agent": {node: func(*testing.T) *installertest.Node {
 		n := one()
 		n.InstallMesos(map[string]string{"isolation": "cgroups/cpu,cgroups/mem"}, installertest.Framework{ID: "f1", Checkpoint: true, Tasks: []string{"t1"}})

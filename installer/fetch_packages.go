@@ -16,6 +16,8 @@ import (
 
 // packagesFetched is the fact that every package that has yet to be installed lies here, verified.
 type packagesFetched struct {
+	name     string
+	needed   func(ctx context.Context, p installPackage) (bool, error)
 	files    Files
 	download Download
 	client   *http.Client
@@ -26,18 +28,23 @@ type packagesFetched struct {
 }
 
 func fetchPackages(o *orders) step.Step {
-	s := packagesFetched{files: o.sys.Files, download: o.sys.Download, client: o.opts.ArtifactClient, servers: o.opts.Servers, digests: &o.digests}
+	s := packagesFetched{name: "fetch-packages", needed: yetToInstall, files: o.sys.Files, download: o.sys.Download, client: o.opts.ArtifactClient, servers: o.opts.Servers, digests: &o.digests}
 	for _, c := range o.components() {
 		if p, ok := o.pick(c); ok && p.Format == formatBinary {
 			s.binaries = append(s.binaries, p)
 		} else if ok {
-			s.install = append(s.install, newInstallPackage(o, c, nil))
+			s.install = append(s.install, newInstallPackage(o, c))
 		}
 	}
 	return s
 }
 
-func (packagesFetched) Name() string { return "fetch-packages" }
+func yetToInstall(ctx context.Context, p installPackage) (bool, error) {
+	finding, err := p.Check(ctx)
+	return finding.Verdict == step.Needed, err
+}
+
+func (s packagesFetched) Name() string { return s.name }
 
 func (s packagesFetched) Check(ctx context.Context) (step.Finding, error) {
 	missing, err := s.missing(ctx)
@@ -67,11 +74,11 @@ func (s packagesFetched) missing(ctx context.Context) ([]api.Package, error) {
 		return nil
 	}
 	for _, i := range s.install {
-		finding, err := i.Check(ctx)
+		needed, err := s.needed(ctx, i)
 		if err != nil {
 			return nil, err
 		}
-		if finding.Verdict == step.Needed {
+		if needed {
 			if err := add(i.wanted); err != nil {
 				return nil, err
 			}

@@ -24,6 +24,7 @@ type moduleMemory struct {
 	read     map[string]readModule
 	missed   map[moduleKey]missedModule
 	rejected map[string]*kmod.Refusal // digest: what the kernel said
+	seen     map[moduleKey]bool       // a source has one that the kernel would take
 	hold     rebootHold
 }
 
@@ -64,6 +65,22 @@ func (m *moduleMemory) miss(key moduleKey, what missedModule) {
 		m.missed = map[moduleKey]missedModule{}
 	}
 	m.missed[key] = what
+}
+
+// vouch that a source has a module.
+func (m *moduleMemory) vouch(key moduleKey) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.seen == nil {
+		m.seen = map[moduleKey]bool{}
+	}
+	m.seen[key] = true
+}
+
+func (m *moduleMemory) vouched(key moduleKey) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.seen[key]
 }
 
 // missing tells what the sources said lately.

@@ -17,8 +17,7 @@ type gatewayInstalled struct {
 }
 
 func installGateway(o *orders) step.Step {
-	env := map[string]string{scaleio.EnvGatewayPassword: o.Secrets.GatewayAdmin.Reveal()}
-	return gatewayInstalled{newInstallPackage(o, scaleio.Gateway, env), o.sys.Network, o.Secrets.GatewayAdmin}
+	return gatewayInstalled{newInstallPackage(o, scaleio.Gateway), o.sys.Network, o.Secrets.GatewayAdmin}
 }
 
 func (s gatewayInstalled) Check(ctx context.Context) (step.Finding, error) {

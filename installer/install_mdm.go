@@ -22,12 +22,15 @@ type mdmInstalled struct {
 }
 
 func installMDM(o *orders) step.Step {
-	manager := "0"
+	return mdmInstalled{newInstallPackage(o, scaleio.MDM), o.sys.Units, o.opts.CLI, o.isManager()}
+}
+
+// isManager as the MDM's package and its configuration write it.
+func (o *orders) isManager() string {
 	if o.Spec.Role == api.RoleManager {
-		manager = "1"
+		return "1"
 	}
-	env := map[string]string{scaleio.EnvMDMRole: manager}
-	return mdmInstalled{newInstallPackage(o, scaleio.MDM, env), o.sys.Units, o.opts.CLI, manager}
+	return "0"
 }
 
 func (s mdmInstalled) Check(ctx context.Context) (step.Finding, error) {

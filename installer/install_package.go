@@ -14,8 +14,8 @@ import (
 	"scaleio-framework/scheduler/api"
 )
 
-// installPackage is the fact that one component of the product is installed, not older than the manifest says. Its package's scripts read their
-// settings from the environment: a run without it would make, for instance, a tie-breaker of every manager.
+// installPackage is the fact that one component of the product is installed. That it is as new as the manifest says is upgrade-COMPONENT's. Its package's
+// scripts read their settings from the environment: a run without it would make, for instance, a tie-breaker of every manager.
 type installPackage struct {
 	name      string
 	component string
@@ -23,6 +23,7 @@ type installPackage struct {
 	takes     func(format string) bool
 	packages  Packages
 	files     Files
+	intents   intents
 	siobs     siobs
 	wanted    api.Package
 	listed    bool // the manifest has one for this OS
@@ -31,14 +32,27 @@ type installPackage struct {
 	env       map[string]string
 }
 
-func newInstallPackage(o *orders, component string, env map[string]string) installPackage {
+func newInstallPackage(o *orders, component string) installPackage {
 	family := o.sys.Facts.Family
 	s := installPackage{name: "install-" + component, component: component, pkg: scaleio.PackageName(family, component), takes: formats(family), packages: o.sys.Packages, files: o.sys.Files,
-		os: o.sys.Facts.OS, env: env}
+		intents: o.intents, os: o.sys.Facts.OS, env: o.packageEnv(component)}
 	s.siobs = siobs{component, o.sys.Archives, o.sys.Files, o.sys.Jobs}
 	s.wanted, s.listed = o.pick(component)
 	s.unnamed = len(o.Spec.Packages) == 0
 	return s
+}
+
+// packageEnv of a component's scripts: the SDC's write the managers to drv_cfg.txt beside a fresh GUID.
+func (o *orders) packageEnv(component string) map[string]string {
+	switch component {
+	case scaleio.MDM:
+		return map[string]string{scaleio.EnvMDMRole: o.isManager()}
+	case scaleio.SDC:
+		return map[string]string{scaleio.EnvMDMIP: strings.Join(o.managers(), ",")}
+	case scaleio.Gateway:
+		return map[string]string{scaleio.EnvGatewayPassword: o.Secrets.GatewayAdmin.Reveal()}
+	}
+	return nil
 }
 
 // A new node's first spec names no packages: which ones fit is known only from its first report.
@@ -54,6 +68,11 @@ func (s installPackage) Check(ctx context.Context) (step.Finding, error) {
 	present := err == nil
 	if err != nil && !errors.Is(err, platform.ErrNotFound) {
 		return step.Finding{}, err
+	}
+	if _, begun, err := s.intents.get(intentUpgrade, s.component); err != nil {
+		return step.Finding{}, err
+	} else if begun && !(present && state.Configured) {
+		return step.Wait("UpgradeBegun", "an upgrade of %s was begun and isn't finished: see upgrade-%s", s.component, s.component), nil
 	}
 	switch {
 	case present && state.Configured:
@@ -72,14 +91,7 @@ func (s installPackage) Check(ctx context.Context) (step.Finding, error) {
 	return step.Need("NotInstalled", "%s %s is to be installed", s.pkg, s.wanted.Version), nil
 }
 
-// upgradeBy says what keeps I/O going while a person upgrades. The product's own order is gateway, MDMs, SDSs, SDCs.
-var upgradeBy = map[string]string{
-	scaleio.SDS: " and while all data is healthy, with its SDS in maintenance (scli --enter_maintenance_mode, upgrade, --exit_maintenance_mode)",
-	scaleio.SDC: " and after its volumes were unmounted, or with a reboot",
-	scaleio.MDM: ", the master last",
-}
-
-// compare never leads to a downgrade, and not to an upgrade either: that interrupts I/O and is decided by people.
+// compare never leads to a downgrade, nor to an upgrade: that interrupts I/O, and has a step of its own.
 func (s installPackage) compare(installed string) step.Finding {
 	if !s.listed {
 		return step.OK("%s %s installed; the manifest has none for %s", s.component, installed, s.os)
@@ -88,8 +100,7 @@ func (s installPackage) compare(installed string) step.Finding {
 	case order == 0:
 		return step.OK("%s %s installed", s.component, installed)
 	case order < 0:
-		return step.Block("OlderVersion", "%s %s is installed, the manifest has %s: upgrade it by hand, one node at a time%s, or list the installed version",
-			s.component, installed, s.wanted.Version, upgradeBy[s.component])
+		return step.OK("%s %s installed, older than the manifest's %s", s.component, installed, s.wanted.Version)
 	}
 	if _, err := scaleio.LimitsOf(installed); err != nil {
 		return step.Block("NewerVersion", "%s %s is installed, newer than the manifest's %s and not known to this program; it is never downgraded: list the installed version to go on",

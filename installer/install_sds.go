@@ -5,4 +5,4 @@ import (
 	"scaleio-framework/installer/step"
 )
 
-func installSDS(o *orders) step.Step { return newInstallPackage(o, scaleio.SDS, nil) }
+func installSDS(o *orders) step.Step { return newInstallPackage(o, scaleio.SDS) }

@@ -18,6 +18,7 @@ const (
 	intentHandOverDisk = "hand-over-disk"
 	intentRestartMesos = "restart-mesos-agent"
 	intentReboot       = "reboot"
+	intentUpgrade      = "upgrade"
 )
 
 // An intent is written before such an act and cleared when its effect was seen. One that is left over blocks, with a reason that a person can act on.

@@ -12,7 +12,7 @@ import (
 // dpkgStatus changes with every package that is installed, removed or left half-way.
 const dpkgStatus = "/var/lib/dpkg/status"
 
-// databaseOf a family's packages. That of rpm keeps its size when packages go: its tool is asked each time, whatever else lies on the machine.
+// databaseOf a family's packages. That of rpm keeps its size when packages go: its tool is asked anew in each pass, whatever else lies on the machine.
 func databaseOf(family platform.Family) string {
 	if family == platform.FamilyDeb {
 		return dpkgStatus
@@ -26,7 +26,7 @@ type packageStates struct {
 	Packages
 	files    Files
 	now      func() time.Time
-	database string // whose size is looked at; "" = nothing is remembered
+	database string // whose size is looked at; "" = an answer stands for askedLife
 
 	mu   sync.Mutex
 	size int64
@@ -39,21 +39,25 @@ type packageAnswer struct {
 	err   error
 }
 
+// askedLife lets the steps of one pass share an answer where no database's size tells that it stands.
+const askedLife = time.Second
+
 // stateTTL is how late a change that keeps the database's size may be noticed.
 const stateTTL = 10 * time.Minute
 
 // State of a package.
 func (p *packageStates) State(ctx context.Context, name string) (platform.PackageState, error) {
-	if p.database == "" {
-		return p.Packages.State(ctx, name)
-	}
-	_, size, err := p.files.Stat(p.database)
-	if err != nil {
-		return p.Packages.State(ctx, name)
+	size, life := int64(0), askedLife
+	if p.database != "" {
+		var err error
+		if _, size, err = p.files.Stat(p.database); err != nil {
+			return p.Packages.State(ctx, name)
+		}
+		life = stateTTL
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if size != p.size || p.now().Sub(p.at) > stateTTL {
+	if size != p.size || p.now().Sub(p.at) > life {
 		p.size, p.at, p.seen = size, p.now(), map[string]packageAnswer{}
 	}
 	answer, ok := p.seen[name]

@@ -23,6 +23,7 @@ const (
 	branchSDC     = "sdc" // and what stands on it: volume driver and isolator
 	branchGateway = "gateway"
 	branchKernel  = "kernel" // what the next boot needs, and the reboot itself
+	branchUpgrade = "upgrade"
 )
 
 // installTime bounds an install, which may have to wait for another package manager's lock.
@@ -78,10 +79,21 @@ var rows = []row{
 	{step: configureIsolator, branch: branchSDC},
 	{step: restartMesosAgent, branch: branchSDC, timeout: 5 * time.Minute},
 
+	{step: fetchUpgrades, branch: branchUpgrade, timeout: time.Hour, routine: true, only: (*orders).hasManifest},
+	{step: upgradeGateway, roles: managers, branch: branchUpgrade, timeout: installTime, routine: true, only: (*orders).hasManifest},
+	{step: upgradeMDM, roles: mdms, branch: branchUpgrade, timeout: installTime, routine: true, only: (*orders).hasManifest},
+	{step: upgradeSDS, only: (*orders).carriesAndUpgradesSDS, branch: branchUpgrade, timeout: installTime, routine: true},
+	{step: upgradeSDC, branch: branchUpgrade, timeout: installTime, routine: true, only: (*orders).hasManifest},
+
 	{step: prepareNextKernel, only: (*orders).ownKernel, branch: branchKernel, timeout: 10 * time.Minute, routine: true},
 	{step: cleanModules, only: (*orders).ownKernel, branch: branchKernel, routine: true},
 	{step: rebootNode, branch: branchKernel, routine: true, later: true},
 }
+
+// hasManifest: what is to be upgraded, and to what, comes with it.
+func (o *orders) hasManifest() bool { return len(o.Spec.Packages) > 0 }
+
+func (o *orders) carriesAndUpgradesSDS() bool { return o.hasManifest() && o.carriesSDS() }
 
 // ownKernel: a container's kernel and its modules are its host's.
 func (o *orders) ownKernel() bool { return o.sys.Facts.Container == "" }

@@ -159,9 +159,17 @@ func TestAcceptPlatform_clients(t *testing.T) {
 }
 
 func TestAcceptPlatform_reportsSELinux(t *testing.T) {
-	n := one()
-	n.Facts = platformtest.MachineNamed(t, "RHEL 9").Facts(t)
-	assert.Equal(t, "Red Hat Enterprise Linux 9.6 (Plow), kernel 5.14.0-570.12.1.el9_6.x86_64, SELinux enforcing", check(t, n, "accept-platform").Message)
+	for name, want := range map[string]string{
+		"RHEL 7":         "Red Hat Enterprise Linux, kernel 3.10.0-862.el7.x86_64, SELinux enforcing",
+		"RHEL 9":         "Red Hat Enterprise Linux 9.6 (Plow), kernel 5.14.0-570.12.1.el9_6.x86_64, SELinux enforcing",
+		"CentOS Linux 7": "CentOS Linux 7 (Core), kernel 3.10.0-1160.el7.x86_64, SELinux permissive",
+		"CentOS Linux 8": "CentOS Linux 8, kernel 4.18.0-348.7.1.el8_5.x86_64, SELinux disabled",
+		"Debian 12":      "Debian GNU/Linux 12 (bookworm), kernel 6.1.0-18-amd64",
+	} {
+		n := one()
+		n.Facts = platformtest.MachineNamed(t, name).Facts(t)
+		assert.Equal(t, want, check(t, n, "accept-platform").Message)
+	}
 }
 
 func TestObserve_clientOnly(t *testing.T) {

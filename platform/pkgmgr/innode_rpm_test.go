@@ -102,10 +102,18 @@ func TestInRPMNode_failingScriptThenMended(t *testing.T) {
 	assert.True(t, state.Configured)
 }
 
-// killed cuts dnf off in the middle of a package's script, as a power failure would.
+// manager is the one that the code under test takes: dnf, or yum where that alone is there.
+func manager(t *testing.T) string {
+	t.Helper()
+	path, err := realRPM(t).manager()
+	require.NoError(t, err)
+	return path
+}
+
+// killed cuts the manager off in the middle of a package's script, as a power failure would.
 func killed(t *testing.T, file, started string) {
 	t.Helper()
-	dnf := exec.Command("systemd-run", "--quiet", "--wait", "--collect", "--unit=killed-dnf", "dnf", "-y", "--disablerepo=*", "install", file)
+	dnf := exec.Command("systemd-run", "--quiet", "--wait", "--collect", "--unit=killed-dnf", manager(t), "-y", "--disablerepo=*", "install", file)
 	require.NoError(t, dnf.Start())
 	require.Eventually(t, func() bool { _, err := os.Stat(started); return err == nil }, time.Minute, 50*time.Millisecond)
 	require.NoError(t, exec.Command("systemctl", "kill", "--signal=KILL", "killed-dnf").Run())
@@ -121,7 +129,7 @@ func TestInRPMNode_interruptedThenRecovered(t *testing.T) {
 	state, err := r.State(t.Context(), "innode-product")
 	require.NoError(t, err)
 	require.False(t, state.Configured)
-	out, err := exec.Command("dnf", "-y", "install", "libaio").CombinedOutput() // somebody else's transaction hides the cut one's sign
+	out, err := exec.Command(manager(t), "-y", "install", "libaio").CombinedOutput() // somebody else's transaction hides the cut one's sign
 	require.NoError(t, err, string(out))
 	state, err = realRPM(t).State(t.Context(), "innode-product")
 	require.NoError(t, err)
@@ -151,7 +159,7 @@ func TestInRPMNode_interruptedThenRecovered(t *testing.T) {
 
 func TestInRPMNode_dependencies(t *testing.T) {
 	r := realRPM(t)
-	_ = exec.Command("rpm", "-e", "libaio").Run()
+	_ = exec.Command("rpm", "-e", "libaio", "numactl").Run()
 	require.NoError(t, r.Install(t.Context(), buildRPM(t, "innode-product", "1.0", "true", "libaio"), nil), "from the repository")
 	require.NoError(t, exec.Command("rpm", "-q", "libaio").Run())
 	require.NoError(t, r.Require(t.Context(), "libaio", "numactl"))
@@ -218,14 +226,14 @@ func TestInRPMNode_locksOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	slow := buildRPM(t, "innode-product-slow", "1.0", `touch `+dir+`/started; while [ ! -e `+dir+`/go ]; do sleep 0.1; done`, "")
 	t.Cleanup(func() { _ = exec.Command("rpm", "-e", "innode-product-slow").Run() })
-	dnf := exec.Command("dnf", "-y", "--disablerepo=*", "install", slow)
+	dnf := exec.Command(manager(t), "-y", "--disablerepo=*", "install", slow)
 	require.NoError(t, dnf.Start())
 	require.Eventually(t, func() bool { _, err := os.Stat(dir + "/started"); return err == nil }, time.Minute, 50*time.Millisecond)
 	file := buildRPM(t, "innode-product", "1.0", "true", "")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	err := r.Install(ctx, file, nil)
-	require.ErrorContains(t, err, fmt.Sprintf("waiting for process %d (dnf)", dnf.Process.Pid))
+	require.ErrorContains(t, err, fmt.Sprintf("waiting for process %d (%s)", dnf.Process.Pid, filepath.Base(manager(t))))
 
 	done := make(chan error, 1)
 	go func() { done <- r.Install(t.Context(), file, nil) }()

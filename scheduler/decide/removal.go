@@ -54,7 +54,7 @@ func Refuse(s *State, n *Node) string {
 // dangerous says why the storage can't do without a node now, from a sample that is at most 10 s old.
 func dangerous(s *State, n *Node) string {
 	if why := notSafe(s); why != "" {
-		return "the storage isn't healthy: " + why
+		return "the storage isn't healthy: " + why + ": wait until it is; `status` shows what it lacks"
 	}
 	if k := mapped(s, n); k > 0 {
 		return fmt.Sprintf("%d volumes are mapped to the SDC of %s: end the tasks that use them, or unmap them", k, n.Name)
@@ -103,7 +103,7 @@ func tooFull(v *api.ClusterView, n *Node) string {
 		return fmt.Sprintf("%d fault units would be left, and data needs %d: add a node first", len(units), minFaultSets)
 	}
 	if v.Pool == nil {
-		return "the leader's sample shows no pool"
+		return "the leader's sample shows no pool: wait for the next one"
 	}
 	var raw int64
 	for _, bytes := range units {

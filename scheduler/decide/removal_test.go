@@ -48,31 +48,31 @@ func TestRefuse(t *testing.T) {
 		want  string
 	}{
 		"nothing against it":             {whole(), "id5", ""},
-		"a manager":                      {whole(), "id1", "carries an MDM (manager)"},
+		"a manager":                      {whole(), "id1", "carries an MDM (manager), and this version moves none: remove a node that carries only data"},
 		"the tie-breaker":                {whole(), "id3", "carries an MDM (tie-breaker)"},
-		"another is on its way":          {whole().with(4, leaver(api.RemovalDraining)), "id5", "n4 is being removed: one node at a time"},
+		"another is on its way":          {whole().with(4, leaver(api.RemovalDraining)), "id5", "n4 is being removed: one node at a time; wait for its end, or `nodes keep n4`"},
 		"another is leaving":             {whole().with(4, leaver(api.RemovalLeaving)), "id5", "n4 is being removed"},
 		"another was removed":            {whole("a", "b", "c", "a", "b", "c").with(4, leaver(api.RemovalDone)), "id5", ""},
-		"not heard":                      {whole().with(5, silent), "id5", "isn't heard"},
+		"not heard":                      {whole().with(5, silent), "id5", "isn't heard: bring it back"},
 		"identity conflict":              {whole().with(5, conflict), "id5", "release its identity"},
-		"held":                           {whole().with(5, func(n *decide.Node) { n.Hold = &api.Hold{Author: "bob"} }), "id5", "held by bob"},
-		"another is interrupted":         {func() *builder { b := whole(); b.Leases.Disruption = "id4"; return b }(), "id5", "n4 is being interrupted"},
+		"held":                           {whole().with(5, func(n *decide.Node) { n.Hold = &api.Hold{Author: "bob"} }), "id5", "held by bob: release the hold first"},
+		"another is interrupted":         {func() *builder { b := whole(); b.Leases.Disruption = "id4"; return b }(), "id5", "n4 is being interrupted (disruption lease): wait until it is Ready again"},
 		"no pool yet":                    {func() *builder { b := whole(); b.Cluster.Gates = api.Gates[:3]; return b }(), "id5", "isn't whole yet"},
 		"no sample":                      {func() *builder { b := whole(); b.View = nil; return b }(), "id5", "view of the storage isn't there"},
 		"an old sample":                  {func() *builder { b := whole(); b.View.At = now.Add(-time.Minute); return b }(), "id5", "sample is 1m0s old"},
-		"degraded":                       {whole().seen(func(v *api.ClusterView) { v.Pool.DegradedBytes = 1 }), "id5", "1 bytes are degraded"},
+		"degraded":                       {whole().seen(func(v *api.ClusterView) { v.Pool.DegradedBytes = 1 }), "id5", "1 bytes are degraded: wait until it is"},
 		"an SDS is away":                 {whole().seen(func(v *api.ClusterView) { v.SDSs[1].Connection = "Disconnected" }), "id5", "SDS n2 is Disconnected"},
 		"a person takes another SDS out": {whole("a", "b", "c", "a", "b", "c").seen(func(v *api.ClusterView) { v.SDSs[3].Removing = true }), "id5", "data of SDS n4 is on the way out"},
-		"volumes are mapped":             {whole().seen(func(v *api.ClusterView) { v.SDCs[4].Volumes = 2 }), "id5", "2 volumes are mapped to the SDC of n5"},
-		"last of its fault set":          {whole("a", "b", "c", "d", "a"), "id4", "last SDS of fault set d"},
+		"volumes are mapped":             {whole().seen(func(v *api.ClusterView) { v.SDCs[4].Volumes = 2 }), "id5", "2 volumes are mapped to the SDC of n5: end the tasks that use them, or unmap them"},
+		"last of its fault set":          {whole("a", "b", "c", "d", "a"), "id4", "last SDS of fault set d: add another node to that failure domain first"},
 		"not the last":                   {whole("a", "b", "c", "a", "b"), "id5", ""},
 		"too few fault units": {whole("a", "b", "c", "a", "b").seen(func(v *api.ClusterView) {
 			for i := range v.SDSs {
 				v.SDSs[i].FaultSet = "" // as if there were none; n1 and n2 have no device
 			}
 			v.SDSs[0].Devices, v.SDSs[1].Devices = nil, nil
-		}), "id5", "2 fault units would be left, and data needs 3"},
-		"too full":                               {whole("a", "b", "c", "a", "b").seen(func(v *api.ClusterView) { v.Pool.InUseBytes = 2 * tb }), "id5", "beside 50 % spare, which is more than 70 %"},
+		}), "id5", "2 fault units would be left, and data needs 3: add a node first"},
+		"too full":                               {whole("a", "b", "c", "a", "b").seen(func(v *api.ClusterView) { v.Pool.InUseBytes = 2 * tb }), "id5", "beside 50 % spare, which is more than 70 %: add disks or a node, or delete volumes"},
 		"just enough":                            {whole("a", "b", "c", "a", "b").seen(func(v *api.ClusterView) { v.Pool.InUseBytes = tb * 139 / 100 }), "id5", ""},
 		"its SDS has another name":               {whole("a", "b", "c", "d", "a").seen(func(v *api.ClusterView) { v.SDSs[3].Name, v.SDSs[3].IPs = "old", []string{"10.0.0.4"} }), "id4", "last SDS of fault set d"},
 		"an SDS of its name elsewhere":           {whole().seen(func(v *api.ClusterView) { v.SDSs[4].IPs = []string{"10.0.9.9"} }), "id5", "SDS n5 has the addresses [10.0.9.9]"},

@@ -55,7 +55,8 @@ func TestInNode(t *testing.T) {
 	})
 }
 
-// TestInRockyNode runs those for rpm and dnf on a Debian root that presents Rocky Linux.
+// TestInRockyNode runs those for rpm and dnf on a Debian root that presents Rocky Linux, and once more with yum alone, as Enterprise Linux 8 and 9 have it: dnf by
+// another name. That shows nothing of Enterprise Linux 7's yum 3, which is another program: for that one there are outputs written by hand only.
 func TestInRockyNode(t *testing.T) {
 	c := cluster(t, "inrocky", nodes.Rocky)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
@@ -66,7 +67,12 @@ func TestInRockyNode(t *testing.T) {
 	node, err := c.AddNodeOf(ctx, nodes.Rocky)
 	require.NoError(t, err)
 	require.NoError(t, node.Start(ctx))
-	runInNode(ctx, t, node, "platform/pkgmgr", "^TestInRPMNode", "RPM=1")
+	t.Run("dnf", func(t *testing.T) { runInNode(ctx, t, node, "platform/pkgmgr", "^TestInRPMNode", "RPM=1") })
+	for _, change := range [][]string{{"rm", "/usr/bin/dnf"}, {"ln", "-s", "dnf-3", "/usr/bin/yum"}} {
+		_, err := node.Output(ctx, change...)
+		require.NoError(t, err)
+	}
+	t.Run("yum alone", func(t *testing.T) { runInNode(ctx, t, node, "platform/pkgmgr", "^TestInRPMNode", "RPM=1") })
 }
 
 // runInNode builds a package's tests and runs some of them on a node.

@@ -14,8 +14,8 @@ import (
 type leases struct {
 	mu     sync.Mutex
 	until  map[api.LeaseName]time.Time // zero time: no timeout
-	wanted map[api.LeaseName]bool // by the pass that goes on
-	last   map[api.LeaseName]bool // by the one before: a report from the middle of a pass isn't to say that what stands later in the plan isn't wanted any more
+	wanted map[api.LeaseName]bool      // by the pass that goes on
+	last   map[api.LeaseName]bool      // by the one before: a report from the middle of a pass isn't to say that what stands later in the plan isn't wanted any more
 	heard  time.Time
 }
 

@@ -120,9 +120,13 @@ func TestUpgrade_waits(t *testing.T) {
 		change func(*builder)
 		want   string
 	}{
-		"nothing against it":          {func(*builder) {}, ""},
-		"an SDS is away":              {func(b *builder) { b.view(healthy, func(v *api.ClusterView) { v.SDSs = []api.SDSView{{Name: "n4", Connection: "Disconnected"}} }) }, "n4 is Disconnected"},
-		"a person's maintenance":      {func(b *builder) { b.view(healthy, func(v *api.ClusterView) { v.SDSs = []api.SDSView{{Name: "n4", Connection: "Connected", InMaint: true}} }) }, "maintenance"},
+		"nothing against it": {func(*builder) {}, ""},
+		"an SDS is away": {func(b *builder) {
+			b.view(healthy, func(v *api.ClusterView) { v.SDSs = []api.SDSView{{Name: "n4", Connection: "Disconnected"}} })
+		}, "n4 is Disconnected"},
+		"a person's maintenance": {func(b *builder) {
+			b.view(healthy, func(v *api.ClusterView) { v.SDSs = []api.SDSView{{Name: "n4", Connection: "Connected", InMaint: true}} })
+		}, "maintenance"},
 		"rebuilding":                  {func(b *builder) { b.view(healthy, func(v *api.ClusterView) { v.Pool.RebuildBytes = 1 }) }, "rebuilt"},
 		"an MDM is away":              {func(b *builder) { b.view(healthy, func(v *api.ClusterView) { v.State = "Degraded" }) }, "Degraded"},
 		"no view":                     {func(b *builder) { b.View = nil }, "isn't there"},

@@ -13,6 +13,7 @@ import (
 
 	"scaleio-framework/installer"
 	"scaleio-framework/installer/step"
+	"scaleio-framework/platform/uevent"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -30,6 +31,8 @@ type Steps interface {
 	Plan(in installer.Input) (step.Plan, error)
 	Observe(ctx context.Context, in installer.Input) installer.Observation
 	Glance(ctx context.Context, in installer.Input) string
+	DiskSeen(name string) (disk api.Disk, ok bool)
+	DisksSettled(names []string)
 }
 
 // Options of an agent; every field but Reached and DiskChanges is required.
@@ -49,8 +52,8 @@ type Options struct {
 	Socket    string
 	PassEvery time.Duration // between looks when nothing happens and the node is Ready
 
-	// DiskChanges calls changed when a disk came or went, until ctx ends; nil = only passes see it.
-	DiskChanges func(ctx context.Context, changed func()) error
+	// DiskChanges tells of disks that come or go, until ctx ends; nil = only passes see it.
+	DiskChanges func(ctx context.Context, told uevent.Told) error
 }
 
 // Facts are what reports carry and nothing changes.

@@ -75,6 +75,9 @@ func (f fakeSteps) Observe(context.Context, installer.Input) installer.Observati
 	return installer.Observation{}
 }
 
+func (f fakeSteps) DiskSeen(string) (api.Disk, bool) { return api.Disk{}, false }
+func (f fakeSteps) DisksSettled([]string)            {}
+
 func testAgent(t *testing.T) *Agent {
 	t.Helper()
 	files := platformtest.NewFiles()

@@ -57,6 +57,10 @@ func (s disksHandedOver) open(disks []surveyed) (blocked, needed, waiting []affa
 		here[d.ID] = true
 		a := affair{d.Reason, fmt.Sprintf("disk %s (%s): %s", d.ID, d.Path, d.Message)}
 		switch {
+		case d.Reason == reasonSettling:
+			if d.claim != nil || d.intent != nil {
+				waiting = append(waiting, a)
+			}
 		case d.State == api.DiskAdopted && d.intent != nil:
 			needed = append(needed, affair{"IntentDone", a.text + "; the record of its handover can go"})
 		case d.Reason == reasonBeingAdded && s.sys.Clock().Sub(d.intent.Since) > addTime:
@@ -115,7 +119,7 @@ func (s disksHandedOver) Apply(ctx context.Context) error {
 	for _, d := range disks {
 		switch {
 		case d.State == api.DiskAdopted && d.intent != nil,
-			d.claim == nil && d.intent != nil && len(d.refusals) == 0:
+			d.claim == nil && d.intent != nil && len(d.refusals) == 0 && d.Reason != reasonSettling:
 			err = s.survey.drop(ctx, s.orders, d)
 		case d.Reason == reasonToBePrepared:
 			err = s.survey.prepare(ctx, s.orders, d)

@@ -3,6 +3,7 @@ package installer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -37,6 +38,8 @@ type survey struct {
 	bootID  string
 	intents intents
 
+	settling settling
+
 	mu       sync.Mutex
 	read     map[string]inspection // by key
 	verified map[string]inspection // by identity: what the last verification before a handover saw
@@ -63,7 +66,7 @@ type surveyed struct {
 	refusals []block.Refusal
 }
 
-// look at every disk. Volumes of the cluster itself and drives without a medium of their own aren't listed.
+// look at every disk.
 func (s *survey) look(ctx context.Context, o *orders) ([]surveyed, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,10 +80,10 @@ func (s *survey) look(ctx context.Context, o *orders) ([]surveyed, error) {
 	}
 	var all []surveyed
 	for _, d := range disks {
-		if d.Type == block.TypeProductVolume || d.Type == block.TypeROM || d.Type == block.TypeVirtual {
+		if !listed(d) {
 			continue
 		}
-		one := surveyed{at: d, Disk: api.Disk{ID: d.ID, Path: d.Path, SizeBytes: d.SizeBytes, Model: d.Model}}
+		one := surveyed{at: d, Disk: reported(d)}
 		for i := range o.Spec.Claims {
 			if c := &o.Spec.Claims[i]; c.Disk == d.ID && c.SizeBytes == d.SizeBytes {
 				one.claim = c
@@ -109,7 +112,9 @@ func (s *survey) judge(ctx context.Context, o *orders, d *surveyed) error {
 		return nil
 	}
 	if d.claim != nil {
-		s.judgeClaimed(d)
+		if s.judgeClaimed(d); d.Reason == reasonToBePrepared && s.settling.is(d.at.Kernel, s.now()) {
+			d.Reason, d.Message = reasonSettling, "claimed; "+settlingMessage
+		}
 		return nil
 	}
 	if d.intent == nil {
@@ -118,6 +123,10 @@ func (s *survey) judge(ctx context.Context, o *orders, d *surveyed) error {
 	seen, err := s.inspect(ctx, d.at, o.diskRules())
 	if ctx.Err() != nil {
 		return err
+	}
+	if errors.Is(err, errSettling) {
+		d.State, d.Reason, d.Message = api.DiskRefused, reasonSettling, settlingMessage
+		return nil
 	}
 	if err != nil { // one broken disk must not hide the others
 		seen.refusals = []block.Refusal{{Reason: "NotReadable", Message: err.Error()}}
@@ -156,8 +165,12 @@ func (s *survey) judgeClaimed(d *surveyed) {
 // inspect reads the disk unless it was read: an empty one is read again only when it changes or is to be prepared.
 func (s *survey) inspect(ctx context.Context, d block.Disk, rules block.Rules) (inspection, error) {
 	key := fmt.Sprintf("%s|%d|%d:%d|%s|%s|%v|%d", d.ID, d.SizeBytes, d.Major, d.Minor, d.Path, s.bootID, rules.AllowTypes, rules.MinSizeBytes)
-	if seen, ok := s.read[key]; ok && (len(seen.refusals) == 0 || s.now().Sub(seen.at) < refusalTTL) {
+	settling := s.settling.is(d.Kernel, s.now())
+	if seen, ok := s.read[key]; ok && (settling || len(seen.refusals) == 0 || s.now().Sub(seen.at) < refusalTTL) {
 		return seen, nil
+	}
+	if settling {
+		return inspection{}, errSettling
 	}
 	seen := inspection{at: s.now()}
 	var err error

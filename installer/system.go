@@ -103,6 +103,8 @@ type Archives interface {
 // Disks that the machine's /dev holds.
 type Disks interface {
 	Scan(ctx context.Context) ([]block.Disk, error)
+	// Look at one by its kernel name, without opening it.
+	Look(name string) (block.Disk, bool)
 	// Inspect says why a disk may not be given away, or nothing; it reads first and last 16 MiB and 4,096 random blocks.
 	Inspect(ctx context.Context, disk block.Disk, rules block.Rules) (refusals []block.Refusal, err error)
 }

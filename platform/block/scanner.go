@@ -67,6 +67,29 @@ func (s *Scanner) Scan(ctx context.Context) ([]Disk, error) {
 	return disks, nil
 }
 
+// Look at one disk by its kernel name: what it is, read from /sys alone, within a millisecond of the kernel's event. False = it isn't there, or isn't ours.
+func (s *Scanner) Look(name string) (Disk, bool) {
+	if name == "" || strings.ContainsRune(name, '/') {
+		return Disk{}, false
+	}
+	num, ok := parseNumber(s.attribute(name, "dev"))
+	if !ok {
+		return Disk{}, false
+	}
+	path := devPath(name)
+	if at, is, err := s.devices.number(s.root.Path(path)); err == nil && is && at == num { // devtmpfs makes the node before the kernel says anything
+		return s.look(name, map[number][]string{num: {path}}, s.productVolumes())
+	}
+	nodes, err := s.devices.nodes()
+	if err != nil {
+		return Disk{}, false
+	}
+	return s.look(name, nodes, s.productVolumes())
+}
+
+// devPath is where the kernel puts a disk's node: "cciss!c0d0" is in a folder.
+func devPath(name string) string { return "/dev/" + strings.ReplaceAll(name, "!", "/") }
+
 // look reads one entry of /sys/block. A device that goes away meanwhile is no error: it isn't a disk any more.
 func (s *Scanner) look(name string, nodes map[number][]string, volumes func(number, []string) bool) (Disk, bool) {
 	sectors, err := strconv.ParseInt(s.attribute(name, "size"), 10, 64)
@@ -78,7 +101,7 @@ func (s *Scanner) look(name string, nodes map[number][]string, volumes func(numb
 	if !ok || len(paths) == 0 || s.attribute(name, "hidden") == "1" { // hidden: one path of an NVMe multipath device
 		return Disk{}, false
 	}
-	path := "/dev/" + strings.ReplaceAll(name, "!", "/") // "cciss!c0d0"
+	path := devPath(name)
 	if !slices.Contains(paths, path) {
 		path = paths[0]
 	}

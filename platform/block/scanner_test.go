@@ -30,6 +30,15 @@ func TestScan_onlyWhatOurDevHolds(t *testing.T) {
 			Model: "Amazon Elastic Block Store", Serial: "vol0123456789abcdef0", Transport: "nvme"},
 		{ID: "/images/n1/2.img", Kernel: "renamed", Path: "/dev/data", Major: 7, Minor: 8, SizeBytes: 120 * mib, Type: TypeLoop, Transport: "loop"},
 	}, disks)
+	for _, d := range disks {
+		seen, ok := m.scanner().Look(d.Kernel)
+		assert.True(t, ok)
+		assert.Equal(t, d, seen, "one alone is seen as all are")
+	}
+	for _, name := range []string{"loop4", "loop5", "loop6", "nvme2c1n1", "nvme9n1", "", "..", "../class/mem"} {
+		_, ok := m.scanner().Look(name)
+		assert.False(t, ok, name)
+	}
 }
 
 func TestScan_identity(t *testing.T) {

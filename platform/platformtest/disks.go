@@ -72,6 +72,18 @@ func (d *Disks) Scan(context.Context) (disks []block.Disk, err error) {
 	return disks, err
 }
 
+// Look at one disk.
+func (d *Disks) Look(name string) (block.Disk, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, disk := range d.disks {
+		if disk.Kernel == name {
+			return disk, true
+		}
+	}
+	return block.Disk{}, false
+}
+
 // Inspect a disk. The rules about type, size and identity are applied here too.
 func (d *Disks) Inspect(_ context.Context, disk block.Disk, rules block.Rules) (refusals []block.Refusal, err error) {
 	err = d.Hook.do("inspect-disk "+disk.Path, func() error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path"
+	"slices"
 	"testing"
 	"time"
 
@@ -118,21 +119,33 @@ func TestListener_endsWithItsContext(t *testing.T) {
 func TestDisks_aRealDisk(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	changed, done := make(chan struct{}), make(chan error, 1)
+	names, settled, done := make(chan string, 1000), make(chan []string), make(chan error, 1)
 	go func() {
-		done <- Disks(ctx, func() {
-			select {
-			case changed <- struct{}{}:
-			case <-ctx.Done():
-			}
+		done <- Disks(ctx, Told{
+			Seen: func(name string) { names <- name },
+			Settled: func(names []string) {
+				select {
+				case settled <- names:
+				case <-ctx.Done():
+				}
+			},
 		})
 	}()
-	<-changed
-	machinetest.Loop(t, machinetest.Image(t, 1<<20), machinetest.LoopOptions{})
-	select {
-	case <-changed:
-	case <-ctx.Done():
-		t.Error("the disk wasn't noticed")
+	<-settled
+	device := path.Base(machinetest.Loop(t, machinetest.Image(t, 1<<20), machinetest.LoopOptions{}))
+	for seen := ""; seen != device; { // the machine's others go by
+		select {
+		case seen = <-names:
+		case <-ctx.Done():
+			require.Fail(t, "the disk wasn't noticed")
+		}
+	}
+	for came := []string(nil); !slices.Contains(came, device); {
+		select {
+		case came = <-settled:
+		case <-ctx.Done():
+			require.Fail(t, "it never settled")
+		}
 	}
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)

@@ -2,7 +2,6 @@ package uevent
 
 import (
 	"context"
-	"os"
 	"time"
 )
 
@@ -37,9 +36,4 @@ func settled(ctx context.Context, exists func(path string) bool) {
 			return
 		}
 	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -29,7 +29,7 @@ var removedKinds = []nodes.Kind{nodes.Ubuntu, nodes.Ubuntu, nodes.Ubuntu, nodes.
 // TestRemoved takes out one node of each kind, one after the other: drained, all that was put there gone, what stays as it was said, nothing placed there again.
 // Then they are let in again.
 func TestRemoved(t *testing.T) {
-	s := up(t, "removed", cases.Config{Kinds: removedKinds, NoScheduler: true, Scheduler: map[string]any{"fault-domain-attribute": ""}, Prepare: pinToData})
+	s := up(t, "removed", cases.Config{Kinds: removedKinds, NoScheduler: true, Scheduler: map[string]any{"fault-domain-attribute": ""}, Prepare: prepareLeaver})
 	ctx := within(t, 15*time.Minute)
 	leavers := s.Nodes()[3:]
 	before := map[*nodes.Node]map[string]string{}
@@ -70,10 +70,15 @@ func TestRemoved(t *testing.T) {
 	require.NoError(t, s.UntouchedDisks())
 }
 
-// pinToData keeps MDMs from the nodes that are to be taken out.
-func pinToData(node *nodes.Node) error {
+// prepareLeaver keeps MDMs from the nodes that are to be taken out.
+func prepareLeaver(node *nodes.Node) error {
 	if slices.Contains([]string{"n1", "n2", "n3"}, node.Name) {
 		return nil
+	}
+	if node.Kind == nodes.Flatcar { // its owner's: how it reboots after updates
+		if err := node.WriteFile("/etc/flatcar/update.conf", []byte("GROUP=lts\nREBOOT_STRATEGY=etcd-lock\n"), 0o644); err != nil {
+			return err
+		}
 	}
 	return node.WriteFile("/etc/mesos-agent/attributes", []byte(scheduler.PinAttribute+":"+string(api.RoleData)+"\n"), 0o644)
 }
@@ -140,14 +145,22 @@ func productGone(ctx context.Context, t *testing.T, node *nodes.Node) {
 var othersFiles = []string{"/var/lib/mesos/", "/var/lib/dpkg/", "/var/lib/apt/", "/var/lib/rpm/", "/var/lib/dnf/", "/var/lib/systemd/", "/var/cache/", "/var/log/", "/etc/ld.so.cache",
 	"/etc/.updated", "/var/.updated", "/etc/resolv.conf", "/etc/mtab"}
 
-// filesOf a node with mode, size and target, folders with a slash behind: all that lasts and isn't others' to write.
+// filesOf a node with mode, size and target, folders with a slash behind, and what is in those of /etc: all that lasts and isn't others' to write.
 func filesOf(ctx context.Context, t *testing.T, node *nodes.Node) map[string]string {
 	t.Helper()
 	text, err := node.Output(ctx, "find", "/etc", "/opt", "/root", "/srv", "/usr", "/var", "(", "-type", "d", "-printf", `%p/\t%m\n`, ")", "-o", "-printf", `%p\t%m %s %l\n`)
 	require.NoError(t, err)
+	sums, err := node.Output(ctx, "find", "/etc", "-type", "f", "-exec", "sha256sum", "{}", "+")
+	require.NoError(t, err)
+	content := map[string]string{}
+	for line := range strings.Lines(sums) {
+		sum, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+		content[name] = sum
+	}
 	all := map[string]string{}
 	for line := range strings.Lines(text) {
 		name, what, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		what += content[name]
 		if !slices.ContainsFunc(othersFiles, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			all[name] = what
 		}

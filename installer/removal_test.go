@@ -56,6 +56,10 @@ func TestRemoval_leavesTheMachineAsItWas(t *testing.T) {
 	last := result.Conditions[len(result.Conditions)-1]
 	assert.Equal(t, "Removed", last.Reason)
 	assert.Contains(t, last.Message, "never wiped")
+	assert.NotContains(t, last.Message, "scini")
+	n.Files.Set("/sys/module/scini/initstate", "live\n", 0o444)
+	assert.Contains(t, check(t, n, "remove-leftovers").Message, "the loaded module scini, until the next boot")
+	n.LoseModule()
 
 	after := n.Snapshot()
 	for path, was := range bare {

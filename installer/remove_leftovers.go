@@ -7,6 +7,7 @@ import (
 
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
+	"scaleio-framework/platform/kmod"
 	"scaleio-framework/platform/locksmith"
 )
 
@@ -29,6 +30,9 @@ func (s leftoversRemoved) whatStays() string {
 		stays = append(stays, "systemd-sysext.service, enabled", locksmith.Unit+", stopped until the next boot")
 	} else {
 		stays = append(stays, "packages of the distribution")
+	}
+	if loaded, err := kmod.Loaded(s.sys.Files, scaleio.ModuleName); err == nil && loaded.Loaded && s.ownKernel() {
+		stays = append(stays, "the loaded module "+scaleio.ModuleName+", until the next boot")
 	}
 	return "stays: " + strings.Join(stays, "; ") + "; the agent (`systemctl disable --now scaleio-agent.service`, then remove /etc/systemd/system/scaleio-agent.service, " +
 		"/opt/scaleio-agent, /etc/scaleio-agent, " + stateDir + " and the link /usr/local/bin/scaleio-agent or /opt/bin/scaleio-agent)"

@@ -73,5 +73,5 @@ func listed(d block.Disk) bool {
 }
 
 func reported(d block.Disk) api.Disk {
-	return api.Disk{ID: d.ID, Path: d.Path, SizeBytes: d.SizeBytes, Model: d.Model}
+	return api.Disk{ID: d.ID, Path: d.Path, Link: d.Link, SizeBytes: d.SizeBytes, Model: d.Model}
 }

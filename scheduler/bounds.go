@@ -3,6 +3,7 @@ package scheduler
 import (
 	"encoding/json"
 	"net/netip"
+	"path"
 	"strings"
 
 	"scaleio-framework/scheduler/api"
@@ -16,7 +17,8 @@ const (
 	maxAddresses   = 32
 	maxCertificate = 12 << 10 // of two gateways and three MDMs it goes into the cluster's record
 	maxDiskID      = 512      // of at most 64 claims of a node
-	maxApproved    = 50_000   // of all that was ever approved of a node
+	maxDiskLink    = 512
+	maxApproved    = 50_000 // of all that was ever approved of a node
 )
 
 func checkIdentity(id api.Identity) error {
@@ -41,6 +43,9 @@ func checkReport(r *api.Report) error {
 	for _, d := range r.Disks {
 		if encoded(d.ID) > maxDiskID {
 			return api.Errorf(api.CodeInvalid, "the identity of disk %.100q is too long", d.Path)
+		}
+		if d.Link != "" && (len(d.Link) > maxDiskLink || path.Clean(d.Link) != d.Link || path.Dir(d.Link) != "/dev/disk/by-id") {
+			return api.Errorf(api.CodeInvalid, "%.100q is no link of udev to disk %.100q", d.Link, d.Path)
 		}
 	}
 	if m := r.MDM; m != nil && (encoded(m.CertificatePEM) > maxCertificate || encoded(m.SystemID) > maxWitness) {

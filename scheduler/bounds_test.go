@@ -57,6 +57,15 @@ func TestCheckReport_clusterRecordFits(t *testing.T) {
 	assert.Less(t, len(raw), store.MaxRecord-10_000)
 }
 
+// The leader passes a link on to an SDS, which opens it as root.
+func TestCheckReport_links(t *testing.T) {
+	for link, ok := range map[string]bool{"": true, "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4": true, "/dev/sda": false, "/dev/disk/by-id/../../sda": false, "wwn-1": false,
+		"/dev/disk/by-id/" + strings.Repeat("x", maxDiskLink): false} {
+		err := checkReport(&api.Report{Disks: []api.Disk{{ID: "wwn-1", Path: "/dev/sdb", Link: link}}})
+		assert.Equal(t, ok, err == nil, "%.50s: %v", link, err)
+	}
+}
+
 func TestFind_neverTheWrongNode(t *testing.T) {
 	b := newBrain(Options{Log: slog.New(slog.DiscardHandler)})
 	b.state.Nodes["n1"] = &decide.Node{ID: "n1", Name: "rogue"} // an identity that is another node's name

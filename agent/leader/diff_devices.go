@@ -27,7 +27,7 @@ func diffDevices(want wanted, o scaleio.Objects) (acts []Act) {
 		sds, there := o.SDS(disk.SDSName)
 		if there {
 			done := false
-			if act, done = diffDevice(act, disk, sds, pool, o); done {
+			if act, done = diffDevice(act, disk, sds, pool, o, limits.DeviceLinks); done {
 				continue
 			}
 		}
@@ -55,7 +55,11 @@ func diffDevices(want wanted, o scaleio.Objects) (acts []Act) {
 }
 
 // diffDevice looks for the disk among the devices that there are: by name, which holds its identity; a path may have moved to another disk.
-func diffDevice(act Act, disk api.CandidateDisk, sds scaleio.SDSObject, pool scaleio.PoolObject, o scaleio.Objects) (Act, bool) {
+//
+// It is added by its link where the product takes one. Later an SDS finds its devices by what it wrote on them, whatever they are called then; but it opens a new one
+// by the path that it is told, up to PreparedTTL after the node verified it, and a kernel's name may be another disk's by then: one that was plugged out and in, a
+// node that rebooted. The link is that disk's or leads nowhere.
+func diffDevice(act Act, disk api.CandidateDisk, sds scaleio.SDSObject, pool scaleio.PoolObject, o scaleio.Objects, byLink bool) (Act, bool) {
 	for _, d := range o.Devices {
 		if d.Name != act.Subject {
 			continue
@@ -68,13 +72,17 @@ func diffDevice(act Act, disk api.CandidateDisk, sds scaleio.SDSObject, pool sca
 		return act, false
 	}
 	for _, d := range o.DevicesOf(sds.ID) {
-		if d.CurrentPath == disk.Path {
+		if d.CurrentPath == disk.Path || d.CurrentPath == disk.Link && disk.Link != "" {
 			act.Obstacle = ReasonConflict
-			act.Why = fmt.Sprintf("%s of SDS %s is device %s named %q, wanted for disk %s: was a disk renamed?", disk.Path, sds.Name, d.ID, d.Name, disk.Disk)
+			act.Why = fmt.Sprintf("%s of SDS %s is device %s named %q, wanted for disk %s: was a disk renamed?", d.CurrentPath, sds.Name, d.ID, d.Name, disk.Disk)
 			return act, false
 		}
 	}
-	act.Device = scaleio.NewDevice{SDSID: sds.ID, PoolID: pool.ID, Name: act.Subject, Path: disk.Path}
+	path := disk.Path
+	if byLink && disk.Link != "" {
+		path = disk.Link
+	}
+	act.Device = scaleio.NewDevice{SDSID: sds.ID, PoolID: pool.ID, Name: act.Subject, Path: path}
 	return act, false
 }
 

@@ -138,6 +138,9 @@ func TestDiffObjects(t *testing.T) {
 		{"too small", func(w *wanted, o *scaleio.Objects) { o.Devices, w.Disks[0].SizeBytes = nil, 99<<30 }, []string{"add-device vol-1 !TooSmall"}},
 		{"already another SDS's", func(w *wanted, o *scaleio.Objects) { o.Devices[0].SDSID = "s2" }, []string{"add-device vol-1 !Conflict"}},
 		{"its path is another device", func(w *wanted, o *scaleio.Objects) { o.Devices[0].Name = "vol-9" }, []string{"add-device vol-1 !Conflict"}},
+		{"its link is another device", func(w *wanted, o *scaleio.Objects) {
+			o.Devices[0].Name, o.Devices[0].CurrentPath, w.Disks[0].Link = "vol-9", "/dev/disk/by-id/nvme-vol1", "/dev/disk/by-id/nvme-vol1"
+		}, []string{"add-device vol-1 !Conflict"}},
 		{"its letter moved", func(w *wanted, o *scaleio.Objects) { o.Devices[0].CurrentPath = "/dev/xvdz" }, []string{}},
 		{"SDS full", func(w *wanted, o *scaleio.Objects) {
 			o.Devices = nil
@@ -168,6 +171,25 @@ func TestDiffDevices_nameIsTheIdentity(t *testing.T) {
 	require.Len(t, acts, 1)
 	assert.LessOrEqual(t, len(acts[0].Device.Name), scaleio.MaxName)
 	assert.Equal(t, scaleio.NewDevice{SDSID: "s1", PoolID: "p1", Name: scaleio.DeviceName(w.Disks[0].Disk), Path: "/dev/xvdf"}, acts[0].Device)
+}
+
+// A kernel's name may be another disk's when the SDS opens it: where the product takes links, the disk is added by the one that its identity has.
+func TestDiffDevices_byLink(t *testing.T) {
+	const link = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol1"
+	for name, c := range map[string]struct{ version, link, want string }{
+		"3.6":              {"3.6", link, link},
+		"3.0":              {"R3_0.200.104", link, link},
+		"2.6":              {"2.6", link, "/dev/xvdf"},
+		"a disk with none": {"3.6", "", "/dev/xvdf"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, o := objectSpec(), built()
+			o.Version, o.Devices, w.Disks[0].Link = c.version, nil, c.link
+			acts := diffDevices(w, o)
+			require.Len(t, acts, 1)
+			assert.Equal(t, c.want, acts[0].Device.Path)
+		})
+	}
 }
 
 // An SDS that a person put into maintenance is left alone: no disk is claimed for it, none added.

@@ -18,6 +18,7 @@ type Limits struct {
 	IPsPerMDM      int
 	MinDeviceBytes int64
 	MaxDeviceBytes int64
+	DeviceLinks    bool // a device may be added by a link of /dev/disk/by-id
 }
 
 const (
@@ -26,17 +27,17 @@ const (
 )
 
 // The deployment guide of 2.0 says 1024 SDSs; the limits that later versions report say 512. It says eight addresses per MDM, the product's
-// own refusal says four: the lower figure is safe.
+// own refusal says four: the lower figure is safe. Links of devices are taken since 3.0; of 2.x that isn't known.
 var limits = []struct {
 	version string
 	Limits
 }{
-	{"2.0", Limits{1024, 1024, 128, 64, 300, 64, 64, 4, 100 * gb, 6 * tb}},
-	{"2.5", Limits{1024, 512, 128, 64, 300, 64, 64, 4, 100 * gb, 6 * tb}},
-	{"2.6", Limits{1024, 512, 128, 64, 300, 64, 64, 4, 100 * gb, 6 * tb}},
-	{"3.0", Limits{1024, 512, 128, 64, 300, 64, 64, 4, 100 * gb, 8 * tb}},
-	{"3.5", Limits{2048, 512, 128, 64, 300, 64, 64, 4, 100 * gb, 8 * tb}},
-	{"3.6", Limits{2048, 512, 128, 64, 300, 64, 64, 4, 100 * gb, 8 * tb}},
+	{"2.0", Limits{1024, 1024, 128, 64, 300, 64, 64, 4, 100 * gb, 6 * tb, false}},
+	{"2.5", Limits{1024, 512, 128, 64, 300, 64, 64, 4, 100 * gb, 6 * tb, false}},
+	{"2.6", Limits{1024, 512, 128, 64, 300, 64, 64, 4, 100 * gb, 6 * tb, false}},
+	{"3.0", Limits{1024, 512, 128, 64, 300, 64, 64, 4, 100 * gb, 8 * tb, true}},
+	{"3.5", Limits{2048, 512, 128, 64, 300, 64, 64, 4, 100 * gb, 8 * tb, true}},
+	{"3.6", Limits{2048, 512, 128, 64, 300, 64, 64, 4, 100 * gb, 8 * tb, true}},
 }
 
 // LimitsOf a version ("3.6-700.103", "3.6.700" or "R3_6.700.103"); an unknown version has none that could be trusted.

@@ -4,7 +4,8 @@ package block
 type Disk struct {
 	ID        string // WWN, serial or EBS volume id; for a loop device the backing file; "" if it has no identity
 	Kernel    string // nvme1n1: as of now, never stored
-	Path      string // /dev/nvme1n1
+	Path      string // /dev/nvme1n1: as of now, too
+	Link      string // /dev/disk/by-id/...: what udev makes of its identity, and leads to it now; "" = none. Only a scan fills it in
 	Major     uint32
 	Minor     uint32
 	SizeBytes int64

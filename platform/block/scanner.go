@@ -53,13 +53,14 @@ func (s *Scanner) Scan(ctx context.Context) ([]Disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing /dev: %w", err)
 	}
-	volumes := s.productVolumes()
+	volumes, links := s.productVolumes(), s.links()
 	var disks []Disk
 	for _, entry := range names {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("listing block devices: %w", err)
 		}
 		if disk, ok := s.look(entry.Name(), nodes, volumes); ok {
+			disk.Link = links[number{disk.Major, disk.Minor}]
 			disks = append(disks, disk)
 		}
 	}

@@ -111,3 +111,26 @@ func TestScan_thisMachine(t *testing.T) {
 		assert.Positive(t, d.SizeBytes)
 	}
 }
+
+// A link is what udev says of a disk's own identity, and counts for where it leads.
+func TestScan_link(t *testing.T) {
+	m := newMachine(t).nvme()
+	m.sys("sda", "8:0", mib, "device/wwid=naa.5000c500a1b2c3d4").node("sda", "8:0", mib).node("sda1", "8:1", mib)
+	m.sys("sdb", "8:16", mib, "device/wwid=naa.5000c500a1b2c3d5").node("sdb", "8:16", mib)
+	m.sys("sdc", "8:32", mib, "device/wwid=naa.5000c500a1b2c3d6").node("sdc", "8:32", mib)
+	for link, to := range map[string]string{
+		"nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0": "nvme1n1", "nvme-nvme.1d0f-766f": "nvme1n1",
+		"ata-HARDDISK_1": "sda", "scsi-35000c500a1b2c3d4": "sda", "wwn-0x5000c500a1b2c3d4": "sda", "wwn-0x5000c500a1b2c3d4-part1": "sda1",
+		"lvm-pv-uuid-abc": "sdb", "md-uuid-1:2:3": "sdb",
+		"wwn-0x5000c500a1b2c3d6": "gone",
+	} {
+		m.link("/dev/"+to, "dev/disk/by-id/"+link)
+	}
+	disks, err := m.scanner().Scan(t.Context())
+	require.NoError(t, err)
+	links := map[string]string{}
+	for _, d := range disks {
+		links[d.Kernel] = d.Link
+	}
+	assert.Equal(t, map[string]string{"nvme1n1": "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0", "sda": "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4", "sdb": "", "sdc": ""}, links)
+}

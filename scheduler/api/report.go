@@ -62,6 +62,7 @@ const (
 type Disk struct {
 	ID            string    `json:"id"` // WWN or serial, EBS volume id: never a letter
 	Path          string    `json:"path"`
+	Link          string    `json:"link,omitempty"` // /dev/disk/by-id/...: leads to it now, and to it alone after the kernel's names changed
 	SizeBytes     int64     `json:"sizeBytes"`
 	Model         string    `json:"model,omitempty"`
 	State         DiskState `json:"state"`

@@ -190,7 +190,8 @@ type CandidateDisk struct {
 	Node          string    `json:"node"`
 	SDSName       string    `json:"sdsName"`
 	Disk          string    `json:"disk"`
-	Path          string    `json:"path"` // as resolved by the node when it verified
+	Path          string    `json:"path"`           // as resolved by the node when it verified
+	Link          string    `json:"link,omitempty"` // of its identity, leading there at that time
 	SizeBytes     int64     `json:"sizeBytes"`
 	State         DiskState `json:"state"` // offered | claimed | prepared
 	PreparedAgeMS int64     `json:"preparedAgeMs,omitempty"`

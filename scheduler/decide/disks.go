@@ -51,7 +51,7 @@ func candidateDisks(s *State) []api.CandidateDisk {
 				continue
 			}
 			devices++
-			c := api.CandidateDisk{Node: n.ID, SDSName: n.Name, Disk: d.ID, Path: d.Path, SizeBytes: d.SizeBytes, State: api.DiskOffered}
+			c := api.CandidateDisk{Node: n.ID, SDSName: n.Name, Disk: d.ID, Path: d.Path, Link: d.Link, SizeBytes: d.SizeBytes, State: api.DiskOffered}
 			if n.claim(d.ID) != nil {
 				c.State = api.DiskClaimed
 				if d.State == api.DiskPrepared {

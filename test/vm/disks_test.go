@@ -73,9 +73,9 @@ func diskPlugged(t *testing.T, s *stand) {
 	s.data = disk
 	require.NoError(t, s.Plug(t.Context(), 0, disk))
 	_, err = s.scheduler.Await(t.Context(), within, "the disk in a report", func(r api.Report) bool {
-		return slices.ContainsFunc(r.Disks, func(d api.Disk) bool { return names(d.ID, disk.Serial) })
+		return slices.ContainsFunc(r.Disks, func(d api.Disk) bool { return names(d.ID, disk.Serial) && d.State == api.DiskOffered })
 	})
-	require.NoError(t, err, "the agent sees it by itself")
+	require.NoError(t, err, "the agent sees it by itself, and reads it when udev has done with it")
 	s.withoutAgent(t)
 	seen := bySerial(t, s.detect(t), disk.Serial)
 	assert.Equal(t, "/dev/nvme1n1", seen.Path)
@@ -149,6 +149,8 @@ func namesSwapped(t *testing.T, s *stand) {
 	assert.Equal(t, "/dev/nvme2n1", data.Path)
 	assert.Equal(t, s.dataID, data.ID, "the same disk under another name")
 	assert.NotEqual(t, s.dataID, first.ID)
+	assert.Equal(t, byID(s.data), data.Link, "what the leader is told")
+	assert.Equal(t, byID(other), first.Link)
 	assert.Equal(t, api.DiskOffered, data.State, "%s", data.Message)
 	root := bySerial(t, disks, "root0")
 	assert.Equal(t, api.DiskRefused, root.State)

@@ -119,9 +119,9 @@ func cloned(t *testing.T, s *stand) {
 	said := func() string {
 		text, err := s.Output(t.Context(), "journalctl", "-b", "-o", "cat", "-u", "scini.service")
 		require.NoError(t, err)
-		return text
+		return strings.ToLower(text)
 	}
-	require.Contains(t, said(), "the driver runs with GUID "+former, "on its own machine, at boot")
+	require.Contains(t, said(), "the driver runs with guid "+former, "on its own machine, at boot")
 
 	require.NoError(t, s.Stop(t.Context()))
 	dir := t.TempDir()
@@ -137,8 +137,8 @@ func cloned(t *testing.T, s *stand) {
 	guid = strings.ToLower(strings.TrimSpace(guid))
 	assert.NotEqual(t, former, guid)
 	text := said()
-	assert.Contains(t, text, "ConditionHost=", "skipped at boot")
-	assert.Contains(t, text, "the driver runs with GUID "+guid)
+	assert.Contains(t, text, "conditionhost=", "skipped at boot")
+	assert.Contains(t, text, "the driver runs with guid "+guid)
 	assert.NotContains(t, text, former)
 }
 

@@ -8,21 +8,25 @@ import (
 )
 
 // deb is a component's package for Ubuntu 22.04.
-type deb struct{ component }
+type deb struct {
+	component
+	version string // of the product
+}
 
-func (d deb) version() string {
+// full version, with the system that it is for.
+func (d deb) full() string {
 	if d.tagged {
-		return version + ".Ubuntu.22.04"
+		return d.version + ".Ubuntu.22.04"
 	}
-	return version
+	return d.version
 }
 
 // fileName in the vendor's two forms.
 func (d deb) fileName() string {
 	if !d.tagged {
-		return fmt.Sprintf("emc-scaleio-%s_%s_amd64.deb", d.name, d.version())
+		return fmt.Sprintf("emc-scaleio-%s_%s_amd64.deb", d.name, d.full())
 	}
-	return fmt.Sprintf("EMC-ScaleIO-%s-%s.x86_64.deb", d.name, d.version())
+	return fmt.Sprintf("EMC-ScaleIO-%s-%s.x86_64.deb", d.name, d.full())
 }
 
 func (d deb) control() string {
@@ -35,7 +39,7 @@ Priority: optional
 Depends: %s
 Description: stand-in for the ScaleIO %s, for tests
  Not the vendor's software: same package name, paths, units, ports and environment.
-`, d.name, d.version(), d.debDepends, d.description)
+`, d.name, d.full(), d.debDepends, d.description)
 }
 
 func (d deb) build(out, binary string) error {

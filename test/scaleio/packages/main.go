@@ -14,7 +14,8 @@ import (
 	"scaleio-framework/test/rpmbuild"
 )
 
-const version = "3.6-700.103"
+// firstVersion is what a cluster begins with; a test of upgrades builds another.
+const firstVersion = "3.6-700.103"
 
 // The manifest's schema is the scheduler's: one entry per file to fetch.
 type manifest struct {
@@ -37,20 +38,21 @@ func main() {
 	out := flag.String("out", "build/mirror", "directory of the packages and the manifest")
 	binary := flag.String("binary", "build/dev-scaleio", "the multi-call binary that goes into all of them")
 	url := flag.String("url", "", "where the directory will be served")
+	version := flag.String("version", firstVersion, "of the product")
 	flag.Parse()
-	if err := build(context.Background(), *out, *binary, *url); err != nil {
+	if err := build(context.Background(), *version, *out, *binary, *url); err != nil {
 		fmt.Fprintln(os.Stderr, "packages:", err)
 		os.Exit(1)
 	}
 }
 
-func build(ctx context.Context, out, binary, url string) error {
+func build(ctx context.Context, version, out, binary, url string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return fmt.Errorf("making %s: %w", out, err)
 	}
 	m := manifest{Version: version}
 	for _, c := range components {
-		p := deb{c}
+		p := deb{c, version}
 		file := filepath.Join(out, p.fileName())
 		err := p.build(file, binary)
 		if err != nil {
@@ -63,9 +65,9 @@ func build(ctx context.Context, out, binary, url string) error {
 			}
 			format = "siob-tar"
 		}
-		m.Packages = append(m.Packages, entry{Component: c.name, Version: p.version(), OS: "ubuntu22.04", Format: format, URL: url + "/" + filepath.Base(file)})
+		m.Packages = append(m.Packages, entry{Component: c.name, Version: p.full(), OS: "ubuntu22.04", Format: format, URL: url + "/" + filepath.Base(file)})
 	}
-	rpms, err := buildRPMs(ctx, out, binary, url)
+	rpms, err := buildRPMs(ctx, version, out, binary, url)
 	if err != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func build(ctx context.Context, out, binary, url string) error {
 }
 
 // buildRPMs makes the packages for Enterprise Linux, signed with a key that is forgotten afterwards; its public half is beside them, as the vendor has it.
-func buildRPMs(ctx context.Context, out, binary, url string) ([]entry, error) {
+func buildRPMs(ctx context.Context, version, out, binary, url string) ([]entry, error) {
 	key, err := rpmbuild.NewKey(ctx, "stand-in for ScaleIO")
 	if err != nil {
 		return nil, err
@@ -108,12 +110,12 @@ func buildRPMs(ctx context.Context, out, binary, url string) ([]entry, error) {
 	}
 	var entries []entry
 	for _, c := range components {
-		p := rpm{c}
+		p := rpm{c, version}
 		file, err := p.build(ctx, out, binary, key)
 		if err != nil {
 			return nil, fmt.Errorf("building the rpm of %s: %w", c.name, err)
 		}
-		e := entry{Component: c.name, Version: p.version(), OS: "el9", Format: "rpm", URL: url + "/" + filepath.Base(file), SigningKey: string(public)}
+		e := entry{Component: c.name, Version: p.full(), OS: "el9", Format: "rpm", URL: url + "/" + filepath.Base(file), SigningKey: string(public)}
 		entries = append(entries, e)
 		if c.tagged { // Flatcar takes the same files, but is no place for a gateway
 			e.OS = "flatcar"

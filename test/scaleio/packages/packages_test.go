@@ -24,7 +24,7 @@ func TestBuild(t *testing.T) {
 	binary := filepath.Join(dir, "dev-scaleio")
 	require.NoError(t, os.WriteFile(binary, []byte("#!/bin/sh\n"), 0o755))
 	out := filepath.Join(dir, "mirror")
-	require.NoError(t, build(t.Context(), out, binary, "http://mirror"))
+	require.NoError(t, build(t.Context(), firstVersion, out, binary, "http://mirror"))
 	first, err := os.ReadFile(filepath.Join(out, "manifest.json"))
 	require.NoError(t, err)
 	var m manifest
@@ -51,7 +51,7 @@ func TestBuild(t *testing.T) {
 		assert.Contains(t, contents+"\n", want)
 	}
 	// The same content gives the same file: a mirror built twice keeps its digests.
-	require.NoError(t, build(t.Context(), out, binary, "http://mirror"))
+	require.NoError(t, build(t.Context(), firstVersion, out, binary, "http://mirror"))
 	second, err := os.ReadFile(filepath.Join(out, "manifest.json"))
 	require.NoError(t, err)
 	var again manifest

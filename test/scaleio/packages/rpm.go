@@ -11,18 +11,22 @@ import (
 )
 
 // rpm is a component's package for Enterprise Linux 9.
-type rpm struct{ component }
+type rpm struct {
+	component
+	version string // of the product
+}
 
 func (r rpm) release() string {
-	_, release, _ := strings.Cut(version, "-")
+	_, release, _ := strings.Cut(r.version, "-")
 	if r.tagged {
 		release += ".el9"
 	}
 	return release
 }
 
-func (r rpm) version() string {
-	major, _, _ := strings.Cut(version, "-")
+// full version, as the vendor writes it.
+func (r rpm) full() string {
+	major, _, _ := strings.Cut(r.version, "-")
 	return major + "-" + r.release()
 }
 
@@ -40,7 +44,7 @@ func (r rpm) build(ctx context.Context, dir, binary string, key *rpmbuild.Key) (
 	if err != nil {
 		return "", err
 	}
-	major, _, _ := strings.Cut(version, "-")
+	major, _, _ := strings.Cut(r.version, "-")
 	file, err = rpmbuild.Build(ctx, rpmbuild.Package{
 		Name: "EMC-ScaleIO-" + r.name, Version: major, Release: r.release(), Arch: "x86_64",
 		Summary: "stand-in for the ScaleIO " + r.description + ", for tests", Description: "Not the vendor's software: same package name, paths, units, ports and environment.",

@@ -155,3 +155,22 @@ func TestBrake_stopsARunningActWithinASecond(t *testing.T) {
 		assert.ErrorIs(t, context.Cause(ctx), step.ErrHeld)
 	})
 }
+
+// A report from the middle of a pass says what the pass before wanted, too: the scheduler takes a lease back from who wants it no more.
+func TestLeases_wantsOfAWholePass(t *testing.T) {
+	l := &leases{}
+	l.passBegins()
+	l.Want(api.UpgradeLease("sds"))
+	l.passEnded()
+	assert.Equal(t, []api.LeaseName{"upgrade-sds"}, l.wants())
+
+	l.passBegins()
+	assert.Equal(t, []api.LeaseName{"upgrade-sds"}, l.wants(), "its step hasn't been looked at yet")
+	l.Want(api.LeaseDisruption)
+	assert.Equal(t, []api.LeaseName{"disruption", "upgrade-sds"}, l.wants())
+	l.passEnded()
+	assert.Equal(t, []api.LeaseName{"disruption"}, l.wants())
+	l.passBegins()
+	l.passEnded()
+	assert.Empty(t, l.wants())
+}

@@ -218,7 +218,7 @@ func Awaited(s *State, n *Node) bool {
 	switch {
 	case s.Leads(n), MayLeadSoon(s, n), s.forms(n), s.Leases.Disruption == n.ID, len(n.Claims) > 0:
 		return true
-	case turn(s, n) != "": // the lease may be its any moment
+	case soonUp(s, n):
 		return true
 	case n.Removal != nil, n.Report == nil, !s.current(n), !n.Report.Ready, !passed(n.Report):
 		return true

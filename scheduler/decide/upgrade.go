@@ -98,21 +98,39 @@ func weight(s *State, n *Node) int {
 	return 0
 }
 
-// turn is the component that a node is to upgrade next; "" while it is another's turn. It is asked with every report, so nothing is sorted.
+// turn is the component that a node is to upgrade next; "" while it is another's turn.
 func turn(s *State, n *Node) string {
+	if next, ahead := queued(s, n, 1); ahead == 0 {
+		return next
+	}
+	return ""
+}
+
+// queued gives the component that a node is to upgrade first, and how many upgrades come before that, or enough of them. It is asked with every report, so nothing
+// is sorted.
+func queued(s *State, n *Node, enough int) (component string, ahead int) {
 	own := s.upgradesOf(n)
 	if len(own) == 0 {
-		return ""
+		return "", enough
 	}
 	next := slices.MinFunc(own, s.before)
 	for _, other := range s.Nodes {
 		for _, u := range s.upgradesOf(other) {
 			if s.before(u, next) < 0 {
-				return ""
+				if ahead++; ahead == enough {
+					return next.component, ahead
+				}
 			}
 		}
 	}
-	return next.component
+	return next.component, ahead
+}
+
+// soonUp says whether a node's turn may come before it would report again at rest.
+func soonUp(s *State, n *Node) bool {
+	const enough = 8
+	_, ahead := queued(s, n, enough)
+	return ahead < enough
 }
 
 // upgradeWaits says why no upgrade may begin, beside what the storage says: the order holds only if all were heard who take part in it.

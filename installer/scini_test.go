@@ -2,7 +2,6 @@ package installer_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,6 +70,11 @@ func TestModule_sourcesInOrder(t *testing.T) {
 		"the kernel's own tree": {func(_ *testing.T, n *installertest.Node) {
 			n.Files.Set("/lib/modules/"+runningKernel+"/updates/dkms/scini.ko", string(n.Module(runningKernel).File()), 0o644)
 		}, step.Satisfied, "/lib/modules"},
+		"none but the one that is loaded, whatever is listed": {func(_ *testing.T, n *installertest.Node) {
+			n.Files.Set("/sys/module/scini/initstate", "live\n", 0o444)
+			inManifest(n, runningKernel, n.Module(runningKernel).File())
+			n.Download.Serve(n.Spec.Modules[0].URL, nil) // it isn't fetched
+		}, step.Satisfied, "scini is loaded for kernel"},
 		"none": {func(*testing.T, *installertest.Node) {}, step.Blocked, "there is no scini 3.6.700.103 for kernel 5.15.0-122-generic"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,6 +178,32 @@ func TestModule_mirrorIsAskedAgain(t *testing.T) {
 	})
 }
 
+// What is in the store for a kernel that can be booted here stays: the running one's, those of others that are installed, and the next one's, which an update
+// of the system brings before its kernel. What others laid beside it isn't ours to clean.
+func TestModule_storeIsCleaned(t *testing.T) {
+	const gone, installedToo = "5.15.0-1-generic", "5.15.0-100-generic"
+	const theirs = "/opt/emc/scaleio/modules/" + gone + "/scini.ko"
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		n.Files.Set("/lib/modules/"+installedToo+"/modules.dep", "", 0o644)
+		installKernel(n, newerKernel)
+		for _, kernel := range []string{gone, installedToo, newerKernel, runningKernel} {
+			inManifest(n, kernel, n.Module(kernel).File())
+			n.Files.Set(sciniDir+kernel+"/scini.ko", string(n.Module(kernel).File()), 0o644)
+			n.Files.Set(sciniDir+kernel+"/scini.json", "{}", 0o644)
+		}
+		n.Files.Set(theirs, "another's", 0o644)
+		got := settle(t, n)
+		assert.Equal(t, api.True, got["clean-modules"].Status, got["clean-modules"].Message)
+		tree := n.Files.Tree("/opt")
+		for kernel, stays := range map[string]bool{gone: false, installedToo: true, newerKernel: true, runningKernel: true} {
+			_, there := tree[sciniDir+kernel+"/scini.ko"]
+			assert.Equal(t, stays, there, kernel)
+		}
+		assert.Contains(t, tree, theirs)
+	})
+}
+
 // In a container the host's modules say nothing: the tool's answer is the fact.
 func TestModule_inAContainer(t *testing.T) {
 	n := withoutModule(t)
@@ -189,6 +219,40 @@ func TestModule_inAContainer(t *testing.T) {
 	}
 	n.Crash(scaleio.UnitSDC)
 	assert.Equal(t, step.Needed, check(t, n, "load-scini").Verdict)
+}
+
+// A module of another kernel that lies where this one's belongs is replaced, also when both files have one size.
+func TestModule_replacesWhatDoesNotFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := installed(t, withoutModule(t))
+		wrong, right := n.Module(newerKernel).File(), n.Module(runningKernel).File()
+		require.Len(t, wrong, len(right))
+		n.Files.Set(n.CachedModule(runningKernel), string(wrong), 0o644)
+		p := start(n)
+		require.Equal(t, "WrongKernel", p.rest(t)["provide-scini-module"].Reason)
+		inManifest(n, runningKernel, right)
+		got := p.rest(t)
+		assert.Equal(t, api.True, got["provide-scini-module"].Status, got["provide-scini-module"].Message)
+		assert.Equal(t, api.True, got["load-scini"].Status, got["load-scini"].Message)
+	})
+}
+
+// Where the package's own modules are trusted to fit, and none does after all, the node says so and doesn't go on trying.
+func TestModule_packageOfEnterpriseLinuxHasNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := enterpriseLinux()
+		n.WithoutModule = true
+		p := start(n)
+		var got api.Condition
+		for range 10 {
+			got = p.rest(t)["provide-scini-module"]
+			time.Sleep(30 * time.Second)
+		}
+		assert.Equal(t, "NoModule", got.Reason, got.Message)
+		assert.Contains(t, got.Message, "the start of scini found or built none")
+		assert.Contains(t, got.Message, n.Facts.Kernel)
+		assert.LessOrEqual(t, n.Units.Count("restart", scaleio.UnitSDC), 2)
+	})
 }
 
 func TestLoadScini_removedBehindOurBack(t *testing.T) {
@@ -267,162 +331,4 @@ func TestLoadScini_kernelRefuses(t *testing.T) {
 		assert.Contains(t, got["provide-scini-module"].Message, runningKernel)
 		assert.Len(t, n.Jobs.Ran(), 1, "not again and again")
 	})
-}
-
-const guidWitness = "/etc/systemd/system/scini.service.d/scaleio-agent-guid.conf"
-
-// madeOn lays the witness of a GUID, as a person would.
-func madeOn(n *installertest.Node, machineID string) {
-	n.Files.Set(guidWitness, "[Unit]\nConditionHost="+machineID+"\n", 0o644)
-}
-
-func TestOwnSDCGUID(t *testing.T) {
-	const cloned = "11111111-2222-3333-4444-555555555555"
-	for name, c := range map[string]struct {
-		witness string // machine-id in it
-		text    string
-		renewed bool
-	}{
-		"a clone":                          {"another machine", "ini_guid " + cloned + "\nmdm 10.0.0.11\n", true},
-		"its own":                          {"this", "ini_guid " + cloned + "\nmdm 10.0.0.11\n", false},
-		"an image's, without an agent":     {"", "ini_guid " + cloned + "\n", true},
-		"a clone, of another cluster":      {"another machine", "ini_guid " + cloned + "\nmdm 192.168.7.7\n", true},
-		"a member from before the agent":   {"", "ini_guid " + cloned + "\nmdm 10.0.0.11,10.0.0.12\n", false},
-		"its own, and the GUID was lost":   {"this", "mdm 10.0.0.11\n", true},
-		"broken witness, and not a member": {"{", "ini_guid " + cloned + "\n", true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := installed(t, one())
-				n.Files.Set(scaleio.PathDrvCfgText, c.text, 0o600)
-				n.Reboot()
-				n.Files.Delete(guidWitness)
-				switch c.witness {
-				case "":
-				case "{":
-					n.Files.Set(guidWitness, "{", 0o644)
-				case "this":
-					madeOn(n, n.Facts.MachineID)
-				default:
-					madeOn(n, c.witness)
-				}
-				got := settle(t, n)
-				require.Equal(t, api.True, got["own-sdc-guid"].Status, got["own-sdc-guid"].Message)
-				require.Equal(t, api.True, got["load-scini"].Status, got["load-scini"].Message)
-				text := n.Files.Tree("/etc")[scaleio.PathDrvCfgText]
-				assert.Equal(t, !c.renewed, strings.Contains(text, cloned), text)
-				out, err := n.System().Commands.Run(t.Context(), drvCfgGUID)
-				require.NoError(t, err)
-				assert.Contains(t, text, strings.TrimSpace(string(out.Stdout)), "the driver runs with it")
-				assert.Contains(t, text, "mdm 10.0.0.11", "what else is in the file stays, and connect-sdc adds to it")
-			})
-		})
-	}
-}
-
-// Another system's mappings hang on the GUID: a person says whose it is.
-func TestOwnSDCGUID_ofAnotherSystem(t *testing.T) {
-	const (
-		file    = guidWitness
-		guid    = "ini_guid 11111111-2222-3333-4444-555555555555\n"
-		foreign = guid + "mdm 192.168.7.7\n"
-	)
-	for name, c := range map[string]struct {
-		decide func(*installertest.Node)
-		kept   bool
-	}{
-		"kept":    {func(n *installertest.Node) { madeOn(n, n.Facts.MachineID) }, true},
-		"renewed": {func(n *installertest.Node) { n.Files.Set(scaleio.PathDrvCfgText, guid, 0o600) }, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := installed(t, one())
-				n.Files.Set(scaleio.PathDrvCfgText, foreign, 0o600)
-				n.Reboot()
-				n.Files.Delete(file)
-				for _, witness := range []string{"", "{"} {
-					if witness != "" {
-						n.Files.Set(file, witness, 0o600)
-					}
-					got := settle(t, n)["own-sdc-guid"]
-					assert.Equal(t, "ForeignGUID", got.Reason, got.Message)
-					for _, words := range []string{"192.168.7.7", file, scaleio.PathDrvCfgText, n.Facts.MachineID} {
-						assert.Contains(t, got.Message, words)
-					}
-					require.NoError(t, stepOf(t, n, "own-sdc-guid").Apply(t.Context()))
-					assert.Equal(t, foreign, n.Files.Tree("/etc")[scaleio.PathDrvCfgText])
-				}
-				c.decide(n)
-				got := settle(t, n)["own-sdc-guid"]
-				require.Equal(t, api.True, got.Status, got.Message)
-				assert.Equal(t, c.kept, strings.Contains(n.Files.Tree("/etc")[scaleio.PathDrvCfgText], guid))
-			})
-		})
-	}
-}
-
-// A renewed GUID doesn't interrupt who uses volumes: what ends the old one is a reboot, and that is done where reboots may be.
-func TestOwnSDCGUID_inUse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := installed(t, one())
-		n.Spec.Reboots = api.RebootsRolling
-		n.Leases.Grant(api.LeaseDisruption, true)
-		n.SetModuleUsers(2)
-		madeOn(n, "another")
-		require.NoError(t, stepOf(t, n, "own-sdc-guid").Apply(t.Context()))
-		f := check(t, n, "load-scini")
-		assert.Equal(t, "RebootNeeded", f.Reason, f.Message)
-		f = check(t, n, "reboot-node")
-		assert.Equal(t, "RebootNeeded", f.Reason, f.Message)
-		assert.Contains(t, f.Message, "the driver runs with GUID")
-		start(n).rest(t)
-		require.Equal(t, 1, n.Reboots.Asked())
-		n.SetModuleUsers(0)
-		n.Reboot()
-		got := start(n).rest(t)
-		assert.Equal(t, api.True, got["load-scini"].Status, got["load-scini"].Message)
-		assert.Equal(t, "Satisfied", got["reboot-node"].Reason, got["reboot-node"].Message)
-		assert.Equal(t, 1, n.Reboots.Asked())
-	})
-}
-
-// A copy of a machine boots with the client enabled and a GUID that isn't its own: the client waits for the agent, on its own machine it doesn't.
-func TestOwnSDCGUID_aCloneWaitsForTheAgent(t *testing.T) {
-	for name, cloned := range map[string]bool{"the machine itself": false, "a copy of it": true} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				n := one()
-				start(n).rest(t)
-				state := func() string {
-					s, err := n.Units.State(t.Context(), scaleio.UnitSDC)
-					require.NoError(t, err)
-					return s.Active
-				}
-				require.Equal(t, "active", state())
-				guid := n.Files.Tree("/etc")[scaleio.PathDrvCfgText]
-				if cloned {
-					n.Facts.MachineID = "ffffffffffffffffffffffffffffffff"
-				}
-				n.Reboot()
-				_, err := n.System().Commands.Run(t.Context(), drvCfgGUID)
-				if !cloned {
-					assert.Equal(t, "active", state(), "no agent is needed for that")
-					assert.NoError(t, err)
-					return
-				}
-				assert.Equal(t, "inactive", state(), "nothing has made itself known with the other machine's GUID")
-				assert.Error(t, err)
-				got := start(n).rest(t)
-				require.Equal(t, api.True, got["load-scini"].Status, got["load-scini"].Message)
-				assert.Equal(t, "active", state())
-				assert.NotEqual(t, guid, n.Files.Tree("/etc")[scaleio.PathDrvCfgText])
-				assert.Contains(t, n.Files.Tree("/etc")[guidWitness], "ConditionHost="+n.Facts.MachineID+"\n")
-				out, err := n.System().Commands.Run(t.Context(), drvCfgGUID)
-				require.NoError(t, err)
-				assert.NotContains(t, strings.ToLower(guid), strings.ToLower(strings.TrimSpace(string(out.Stdout))))
-				n.Reboot()
-				assert.Equal(t, "active", state())
-			})
-		})
-	}
 }

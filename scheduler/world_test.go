@@ -32,6 +32,8 @@ type scaleio struct {
 	used    int64           // of the pool
 	stuck   bool            // data that is to move doesn't
 	sdcs    map[string]bool // by address: its driver is loaded
+
+	upgraded []string // node and component, in the order in which it was done
 }
 
 func newScaleIO() *scaleio {
@@ -95,6 +97,42 @@ func (w *scaleio) lead(spec *api.ClusterSpec) *api.ClusterView {
 		view.SDSs = append(view.SDSs, sds)
 	}
 	return view
+}
+
+// members of the MDM cluster, after the part of the master went where it is to go.
+func (w *scaleio) members(mdms []api.MDM, handOver string) (all []api.MDMMember) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range mdms {
+		if m.Name == handOver {
+			w.master = m.Node
+			w.upgraded = append(w.upgraded, "master is "+m.Name)
+		}
+	}
+	for _, m := range mdms {
+		role := "slave"
+		switch {
+		case m.Node == w.master:
+			role = "master"
+		case m.Role == api.RoleTieBreaker:
+			role = "tie-breaker"
+		}
+		all = append(all, api.MDMMember{Name: m.Name, Role: role, Status: "Normal"})
+	}
+	return all
+}
+
+// upgrade a component of a node.
+func (w *scaleio) upgrade(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.upgraded = append(w.upgraded, what)
+}
+
+func (w *scaleio) upgrades() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.upgraded)
 }
 
 // takeOut what leaves, as far as the leader may.
@@ -167,8 +205,9 @@ type node struct {
 	scaleio  *scaleio
 	key      *ecdsa.PrivateKey
 	disks    []api.Disk
-	garbled  string // what its MDM says that nobody understands
-	idle     bool   // its daemon doesn't start: the test speaks for it
+	garbled  string   // what its MDM says that nobody understands
+	idle     bool     // its daemon doesn't start: the test speaks for it
+	older    []string // components that the manifest has newer ones of
 
 	mu      sync.Mutex
 	env     map[string]string // of the task that placed it
@@ -353,6 +392,9 @@ func (n *node) report() api.Report {
 	is("run-volume-driver", spec.Volumes != nil && !n.last.Secrets.VolumeUser.Empty())
 	r.Ready = r.Step == ""
 	n.look = !r.Ready
+	for _, c := range n.older {
+		r.Wants = append(r.Wants, api.UpgradeLease(c))
+	}
 	return r
 }
 
@@ -375,7 +417,14 @@ func (n *node) obey(a api.Answer) {
 		if l.Name == api.LeaseLeader && a.Spec.Cluster != nil {
 			n.leading = true
 			n.view = n.scaleio.lead(a.Spec.Cluster)
+			n.view.Members = n.scaleio.members(a.Spec.MDMs, a.Spec.Cluster.HandOver)
 		}
+		n.older = slices.DeleteFunc(n.older, func(c string) bool {
+			if l.Name == api.UpgradeLease(c) {
+				n.scaleio.upgrade(a.Spec.Name + " " + c)
+			}
+			return l.Name == api.UpgradeLease(c)
+		})
 	}
 	for i := range n.disks {
 		d := &n.disks[i]

@@ -17,6 +17,7 @@ func TestUpgrade_turnsOverTheWire(t *testing.T) {
 	b := newBench(t)
 	b.start()
 	b.until("ready", ready)
+	require.NoError(t, b.halt()) // a newer manifest comes with a start
 	for i, n := range b.nodes {
 		n.mu.Lock()
 		n.older = []string{"mdm", "sds"}
@@ -25,6 +26,7 @@ func TestUpgrade_turnsOverTheWire(t *testing.T) {
 		}
 		n.mu.Unlock()
 	}
+	b.start()
 	done := func(k int) func(api.ClusterStatus) bool {
 		return func(api.ClusterStatus) bool {
 			b.ahead.Add(int64(time.Second)) // samples grow older than the last interruption's end

@@ -55,11 +55,15 @@ func (l *leases) passBegins() {
 	l.last, l.wanted = l.wanted, nil
 }
 
-// passEnded: what it didn't want isn't wanted.
-func (l *leases) passEnded() {
+// passEnded: what it didn't want isn't wanted. It tells whether that is something that the pass before wanted.
+func (l *leases) passEnded() (fewer bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for name := range l.last {
+		fewer = fewer || !l.wanted[name]
+	}
 	l.last = nil
+	return fewer
 }
 
 func (l *leases) wants() []api.LeaseName {

@@ -88,7 +88,9 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 	if ctx.Err() != nil {
 		return unreadyEvery
 	}
-	a.leases.passEnded()
+	if a.leases.passEnded() {
+		defer signal(a.tell) // others may wait for just that
+	}
 	if err := a.markBare(in.Spec, result); err != nil {
 		a.Log.Warn("keeping that this node is bare", "err", err)
 	}

@@ -168,7 +168,7 @@ func TestLeases_wantsOfAWholePass(t *testing.T) {
 	assert.Equal(t, []api.LeaseName{"upgrade-sds"}, l.wants(), "its step hasn't been looked at yet")
 	l.Want(api.LeaseDisruption)
 	assert.Equal(t, []api.LeaseName{"disruption", "upgrade-sds"}, l.wants())
-	l.passEnded()
+	assert.True(t, l.passEnded(), "that is worth a report")
 	assert.Equal(t, []api.LeaseName{"disruption"}, l.wants())
 	l.passBegins()
 	l.passEnded()

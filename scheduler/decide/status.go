@@ -54,10 +54,9 @@ func nodeStatus(s *State, n *Node) api.NodeStatus {
 		if len(r.Addresses) > 0 {
 			line.Address = r.Addresses[0]
 		}
-		for _, c := range r.Conditions {
-			if c.Type == r.Step {
-				line.Reason, line.Message = c.Reason, c.Message
-			}
+		line.Step = upgradeBehind(n, r.Step)
+		if c := condition(n, line.Step); c != nil {
+			line.Reason, line.Message = c.Reason, c.Message
 		}
 	}
 	if view := Storage(s, n); view != nil {

@@ -179,6 +179,16 @@ func handOver(s *State) string {
 	return ""
 }
 
+// upgradeBehind is the upgrade that a step waits for, whose own message says what is wrong; else the step.
+func upgradeBehind(n *Node, step string) string {
+	for _, c := range upgradeOrder {
+		if step == "install-"+c && n.upgrading(c) && condition(n, stepUpgrade(c)) != nil {
+			return stepUpgrade(c)
+		}
+	}
+	return step
+}
+
 // planUpgrades lists them in their order, and what keeps the first from beginning.
 func planUpgrades(s *State, add func(node, act, why string, permanent bool)) {
 	for i, u := range upgrades(s) {
@@ -186,7 +196,9 @@ func planUpgrades(s *State, add func(node, act, why string, permanent bool)) {
 		if i == 0 {
 			why = upgradeState(s, u)
 		}
-		if c := condition(u.node, stepUpgrade(u.component)); c != nil {
+		if c := condition(u.node, stepUpgrade(u.component)); c != nil && u.begun {
+			why = c.Message
+		} else if c != nil {
 			text, _, _ := strings.Cut(c.Message, ": ")
 			why = text + "; " + why
 		}

@@ -190,6 +190,15 @@ func TestUpgrade_firstFailureStopsTheRest(t *testing.T) {
 	}
 	assert.Equal(t, []string{"n4", "n3", "n2", "n1"}, said)
 
+	b.with(4, func(n *decide.Node) {
+		n.Report.Step = "install-sds"
+		n.Report.Conditions = append(n.Report.Conditions, api.Condition{Type: "install-sds", Status: api.False, Reason: "UpgradeBegun", Message: "see upgrade-sds", Generation: 3},
+			api.Condition{Type: "upgrade-sds", Status: api.False, Reason: api.ReasonFailed, Message: "apply upgrade-sds: upgrading sds on this node: script failed", Generation: 3})
+	})
+	line := decide.Status(&b.State, "").Nodes[3]
+	assert.Equal(t, "upgrade-sds", line.Step)
+	assert.Contains(t, line.Message, "script failed", "what went wrong stands in the first line that people see")
+
 	b.Leases = decide.Undisrupted(&b.State) // an operator's release alone: it is the first again
 	b.later(10 * time.Second).asks()
 	assert.Equal(t, "id4", b.Leases.Disruption)

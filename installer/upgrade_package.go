@@ -130,6 +130,13 @@ func (s packageUpgraded) turn(ctx context.Context, installed string, waiting ste
 	if !fetched {
 		return step.Finding{Verdict: waiting, Reason: reasonUpgradeWaits, Message: what + ": its package isn't fetched yet"}, nil
 	}
+	if s.daemon != nil { // one that a person masked can't be seen to come back
+		if f, err := s.daemon.Check(ctx); err != nil {
+			return step.Finding{}, err
+		} else if f.Verdict == step.Blocked {
+			return step.Finding{Verdict: waiting, Reason: reasonUpgradeWaits, Message: what + ": " + f.Message}, nil
+		}
+	}
 	if s.component == scaleio.SDC {
 		if f, err := s.moduleToCome(ctx, what); err != nil || f != nil {
 			return orElse(f), err

@@ -131,6 +131,20 @@ func TestUpgrade_refused(t *testing.T) {
 	}
 }
 
+// A daemon that a person masked isn't begun with: nobody could see it come back, and all others would wait for that.
+func TestUpgrade_maskedDaemon(t *testing.T) {
+	n := inContainer()
+	p := n.List(scaleio.SDS, newer, nil)
+	n.Files.Set(installer.PackageFile(p), "stand-in for sds "+newer+" as a deb", 0o600)
+	n.Packages.Set("emc-scaleio-sds", platform.PackageState{Version: installertest.Version, Configured: true})
+	n.Units.Set(scaleio.UnitSDS, systemd.UnitState{Load: "masked", Active: "inactive", Enabled: "masked"})
+	n.Leases.Grant(api.UpgradeLease(scaleio.SDS), true)
+	f := check(t, n, "upgrade-sds")
+	assert.Equal(t, "UpgradeWaits", f.Reason)
+	assert.Contains(t, f.Message, "systemctl unmask")
+	assert.False(t, n.Leases.Wanted(api.UpgradeLease(scaleio.SDS)))
+}
+
 // What was begun keeps its turn until it is whole, and says what to do; another agent goes on with it, without the lease: its daemon is down already.
 func TestUpgrade_scriptFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -166,7 +166,11 @@ func (b *brain) grant(batch []*event) {
 	if now.Disruption != before.Disruption {
 		b.touched[keyLeases] = true
 		if now.Disruption != "" {
-			b.event(b.state.Nodes[now.Disruption], "DisruptionGranted", "it may be interrupted; no other node may")
+			what := ""
+			if now.For != "" {
+				what = " to upgrade " + now.For
+			}
+			b.event(b.state.Nodes[now.Disruption], "DisruptionGranted", "it may be interrupted%s; no other node may", what)
 		} else {
 			b.event(b.state.Nodes[before.Disruption], "DisruptionEnded", "the lease is back")
 		}

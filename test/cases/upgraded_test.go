@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/installer/step"
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/test/cases"
 	"scaleio-framework/test/nodes"
@@ -31,9 +32,12 @@ const (
 )
 
 // TestUpgraded puts newer packages of all three kinds (deb, rpm, and rpm unpacked) on a mixed cluster, while a task on every node writes and verifies. The first
-// package with scripts fails at first: nothing else is touched until that is mended.
+// package with scripts fails at first: nothing else is touched until that is mended. Every agent is killed before and after each of its acts.
 func TestUpgraded(t *testing.T) {
-	s := up(t, "upgraded", cases.Config{Kinds: mixedKinds})
+	s := up(t, "upgraded", cases.Config{Kinds: mixedKinds, Prepare: func(node *nodes.Node) error {
+		return errors.Join(node.WriteFile("/etc/systemd/system/scaleio-agent.service.d/die.conf", []byte(agentDropIn), 0o644),
+			node.WriteFile(pointsFile, []byte(strings.Join(upgradePoints("fetch-upgrades", "upgrade-gateway", "upgrade-mdm", "upgrade-sds", "upgrade-sdc"), "\n")), 0o600))
+	}})
 	require.NoError(t, s.WaitReady(within(t, 5*time.Minute), nil))
 	ended := startWriters(t, s)
 
@@ -58,11 +62,30 @@ func TestUpgraded(t *testing.T) {
 	ended.all(t)
 
 	oneAtATime(t, s, begun, failed)
+	for _, node := range s.Nodes() {
+		left, err := node.ReadFile(pointsFile)
+		require.NoError(t, err)
+		steps := []string{"fetch-upgrades"}
+		for _, c := range componentsOf(t, s, node) {
+			steps = append(steps, "upgrade-"+c)
+		}
+		for _, point := range upgradePoints(steps...) {
+			assert.NotContains(t, strings.Fields(string(left)), point, "the agent of %s never died there", node.Name)
+		}
+	}
 	now, err := s.Master(t.Context())
 	require.NoError(t, err)
 	assert.NotEqual(t, master.Name, now.Name, "the master handed its part over before its package was replaced")
 	require.NoError(t, cases.Eventually(within(t, 2*time.Minute), s.NothingTwice))
 	require.NoError(t, s.UntouchedDisks())
+}
+
+// upgradePoints are where an agent dies around its acts.
+func upgradePoints(steps ...string) (points []string) {
+	for _, s := range steps {
+		points = append(points, step.PointApply+s, step.PointApplied+s)
+	}
+	return points
 }
 
 // writers run on all nodes; each tells how it ended.

@@ -63,7 +63,7 @@ func Disruption(s *State, n *Node) (l Leases, why string) {
 		why = draining(s) + " is being removed"
 	default:
 		if why = notSafe(s); why == "" && upgrades != "" {
-			why = upgradeWaits(s)
+			why = upgradeWaits(s, n, upgrades)
 		}
 		if why == "" {
 			l.Disruption, l.Boot, l.For = n.ID, n.Report.BootID, upgrades

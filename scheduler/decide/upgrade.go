@@ -17,6 +17,14 @@ var upgradeOrder = []string{"gateway", "mdm", "sds", "sdc"}
 // IntentUpgrade is the record that a node writes before it upgrades the component that is its subject.
 const IntentUpgrade = "upgrade"
 
+const stepFetchUpgrades = "fetch-upgrades"
+
+// Reasons of a node's steps: it waits to upgrade, and an agent of the version before leaves that to people.
+const (
+	reasonUpgradeWaits = "UpgradeWaits"
+	reasonOlder        = "OlderVersion"
+)
+
 // settleTime is what a sample of the storage has to be younger than the end of an interruption: a daemon that was away for a second may not have been missed at once.
 const settleTime = 3 * time.Second
 
@@ -133,15 +141,38 @@ func soonUp(s *State, n *Node) bool {
 	return ahead < enough
 }
 
-// upgradeWaits says why no upgrade may begin, beside what the storage says: the order holds only if all were heard who take part in it.
-func upgradeWaits(s *State) string {
+// upgradeWaits says why a node's upgrade may not begin, beside what the storage says: the order holds only if all were heard who take part in it.
+func upgradeWaits(s *State, who *Node, component string) string {
+	if who.upgrading(component) { // what was begun comes to its end
+		component = ""
+	}
 	for _, n := range byName(s.Nodes) {
+		if why := s.behind(n, component); why != "" {
+			return why
+		}
 		switch {
 		case !s.Role(n).Storage() || n.Removal != nil || n.Conflict != "" || s.Held(n) != nil:
 		case !s.live(n):
 			return n.Name + " isn't heard, and may have to be upgraded before"
-		case !s.current(n) || !passed(n.Report):
+		case !s.current(n) || !passed(n.Report), !n.Report.Ready && condition(n, stepFetchUpgrades) == nil: // an agent that was restarted knows the orders before it looks
 			return n.Name + " hasn't looked at its newest orders yet"
+		}
+	}
+	return ""
+}
+
+// behind says what of a node is to be upgraded before a component of any node, and can't be yet: its package isn't fetched, a person masked its daemon. An agent of
+// the version before upgrades nothing.
+func (s *State) behind(n *Node, component string) string {
+	if n.Removal != nil || n.Conflict != "" || s.Held(n) != nil {
+		return ""
+	}
+	for _, c := range upgradeOrder[:max(0, slices.Index(upgradeOrder, component))] {
+		if cond := condition(n, stepUpgrade(c)); cond != nil && cond.Reason == reasonUpgradeWaits && !wants(n, c) {
+			return fmt.Sprintf("%s comes before and can't yet: %s", n.Name, cond.Message)
+		}
+		if cond := condition(n, "install-"+c); cond != nil && cond.Reason == reasonOlder {
+			return fmt.Sprintf("%s comes before and can't yet: %s", n.Name, cond.Message)
 		}
 	}
 	return ""
@@ -153,7 +184,7 @@ func MayUpgrade(s *State, n *Node) string {
 		return ""
 	}
 	component := turn(s, n)
-	if component == "" || s.Held(n) != nil || notSafe(s) != "" || upgradeWaits(s) != "" {
+	if component == "" || s.Held(n) != nil || notSafe(s) != "" || upgradeWaits(s, n, component) != "" {
 		return ""
 	}
 	if component == "mdm" && mayLead(s, n) {
@@ -163,10 +194,10 @@ func MayUpgrade(s *State, n *Node) string {
 }
 
 // handOver names the MDM that is to become master, while the master's node holds the lease to upgrade its own. It doesn't ask whether all nodes follow their newest
-// orders: this is part of one.
+// orders: this is part of one. Also of an upgrade that was begun and changed nothing yet: the part may have come back to it meanwhile, and it doesn't go on before.
 func handOver(s *State) string {
 	n := s.Nodes[s.Leases.Disruption]
-	if n == nil || turn(s, n) != "mdm" || n.upgrading("mdm") || !mayLead(s, n) || s.Held(n) != nil || notSafe(s) != "" {
+	if n == nil || turn(s, n) != "mdm" || !mayLead(s, n) || s.Held(n) != nil || notSafe(s) != "" {
 		return ""
 	}
 	for _, m := range s.Cluster.MDMs {
@@ -217,7 +248,7 @@ func upgradeState(s *State, u upgrade) string {
 	case holder != "" && holder != u.node.ID:
 		return "waits: the disruption lease is with " + nameOf(s, holder)
 	}
-	for _, why := range []string{upgradeWaits(s), notSafe(s)} {
+	for _, why := range []string{upgradeWaits(s, u.node, u.component), notSafe(s)} {
 		if why != "" {
 			return "waits: " + why
 		}

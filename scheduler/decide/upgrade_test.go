@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -132,6 +133,7 @@ func TestUpgrade_waits(t *testing.T) {
 		"no view":                     {func(b *builder) { b.View = nil }, "isn't there"},
 		"a node isn't heard":          {func(b *builder) { b.with(4, silent) }, "n4 isn't heard"},
 		"a node follows older orders": {func(b *builder) { b.with(4, stale) }, "n4 hasn't looked"},
+		"an agent began anew":         {func(b *builder) { b.with(4, upgrades(), func(n *decide.Node) { n.Report.Ready = false }) }, "n4 hasn't looked"},
 		"the cluster is held":         {func(b *builder) { b.Cluster.Hold = &api.Hold{Author: "me"} }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,6 +148,31 @@ func TestUpgrade_waits(t *testing.T) {
 			assert.Contains(t, why, c.want)
 		})
 	}
+}
+
+// A node that can't be upgraded yet keeps the components that come later waiting, on every node; not those before, nor what was begun.
+func TestUpgrade_behind(t *testing.T) {
+	waiting := func(step, reason string) change {
+		return func(n *decide.Node) {
+			n.Report.Conditions = append(n.Report.Conditions, api.Condition{Type: step, Status: api.True, Reason: reason, Message: "its package isn't fetched yet", Generation: n.Report.Version.Generation})
+		}
+	}
+	for _, c := range [][2]string{{"upgrade-mdm", "UpgradeWaits"}, {"install-mdm", "OlderVersion"}} {
+		b := older().with(1, upgrades()).with(2, upgrades("sds")).with(3, upgrades(), waiting(c[0], c[1])).with(4, upgrades("sds"))
+		why := b.asks()
+		assert.Empty(t, b.Leases.Disruption)
+		assert.Contains(t, why, "n3 comes before and can't yet: its package isn't fetched")
+		i := slices.IndexFunc(decide.Plan(&b.State, "").Steps, func(l api.PlanLine) bool { return l.Act == "upgrade sds" })
+		assert.Contains(t, decide.Plan(&b.State, "").Steps[i].Why, "n3 comes before")
+
+		b.with(1, upgrades("gateway")).asks()
+		assert.Equal(t, "id1", b.Leases.Disruption, "a component that comes before goes on")
+	}
+	b := older().with(1, upgrades()).with(2, upgrades()).with(3, upgrades(), waiting("upgrade-mdm", "UpgradeWaits")).with(4, upgrades("sds"))
+	b.Leases.Disruption, b.Leases.For = "id4", "sds"
+	assert.Empty(t, decide.MayUpgrade(&b.State, b.Nodes["id4"]))
+	b.with(4, upgrading("sds"))
+	assert.Equal(t, "sds", decide.MayUpgrade(&b.State, b.Nodes["id4"]), "begun")
 }
 
 // The storage is judged anew until the node begins; a client that is away keeps nobody waiting, and a held node is left out.
@@ -192,7 +219,7 @@ func TestUpgrade_firstFailureStopsTheRest(t *testing.T) {
 
 	b.with(4, func(n *decide.Node) {
 		n.Report.Step = "install-sds"
-		n.Report.Conditions = append(n.Report.Conditions, api.Condition{Type: "install-sds", Status: api.False, Reason: "UpgradeBegun", Message: "see upgrade-sds", Generation: 3},
+		n.Report.Conditions = append(n.Report.Conditions, api.Condition{Type: "fetch-upgrades", Status: api.True, Generation: 3}, api.Condition{Type: "install-sds", Status: api.False, Reason: "UpgradeBegun", Message: "see upgrade-sds", Generation: 3},
 			api.Condition{Type: "upgrade-sds", Status: api.False, Reason: api.ReasonFailed, Message: "apply upgrade-sds: upgrading sds on this node: script failed", Generation: 3})
 	})
 	line := decide.Status(&b.State, "").Nodes[3]
@@ -219,10 +246,10 @@ func TestUpgrade_handOver(t *testing.T) {
 	of := func(b *builder) string { return decide.Spec(&b.State, b.Nodes["id1"]).Cluster.HandOver }
 	assert.Equal(t, "n2", of(master()))
 	assert.Empty(t, decide.MayUpgrade(&master().State, master().Nodes["id1"]))
+	assert.Equal(t, "n2", of(master().with(1, upgrading("mdm"))), "its first try changed nothing, and the part came back to it: it doesn't go on as master")
 	for name, change := range map[string]func(*builder){
 		"not in step":  func(b *builder) { b.View.Members[1].Status = "Not synchronized" },
 		"degraded":     func(b *builder) { b.View.State = "Degraded" },
-		"begun":        func(b *builder) { b.with(1, upgrading("mdm")) },
 		"without want": func(b *builder) { b.with(1, upgrades("sds")) },
 		"held":         func(b *builder) { b.with(1, func(n *decide.Node) { n.Hold = &api.Hold{Author: "me"} }) },
 		"released":     func(b *builder) { b.Leases = decide.Undisrupted(&b.State) },

@@ -165,7 +165,7 @@ func (s packageUpgraded) resumed(ctx context.Context, state platform.PackageStat
 	case state.Configured && order < 0: // nothing of it was done, or all was undone
 		return s.turn(ctx, state.Version, step.Waiting)
 	case !state.Configured:
-		return step.Need(reasonUpgradeBegun, "the upgrade of %s from %s to %s was begun and isn't finished; no other node is upgraded before", s.component, u.From, s.wanted.Version), nil
+		return s.unfinished(ctx, u)
 	}
 	if s.daemon != nil {
 		if f, err := s.daemon.Check(ctx); err != nil {
@@ -176,6 +176,25 @@ func (s packageUpgraded) resumed(ctx context.Context, state platform.PackageStat
 		}
 	}
 	return step.Need("Upgraded", "%s was upgraded from %s to %s; that its daemon runs is to be seen", s.component, u.From, state.Version), nil
+}
+
+// unfinished: its scripts run again. They interrupt a daemon that runs all the same, so then the storage has to be able to miss it as before the first try; one that
+// is down is mended at once.
+func (s packageUpgraded) unfinished(ctx context.Context, u upgradeBegun) (step.Finding, error) {
+	what := fmt.Sprintf("the upgrade of %s from %s to %s was begun and isn't finished; no other node is upgraded before", s.component, u.From, s.wanted.Version)
+	if s.component == scaleio.Gateway && s.Secrets.GatewayAdmin.Empty() {
+		return step.Wait(reasonUpgradeWaits, "%s: the scheduler has yet to send the gateway's password", what), nil
+	}
+	if s.daemon != nil {
+		f, err := s.daemon.Check(ctx)
+		if err != nil {
+			return step.Finding{}, err
+		}
+		if _, held := s.Leases.Left(api.UpgradeLease(s.component)); f.Verdict == step.Satisfied && !held {
+			return step.Wait(reasonUpgradeWaits, "%s: its daemon runs, so it waits until the storage can miss it", what), nil
+		}
+	}
+	return step.Need(reasonUpgradeBegun, "%s", what), nil
 }
 
 func (s packageUpgraded) Apply(ctx context.Context) error {
@@ -204,12 +223,18 @@ func (s packageUpgraded) Apply(ctx context.Context) error {
 
 // replace the package. The note comes first: from here on the node is the one that is interrupted, whatever becomes of this process.
 func (s packageUpgraded) replace(ctx context.Context, state platform.PackageState, u upgradeBegun) error {
+	var f step.Finding
+	var err error
 	if state.Configured {
-		if f, err := s.turn(ctx, state.Version, step.Waiting); err != nil {
-			return err
-		} else if f.Verdict != step.Needed {
-			return fmt.Errorf("not any more: %s", f.Message)
-		}
+		f, err = s.turn(ctx, state.Version, step.Waiting)
+	} else {
+		f, err = s.unfinished(ctx, u)
+	}
+	if err != nil {
+		return err
+	}
+	if f.Verdict != step.Needed {
+		return fmt.Errorf("not any more: %s", f.Message)
 	}
 	if err := s.installPackage.intents.put(intentUpgrade, s.component, u); err != nil {
 		return err

@@ -191,6 +191,44 @@ func TestUpgrade_scriptFails(t *testing.T) {
 	})
 }
 
+// A package that is left half-configured while its daemon runs is gone on with when the storage can miss that daemon, and a gateway's scripts never run without its password.
+func TestUpgrade_unfinished(t *testing.T) {
+	left := func(t *testing.T, component string) *installertest.Node {
+		n := inContainer()
+		whole(t, n)
+		p := n.List(component, newer, nil)
+		n.Files.Set(installer.PackageFile(p), "stand-in for "+component+" "+newer+" as a deb", 0o600)
+		n.Files.Set(installer.IntentFile("upgrade", component), `{"kind":"upgrade","subject":"`+component+`","detail":{"from":"3.6-700.103","to":"`+newer+`"}}`, 0o600)
+		n.Packages.Set(scaleio.PackageName(n.Facts.Family, component), platform.PackageState{Version: newer + ".Ubuntu.22.04"})
+		return n
+	}
+	synctest.Test(t, func(t *testing.T) {
+		n := left(t, scaleio.SDS)
+		f := check(t, n, "upgrade-sds")
+		assert.Equal(t, step.Waiting, f.Verdict, f.Message)
+		assert.Contains(t, f.Message, "its daemon runs")
+		assert.True(t, n.Leases.Wanted(api.UpgradeLease(scaleio.SDS)))
+		require.Error(t, stepOf(t, n, "upgrade-sds").Apply(t.Context()))
+		assert.False(t, version(t, n, scaleio.SDS).Configured)
+
+		n.Leases.Grant(api.UpgradeLease(scaleio.SDS), true)
+		assert.Equal(t, step.Needed, check(t, n, "upgrade-sds").Verdict)
+		n.Leases.Grant(api.UpgradeLease(scaleio.SDS), false)
+		n.Crash(scaleio.UnitSDS)
+		assert.Equal(t, step.Needed, check(t, n, "upgrade-sds").Verdict, "nothing is lost by it")
+		require.NoError(t, stepOf(t, n, "upgrade-sds").Apply(t.Context()))
+		assert.True(t, version(t, n, scaleio.SDS).Configured)
+
+		n = left(t, scaleio.Gateway)
+		n.Crash(scaleio.UnitGateway)
+		n.Secrets.GatewayAdmin = api.Secret{}
+		f = check(t, n, "upgrade-gateway")
+		assert.Equal(t, step.Waiting, f.Verdict, f.Message)
+		assert.Contains(t, f.Message, "password")
+		require.Error(t, stepOf(t, n, "upgrade-gateway").Apply(t.Context()))
+	})
+}
+
 // A note of an upgrade that changed nothing yet gives no right to begin.
 func TestUpgrade_cutBeforeItBegan(t *testing.T) {
 	n := inContainer()

@@ -52,7 +52,7 @@ func Disruption(s *State, n *Node) (l Leases, why string) {
 		l.For, l.After = upgrades, s.Now // what it was for is done, or was undone: older samples know nothing of that
 	}
 	switch {
-	case l.Disruption == n.ID && !wants && s.current(n) && n.Report.Ready && !intends(n, IntentRestartMesos, IntentReboot, IntentUpgrade):
+	case l.Disruption == n.ID && !wants && s.current(n) && whole(n.Report) && !intends(n, IntentRestartMesos, IntentReboot, IntentUpgrade):
 		l = Undisrupted(s)
 	case !wants || l.Disruption == n.ID:
 	case l.Disruption != "":
@@ -70,6 +70,27 @@ func Disruption(s *State, n *Node) (l Leases, why string) {
 		}
 	}
 	return l, why
+}
+
+// whole: nothing on the node lacks but a reboot that is people's: a new driver works from the next boot while volumes keep the old one in use, and the others needn't
+// wait for that.
+func whole(r *api.Report) bool {
+	if r.Ready {
+		return true
+	}
+	reboot := false
+	for _, c := range r.Conditions {
+		switch {
+		case c.Type == api.ConditionUnsupportedSpec, c.Type == api.ConditionNotJoined, c.Type == api.ConditionIdentityConflict:
+			return false
+		case c.Status == api.True, c.Reason == api.ReasonWaitingForStep:
+		case c.Reason == reasonRebootNeeded, c.Reason == reasonRebootHeld:
+			reboot = true
+		default:
+			return false
+		}
+	}
+	return reboot && passed(r)
 }
 
 // Undisrupted are the leases without that to interrupt a node. What it interrupted is to be seen by a sample that is younger.
@@ -108,6 +129,12 @@ func notSafe(s *State) string {
 	}
 	return ""
 }
+
+// Reasons of steps that only a reboot would end.
+const (
+	reasonRebootNeeded = "RebootNeeded"
+	reasonRebootHeld   = "RebootHeld"
+)
 
 // Intents of what is done under the disruption lease: a node reports them from before it begins until all is as it was.
 const (

@@ -235,6 +235,27 @@ func TestUpgrade_firstFailureStopsTheRest(t *testing.T) {
 	assert.Equal(t, "id3", b.Leases.Disruption, "held: it is left out")
 }
 
+// A new driver waits for a reboot that is people's while the old one is in use: the other clients don't wait for that. Anything else that is wrong stops them.
+func TestUpgrade_rebootIsPeoples(t *testing.T) {
+	for reason, want := range map[string]string{"RebootNeeded": "", "RebootHeld": "", "Failed": "id4"} {
+		b := older().with(1, upgrades()).with(2, upgrades()).with(3, upgrades("sdc")).with(4, upgrades("sdc"))
+		b.asks()
+		require.Equal(t, "id4", b.Leases.Disruption)
+		condition := func(step, reason string, status api.Status) api.Condition {
+			return api.Condition{Type: step, Status: status, Reason: reason, Generation: b.Nodes["id4"].Report.Version.Generation}
+		}
+		b.with(4, upgrades(), func(n *decide.Node) {
+			n.Report.Ready = false
+			n.Report.Conditions = append(n.Report.Conditions, condition("fetch-upgrades", "", api.True), condition("load-scini", reason, api.False),
+				condition("install-volume-driver", api.ReasonWaitingForStep, api.False))
+		})
+		b.Leases, _ = decide.Disruption(&b.State, b.Nodes["id4"])
+		assert.Equal(t, want, b.Leases.Disruption, reason)
+		b.later(10 * time.Second).asks()
+		assert.Equal(t, want == "", b.Leases.Disruption == "id3", reason)
+	}
+}
+
 // A hand-over is asked of the master while its node holds the lease, of nobody else, and only to one that is in step.
 func TestUpgrade_handOver(t *testing.T) {
 	master := func() *builder {

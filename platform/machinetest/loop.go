@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,8 +41,21 @@ func Loop(t testing.TB, file string, options LoopOptions) string {
 	}
 	device, err := attach(file, options)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = Detach(device) }) // a test may have done so
+	t.Cleanup(func() { // a test may have done so, and then the device may be somebody else's by now
+		if backing(device) == file {
+			_ = Detach(device)
+		}
+	})
 	return device
+}
+
+// backing file of a loop device; "" = it has none.
+func backing(device string) string {
+	file, err := os.ReadFile(filepath.Join("/sys/block", filepath.Base(device), "loop/backing_file"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(string(file), "\n")
 }
 
 // attach by the one call that sets file, size and flags together: no half-made device is ever seen.
@@ -50,17 +64,17 @@ func attach(file string, options LoopOptions) (string, error) {
 	if options.ReadOnly {
 		mode, flags = unix.O_RDONLY, unix.LO_FLAGS_READ_ONLY
 	}
-	backing, err := unix.Open(file, mode|unix.O_CLOEXEC, 0)
+	behind, err := unix.Open(file, mode|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", fmt.Errorf("opening %s: %w", file, err)
 	}
-	defer unix.Close(backing) //nolint:errcheck // the device holds its own
+	defer unix.Close(behind) //nolint:errcheck // the device holds its own
 	control, err := unix.Open("/dev/loop-control", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", fmt.Errorf("opening /dev/loop-control: %w", err)
 	}
-	defer unix.Close(control)                                                                                           //nolint:errcheck // nothing was written
-	config := unix.LoopConfig{Fd: uint32(backing), Size: max(options.Sector, 512), Info: unix.LoopInfo64{Flags: flags}} //nolint:gosec // a descriptor
+	defer unix.Close(control)                                                                                          //nolint:errcheck // nothing was written
+	config := unix.LoopConfig{Fd: uint32(behind), Size: max(options.Sector, 512), Info: unix.LoopInfo64{Flags: flags}} //nolint:gosec // a descriptor
 	copy(config.Info.File_name[:len(config.Info.File_name)-1], file)
 	for range loopAttempts {
 		minor, err := unix.IoctlRetInt(control, unix.LOOP_CTL_GET_FREE)

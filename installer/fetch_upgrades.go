@@ -3,6 +3,7 @@ package installer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"scaleio-framework/installer/scaleio"
@@ -31,9 +32,15 @@ func yetToUpgrade(ctx context.Context, p installPackage) (bool, error) {
 	if err != nil || !p.listed {
 		return false, err
 	}
-	_, begun, err := u.begun()
+	begun, err := p.intents.all(intentUpgrade)
+	if err != nil {
+		return false, err
+	}
+	if len(begun) > 0 && !slices.ContainsFunc(begun, func(i intent) bool { return i.Subject == p.component }) {
+		return false, nil // what can't be had mustn't keep another's daemon, which is down, from being mended
+	}
 	older := state.Configured && compareVersions(state.Version, p.wanted.Version) < 0 && u.refused(state.Version) == nil
-	return older || begun && !state.Configured, err
+	return older || len(begun) > 0 && !state.Configured, nil
 }
 
 func (s upgradesFetched) Check(ctx context.Context) (step.Finding, error) {

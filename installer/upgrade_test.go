@@ -229,6 +229,32 @@ func TestUpgrade_unfinished(t *testing.T) {
 	})
 }
 
+// What is down is mended, whatever else of the new manifest can't be had at that time.
+func TestUpgrade_unfinishedBeforeOthersAreFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := inContainer()
+		whole(t, n)
+		broken := true
+		n.List(scaleio.SDS, newer, func() error {
+			if broken {
+				return installertest.ErrScript
+			}
+			return nil
+		})
+		n.Leases.Grant(api.UpgradeLease(scaleio.SDS), true)
+		start(n).onePass(t)
+		require.False(t, version(t, n, scaleio.SDS).Configured)
+
+		n.List(scaleio.SDC, newer, nil)
+		packageOf(n, scaleio.SDC).URL = "http://mirror/away"
+		broken = false
+		got := start(n).rest(t)
+		assert.True(t, version(t, n, scaleio.SDS).Configured)
+		assert.Equal(t, api.True, got["run-sds"].Status)
+		assert.Equal(t, api.False, got["fetch-upgrades"].Status, "then it is the others' turn")
+	})
+}
+
 // A note of an upgrade that changed nothing yet gives no right to begin.
 func TestUpgrade_cutBeforeItBegan(t *testing.T) {
 	n := inContainer()

@@ -110,17 +110,7 @@ func (p *Packages) install(ctx context.Context, src *source, file string, env ma
 
 	// The record comes first: whatever is cut off from here on, nothing is written that it doesn't name.
 	begun := next
-	begun.Files = slices.Clone(old.Files)
-	for _, pl := range plan {
-		if e, ok := old.find(pl.path); !ok || e.Kind != pl.kind {
-			begun.put(entry{Path: pl.path, Kind: pl.kind, Mode: pl.mode, Found: pl.found})
-		}
-	}
-	for _, path := range recipe.Config {
-		if _, known := begun.find(path); !known {
-			begun.put(entry{Path: path, Kind: kindConfig, Found: root.there(path)})
-		}
-	}
+	begun.Files = touched(root, plan, old, recipe)
 	if err := p.save(begun); err != nil {
 		return err
 	}
@@ -135,6 +125,22 @@ func (p *Packages) install(ctx context.Context, src *source, file string, env ma
 		return err
 	}
 	return p.finish(ctx, root, next, begun, others, recipe, env, upgrade)
+}
+
+// touched are the files of the version before and of the one to come.
+func touched(root tree, plan []placed, old record, recipe Recipe) []entry {
+	all := record{Files: slices.Clone(old.Files)}
+	for _, pl := range plan {
+		if e, ok := old.find(pl.path); !ok || e.Kind != pl.kind {
+			all.put(entry{Path: pl.path, Kind: pl.kind, Mode: pl.mode, Found: pl.found})
+		}
+	}
+	for _, path := range recipe.Config {
+		if _, known := all.find(path); !known {
+			all.put(entry{Path: path, Kind: kindConfig, Found: root.there(path)})
+		}
+	}
+	return all.Files
 }
 
 // finish everything after the files are there.

@@ -47,8 +47,10 @@ type NodeGrowth struct {
 	Tags                map[string]string `json:"tags,omitempty"`                // on every volume, beside those that identify it
 	Endpoint            string            `json:"endpoint,omitempty"`            // of EC2; empty = the region's
 	CredentialsFile     string            `json:"credentialsFile,omitempty"`     // on the node; empty = the instance's role
+	CleanupFile         string            `json:"cleanupFile,omitempty"`         // on the node: credentials that may detach and delete; empty = what is abandoned is kept
 	DeleteOnTermination bool              `json:"deleteOnTermination,omitempty"` // off: a volume outlives its instance
 	WatchSlots          bool              `json:"watchSlots,omitempty"`          // tell how many more volumes the instance takes
+	Listing             string            `json:"listing,omitempty"`             // to the leader alone: list the cluster's volumes anew when this changes, beside every 10 minutes
 }
 
 // A VolumeOrder is one EBS volume that a node is to have: bought, attached, found, and offered as a disk. The scheduler stored it, attempt included,
@@ -68,7 +70,7 @@ type VolumeOrder struct {
 	Abandon        bool   `json:"abandon,omitempty"`  // given up before it was handed over: buy and attach nothing; delete what is there if that is allowed, else report it as kept
 }
 
-// Key names the order within the cluster.
+// Key names the order within the cluster. An abandoned order whose own node is gone may be given to another node, which then only deletes.
 func (o VolumeOrder) Key() string { return fmt.Sprintf("%s/%d", o.Expansion, o.Index) }
 
 // ClientToken makes EC2 create one volume for one attempt of one order, however often it is asked: at most 64 characters.

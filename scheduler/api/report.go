@@ -183,6 +183,8 @@ type PoolView struct {
 	SparePercent   int    `json:"sparePercent"`
 	Volumes        int    `json:"volumes"`
 	UnreachedBytes int64  `json:"unreachableBytes"`
+
+	ProvisionedBytes int64 `json:"provisionedBytes,omitempty"` // what volumes promise to their users: they are thin, so it may be more than there is; one copy. 0 = not known
 }
 
 // StorageView is the leader's view of one node's own SDS and SDC, handed back to it.

@@ -53,6 +53,10 @@ type NodeGrowth struct {
 	Listing             string            `json:"listing,omitempty"`             // to the leader alone: list the cluster's volumes anew when this changes, beside every 10 minutes
 }
 
+// OrderTTL is how long after the scheduler's last word a node still begins to buy or attach for an order. A node that wasn't heard for longer than this, the time
+// of a call and that of EC2's reads to show what was done, buys nothing more: its orders may be given to another.
+const OrderTTL = time.Minute
+
 // A VolumeOrder is one EBS volume that a node is to have: bought, attached, found, and offered as a disk. The scheduler stored it, attempt included,
 // before the node hears of it.
 type VolumeOrder struct {

@@ -195,3 +195,9 @@ func (c *Cloud) backend(do func(context.Context, Backend) error) error {
 	defer cancel()
 	return do(ctx, c.config.Backend)
 }
+
+// Region that this is.
+func (c *Cloud) Region() string { return c.config.Region }
+
+// Account that everything belongs to.
+func (c *Cloud) Account() string { return c.config.Account }

@@ -32,7 +32,7 @@ type Steps interface {
 	Glance(ctx context.Context, in installer.Input) string
 }
 
-// Options of an agent; every field but Reached and DiskChanges is required.
+// Options of an agent; every field but Reached, Owned and DiskChanges is required.
 type Options struct {
 	Version   string
 	Identity  api.Identity // AgentUUID is filled in by New
@@ -48,6 +48,9 @@ type Options struct {
 	Listen    string             // ":9780"
 	Socket    string
 	PassEvery time.Duration // between looks when nothing happens and the node is Ready
+
+	// Owned lists the cluster's cloud volumes; nil = this agent never does.
+	Owned func(ctx context.Context, in installer.Input) ([]api.OwnedVolume, error)
 
 	// DiskChanges calls changed when a disk came or went, until ctx ends; nil = only passes see it.
 	DiskChanges func(ctx context.Context, changed func()) error
@@ -92,6 +95,7 @@ type seen struct {
 	view     *api.ClusterView
 	viewAt   time.Time
 	leading  []api.Condition
+	owned    listed
 }
 
 // received is the last answer, with when its report was sent.
@@ -138,6 +142,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { return a.observes(ctx) })
 	group.Go(func() error { return a.diskChanges(ctx) })
 	group.Go(func() error { return a.leads(ctx) })
+	group.Go(func() error { return a.lists(ctx) })
 	group.Go(func() error { return a.link(ctx) })
 	group.Go(func() error { return a.watchdog(ctx) })
 	a.Notify("READY=1\nSTATUS=running")
@@ -174,7 +179,7 @@ func (a *Agent) input() (installer.Input, bool) {
 	if a.kept.Spec == nil {
 		return installer.Input{}, false
 	}
-	in := installer.Input{Spec: *a.kept.Spec, Secrets: a.answer.secrets, Leases: a.leases}
+	in := installer.Input{Spec: *a.kept.Spec, Secrets: a.answer.secrets, Leases: a.leases, Heard: a.answer.at}
 	if a.answer.storage != nil {
 		aged := *a.answer.storage
 		aged.AgeMS += time.Since(a.answer.at).Milliseconds()
@@ -182,6 +187,9 @@ func (a *Agent) input() (installer.Input, bool) {
 	}
 	return in, true
 }
+
+// Noticed: a step in the middle of its act changed something that is reported.
+func (a *Agent) Noticed() { signal(a.look) }
 
 // signal is a wake-up that never blocks and never piles up.
 func signal(c chan struct{}) {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"time"
 
 	"scaleio-framework/installer"
@@ -19,7 +20,7 @@ func (a *Agent) report() api.Report {
 	r := api.Report{
 		Node: a.Identity, Agent: a.Version, Time: time.Now().UTC(), BootID: a.Facts.BootID, Platform: s.observed.Platform,
 		Addresses: s.observed.Addresses, Ready: a.readyLocked(), Step: s.result.First, Conditions: a.conditionsLocked(), Disks: s.disks(time.Now()),
-		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Wants: a.leases.wants(), Seen: a.answer.etag,
+		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Orders: s.observed.Orders, Wants: a.leases.wants(), Seen: a.answer.etag,
 	}
 	if a.kept.Spec != nil {
 		r.Version = a.kept.Spec.Version
@@ -36,7 +37,8 @@ func (a *Agent) report() api.Report {
 		if _, leading := a.leases.Left(api.LeaseLeader); leading {
 			view := *s.view
 			view.AgeMS = time.Since(s.viewAt).Milliseconds() // viewAt is when the sample was taken, not when it was there
-			view.Conditions = append(append([]api.Condition(nil), view.Conditions...), s.leading...)
+			view.Conditions = slices.Concat(view.Conditions, s.leading, s.owned.condition())
+			view.Owned = s.owned.show()
 			r.Cluster = &view
 		}
 	}

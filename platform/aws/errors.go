@@ -126,7 +126,7 @@ func kindOf(code string) error {
 		return ErrLimit
 	case strings.HasPrefix(code, "Insufficient"):
 		return ErrCapacity
-	case code == "" || strings.HasPrefix(code, "Unknown"), strings.HasPrefix(code, "Server."): // an answer that isn't EC2's: a proxy's page, an empty body
+	case code == "", code == "UnknownError": // an answer that isn't EC2's: a proxy's page, an empty body
 		return ErrUnavailable
 	}
 	return ErrInvalid

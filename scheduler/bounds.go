@@ -17,6 +17,9 @@ const (
 	maxCertificate = 12 << 10 // of two gateways and three MDMs it goes into the cluster's record
 	maxDiskID      = 512      // of at most 64 claims of a node
 	maxApproved    = 50_000   // of all that was ever approved of a node
+	maxVolumeID    = 32       // of each order of an expansion
+	maxOrderDisk   = 128
+	maxOrderStates = 256
 )
 
 func checkIdentity(id api.Identity) error {
@@ -41,6 +44,14 @@ func checkReport(r *api.Report) error {
 	for _, d := range r.Disks {
 		if encoded(d.ID) > maxDiskID {
 			return api.Errorf(api.CodeInvalid, "the identity of disk %.100q is too long", d.Path)
+		}
+	}
+	if len(r.Orders) > maxOrderStates {
+		return api.Errorf(api.CodeInvalid, "more than %d orders", maxOrderStates)
+	}
+	for _, o := range r.Orders {
+		if encoded(o.VolumeID) > maxVolumeID || encoded(o.Disk) > maxOrderDisk || encoded(string(o.Stage)) > maxVolumeID {
+			return api.Errorf(api.CodeInvalid, "volume, disk or stage of an order is too long")
 		}
 	}
 	if m := r.MDM; m != nil && (encoded(m.CertificatePEM) > maxCertificate || encoded(m.SystemID) > maxWitness) {

@@ -29,11 +29,10 @@ func (s volumesBought) enterCloud(ctx context.Context, disks []surveyed) (*round
 	}
 	err := s.openCloud(ctx, r)
 	if err == nil {
-		var found []aws.Volume
-		found, err = r.volumes.Tagged(ctx, map[string]string{api.TagCluster: s.Spec.Version.Cluster, api.TagNode: s.Spec.Node})
-		for _, v := range found {
-			r.shown[v.ID] = v
-		}
+		err = r.see(ctx, map[string]string{api.TagCluster: s.Spec.Version.Cluster, api.TagNode: s.Spec.Node})
+	}
+	if err == nil && r.forAnother() {
+		err = r.see(ctx, map[string]string{api.TagCluster: s.Spec.Version.Cluster})
 	}
 	if err == nil {
 		return r, nil
@@ -42,6 +41,25 @@ func (s volumesBought) enterCloud(ctx context.Context, disks []surveyed) (*round
 		r.stay(o, aws.Reason(err), err.Error())
 	}
 	return nil, fmt.Errorf("looking at the volumes that this node bought: %w", err)
+}
+
+// see what carries these tags.
+func (r *round) see(ctx context.Context, tags map[string]string) error {
+	found, err := r.volumes.Tagged(ctx, tags)
+	for _, v := range found {
+		r.shown[v.ID] = v
+	}
+	return err
+}
+
+// forAnother: it is to take back what another node bought, which has that node's tag.
+func (r *round) forAnother() bool {
+	for _, o := range r.open {
+		if _, shown := r.shown[o.VolumeID]; o.Abandon && o.VolumeID != "" && !shown {
+			return true
+		}
+	}
+	return false
 }
 
 func (s volumesBought) openCloud(ctx context.Context, r *round) (err error) {

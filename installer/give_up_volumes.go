@@ -85,7 +85,7 @@ func (r *round) remove(ctx context.Context, o api.VolumeOrder, v aws.Volume) err
 	if volumes == nil {
 		return err
 	}
-	tags := map[string]string{api.TagCluster: r.Spec.Version.Cluster, api.TagNode: r.Spec.Node, api.TagExpansion: o.Expansion}
+	tags := map[string]string{api.TagCluster: r.Spec.Version.Cluster, api.TagExpansion: o.Expansion}
 	if err = volumes.Delete(ctx, v.ID, tags); err == nil {
 		r.opts.Log.Info("deleted a volume that was never handed over", "order", o.Key(), "volume", v.ID)
 		r.end(o, api.OrderDeleted, reasonAbandoned, "volume "+v.ID+" was deleted: it never was handed over")

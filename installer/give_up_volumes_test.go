@@ -107,6 +107,21 @@ func TestGiveUp_waitsForReadsThatLag(t *testing.T) {
 	})
 }
 
+// The node that bought it is gone: another deletes it.
+func TestGiveUp_forAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := buying(order(0))
+		made, err := volumesOf(t, n).Create(t.Context(), aws.NewVolume{ClientToken: "another's", SizeGiB: 120,
+			Tags: map[string]string{api.TagCluster: "c", api.TagNode: "i-gone", api.TagExpansion: "5f0c", api.TagOrder: "0.1"}})
+		require.NoError(t, err)
+		n.Spec.Growth.Orders[0].Abandon, n.Spec.Growth.Orders[0].VolumeID, n.Spec.Growth.CleanupFile = true, made.ID, "/etc/scaleio-agent/cleanup"
+		i := n.Installer()
+		buy(t, i, n, 3)
+		assert.Equal(t, api.OrderDeleted, stateOf(t, i, n, 0).Stage)
+		assert.Empty(t, n.Cloud.All())
+	})
+}
+
 func TestGiveUp_isNotOffered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, i := abandoned(t, false, nil)

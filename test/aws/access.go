@@ -106,7 +106,7 @@ func (c *Cloud) instanceKeys(i *Instance) map[string]string {
 
 // authorize asks the principal's policies for every permission.
 func (c *Cloud) authorize(r *request, needs []permission) error {
-	policies, limited := c.config.Policies[r.who.Role]
+	policies, limited := c.state.Policies[r.who.Role]
 	if !limited {
 		return nil
 	}
@@ -151,8 +151,6 @@ func (c *Cloud) principalKeys(who Credentials) map[string][]string {
 func (c *Cloud) SetPolicies(role string, policies ...Policy) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.config.Policies == nil {
-		c.config.Policies = map[string][]Policy{}
-	}
-	c.config.Policies[role] = policies
+	c.state.Policies[role] = policies
+	c.saved()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -99,6 +100,7 @@ func Open(config Config) (*Cloud, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	maps.Copy(c.state.Policies, config.Policies)
 	c.replug()
 	c.settle()
 	return c, nil

@@ -84,10 +84,11 @@ type state struct {
 	Volumes   map[string]*Volume     `json:"volumes"`
 	Instances map[string]*Instance   `json:"instances"`
 	Tokens    map[string]token       `json:"tokens"`
-	Keys      map[string]Credentials `json:"keys"` // by access key
+	Keys      map[string]Credentials `json:"keys"`     // by access key
+	Policies  map[string][]Policy    `json:"policies"` // by role
 	Minted    int                    `json:"minted"`
 }
 
 func emptyState() state {
-	return state{Volumes: map[string]*Volume{}, Instances: map[string]*Instance{}, Tokens: map[string]token{}, Keys: map[string]Credentials{}}
+	return state{Volumes: map[string]*Volume{}, Instances: map[string]*Instance{}, Tokens: map[string]token{}, Keys: map[string]Credentials{}, Policies: map[string][]Policy{}}
 }

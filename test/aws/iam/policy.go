@@ -9,8 +9,17 @@ import (
 
 // Policy is one JSON document.
 type Policy struct {
-	Version    string
 	Statements []Statement
+	document   []byte
+}
+
+// MarshalJSON gives the document as it was read.
+func (p Policy) MarshalJSON() ([]byte, error) { return p.document, nil }
+
+// UnmarshalJSON is Parse.
+func (p *Policy) UnmarshalJSON(document []byte) (err error) {
+	*p, err = Parse(document)
+	return err
 }
 
 // Statement of a policy.
@@ -80,7 +89,7 @@ func Parse(document []byte) (Policy, error) {
 	if raw.Version != "2012-10-17" {
 		return Policy{}, fmt.Errorf("reading a policy: its version is %q: policy variables need 2012-10-17", raw.Version)
 	}
-	policy := Policy{Version: raw.Version}
+	policy := Policy{document: slices.Clone(document)}
 	for n, one := range raw.Statement {
 		s, err := one.parse()
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 // Attach to this instance under a free name.
 func (e *EC2) Attach(ctx context.Context, id string) (Attachment, error) {
 	const op = "AttachVolume"
-	self, err := e.self(op)
+	self, err := e.self(ctx, op)
 	if err != nil {
 		return Attachment{}, err
 	}
@@ -75,7 +75,7 @@ func (e *EC2) attachedAlready(ctx context.Context, id, self string, refusal erro
 // Detach from this instance. There is no force: what is open stays.
 func (e *EC2) Detach(ctx context.Context, id string) error {
 	const op = "DetachVolume"
-	self, err := e.self(op)
+	self, err := e.self(ctx, op)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (e *EC2) Detach(ctx context.Context, id string) error {
 // SetDeleteOnTermination of an attached volume.
 func (e *EC2) SetDeleteOnTermination(ctx context.Context, id string, on bool) error {
 	const op = "ModifyInstanceAttribute"
-	self, err := e.self(op)
+	self, err := e.self(ctx, op)
 	if err != nil {
 		return err
 	}

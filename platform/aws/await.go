@@ -22,7 +22,7 @@ func (e *EC2) AwaitAvailable(ctx context.Context, ids ...string) (map[string]Vol
 
 // AwaitAttached looks at the attachment, not at the volume: that is in-use from the moment on at which it begins to attach.
 func (e *EC2) AwaitAttached(ctx context.Context, ids ...string) (map[string]Volume, error) {
-	self, err := e.self("AttachVolume")
+	self, err := e.self(ctx, "AttachVolume")
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (e *EC2) Describe(ctx context.Context, ids ...string) (map[string]Volume, e
 
 // attachedHere lists what is attached to this instance.
 func (e *EC2) attachedHere(ctx context.Context) ([]Volume, error) {
-	self, err := e.self("DescribeVolumes")
+	self, err := e.self(ctx, "DescribeVolumes")
 	if err != nil {
 		return nil, err
 	}

@@ -32,8 +32,8 @@ type Access struct {
 // EC2Options of a client.
 type EC2Options struct {
 	Access
-	Self     func() (Instance, error) // who this is, verified; its error ends every call
-	Metadata *Metadata                // where the role's credentials come from
+	Self     func(ctx context.Context) (Instance, error) // who this is, verified; its error ends every call
+	Metadata *Metadata                                   // where the role's credentials come from
 	Files    *platform.Files
 	HTTP     aws.HTTPClient // nil = the usual one, proxies of the environment included
 }
@@ -59,17 +59,17 @@ func NewEC2(o EC2Options) *EC2 {
 }
 
 // self is who asks.
-func (e *EC2) self(op string) (Instance, error) {
-	self, err := e.Self()
+func (e *EC2) self(ctx context.Context, op string) (Instance, error) {
+	self, err := e.Self(ctx)
 	if err != nil {
-		return self, &Error{Op: op, Message: err.Error(), Kind: ErrUnverified}
+		return self, &Error{Op: op, Message: strings.TrimPrefix(err.Error(), ErrUnverified.Error()+": "), Kind: ErrUnverified}
 	}
 	return self, nil
 }
 
 // client for this instance's region, made at its first use: the SDK's tables cost memory that a node without growth never pays.
-func (e *EC2) client(op string) (*ec2.Client, error) {
-	self, err := e.self(op)
+func (e *EC2) client(ctx context.Context, op string) (*ec2.Client, error) {
+	self, err := e.self(ctx, op)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func ask[In, Out any](ctx context.Context, e *EC2, op string, at *pace, call ope
 }
 
 func once[In, Out any](ctx context.Context, e *EC2, op string, at *pace, call operation[In, Out], in In) (out Out, err error) {
-	client, err := e.client(op)
+	client, err := e.client(ctx, op)
 	if err != nil {
 		return out, err
 	}

@@ -285,7 +285,9 @@ func TestEC2_ordersThatLackSomethingAreNotSent(t *testing.T) {
 func TestEC2_unverifiedInstanceAsksNothing(t *testing.T) {
 	f := newFake()
 	e := f.client(t)
-	e.Self = func() (Instance, error) { return Instance{}, errors.New("the metadata service is silent") }
+	e.Self = func(context.Context) (Instance, error) {
+		return Instance{}, errors.New("the metadata service is silent")
+	}
 	_, created := e.Create(t.Context(), order)
 	_, attached := e.Attach(t.Context(), "vol-1")
 	_, listed := e.Tagged(t.Context(), order.Tags)

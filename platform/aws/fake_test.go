@@ -2,6 +2,7 @@ package aws
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -252,7 +253,7 @@ func (f *fakeEC2) client(t *testing.T) *EC2 {
 		t.Fatal(err)
 	}
 	return NewEC2(EC2Options{Access: Access{CredentialsFile: "/keys"}, Files: files, HTTP: f,
-		Self: func() (Instance, error) {
+		Self: func(context.Context) (Instance, error) {
 			return Instance{ID: here, Type: "m5.large", Region: "eu-west-1", Zone: "eu-west-1a"}, nil
 		}})
 }

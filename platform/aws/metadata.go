@@ -43,12 +43,13 @@ func NewMetadata(place Place, endpoint string) *Metadata {
 	if endpoint == "" && !place.EC2 {
 		return nil
 	}
-	// No proxy: to one of the environment the token and the role's keys would be shown, and it would answer with its own identity.
-	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: dialLimit}).DialContext, ResponseHeaderTimeout: headerLimit, MaxIdleConns: 2, IdleConnTimeout: 10 * time.Second}
-	return newMetadata(place, endpoint, &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }})
+	return newMetadata(place, endpoint, (&net.Dialer{Timeout: dialLimit}).DialContext)
 }
 
-func newMetadata(place Place, endpoint string, doer *http.Client) *Metadata {
+func newMetadata(place Place, endpoint string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *Metadata {
+	// No proxy: to one of the environment the token and the role's keys would be shown, and it would answer with its own identity.
+	transport := &http.Transport{DialContext: dial, ResponseHeaderTimeout: headerLimit, MaxIdleConns: 2, IdleConnTimeout: 10 * time.Second}
+	doer := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	options := imds.Options{Endpoint: endpoint, EnableFallback: aws.FalseTernary, HTTPClient: traced{doer}}
 	return &Metadata{place: place, role: imds.New(options), client: imds.New(options, func(o *imds.Options) { o.Retryer = aws.NopRetryer{} })}
 }

@@ -24,6 +24,7 @@ const (
 	ReasonFailing        = "MetadataFailing"          // 5xx
 	ReasonWrongInstance  = "MetadataOfAnother"        // contradicts the firmware
 	ReasonMetadataTurned = "MetadataOffByEnvironment" // AWS_EC2_METADATA_DISABLED
+	ReasonNotAsked       = "MetadataNotAsked"
 )
 
 // A MetadataError says why there is no confirmed identity.
@@ -46,10 +47,11 @@ func absent(err error) bool {
 	return errors.As(err, &because) && because.Reason == ReasonNotFound
 }
 
-// A trace is how far one question came: the SDK's errors don't tell a lost token from a lost answer.
+// A trace is how far one question came: the SDK's errors don't tell a lost token from a lost answer, and lose the cause of the first.
 type trace struct {
 	token     bool // the failure is the token's
 	connected bool
+	late      bool // the answer didn't begin in time
 	status    int
 	empty     bool
 }
@@ -66,11 +68,16 @@ func (t traced) Do(r *http.Request) (*http.Response, error) {
 	}
 	*how = trace{token: r.Method == http.MethodPut}
 	response, err := t.Client.Do(r)
-	how.connected = err == nil || !isDial(err)
+	how.connected, how.late = err == nil || !isDial(err), isLate(err)
 	if response != nil {
 		how.status, how.empty = response.StatusCode, response.ContentLength == 0
 	}
 	return response, err
+}
+
+func isLate(err error) bool {
+	var waited interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &waited) && waited.Timeout()
 }
 
 func isDial(err error) bool {
@@ -81,8 +88,7 @@ func isDial(err error) bool {
 // explain a failure by how far it came.
 func (t *trace) explain(err error) error {
 	fail := func(reason, format string, a ...any) error { return &MetadataError{reason, fmt.Sprintf(format, a...)} }
-	var waited interface{ Timeout() bool }
-	late := errors.Is(err, context.DeadlineExceeded) || errors.As(err, &waited) && waited.Timeout()
+	late := t.late || isLate(err)
 	switch {
 	case t.status == 0 && strings.Contains(err.Error(), "AWS_EC2_METADATA_DISABLED"):
 		return fail(ReasonMetadataTurned, "AWS_EC2_METADATA_DISABLED is set in the agent's environment")

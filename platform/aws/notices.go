@@ -40,7 +40,7 @@ func (m *Metadata) Notices(ctx context.Context) (all []Notice, err error) {
 		var found []Notice
 		if problem == nil {
 			if found, problem = source.read(text); problem != nil {
-				problem = &MetadataError{ReasonUnreadable, source.path + ": " + shortened(problem.Error())}
+				found, problem = nil, &MetadataError{ReasonUnreadable, source.path + ": " + shortened(problem.Error())}
 			}
 		}
 		all, err = append(all, found...), errors.Join(err, problem)

@@ -20,7 +20,7 @@ type room struct {
 
 // Slots that this instance has. Some types share them with network interfaces and instance store; of the interfaces the first is taken off already.
 func (e *EC2) Slots(ctx context.Context) (Slots, error) {
-	self, err := e.self("DescribeInstanceTypes")
+	self, err := e.self(ctx, "DescribeInstanceTypes")
 	if err != nil {
 		return Slots{}, err
 	}

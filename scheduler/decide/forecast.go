@@ -5,13 +5,21 @@ import (
 	"time"
 )
 
-// What makes a forecast worth acting on.
+// What makes a forecast worth acting on. A step, however steep, explains at most 0.75 of itself by a straight line; and the fewer the samples, the more often noise
+// looks like a line.
 const (
-	fitLeast      = 6
-	fitSpan       = time.Minute
-	fitConfidence = 0.8 // a step, however steep, explains at most 0.75 of itself by a straight line
-	fitErrors     = 3   // standard errors that the slope must be away from zero
+	fitLeast  = 6
+	fitSpan   = time.Minute
+	fitErrors = 3 // standard errors that the slope must be away from zero
+	leastPast = 5 * time.Minute
+	newHigh   = 0.01 // share of the capacity that demand must be beyond what was in use before it: what rose and fell by itself does so again
 )
+
+// windows that a line is looked for in, the shortest first: it knows soonest that something began.
+var windows = []struct {
+	span       time.Duration
+	confidence float64 // share of the variance that the line has to explain
+}{{2 * time.Minute, 0.95}, {5 * time.Minute, 0.9}, {recentSpan, 0.8}}
 
 // A Forecast is a straight line through the used bytes of a window.
 type Forecast struct {
@@ -23,19 +31,44 @@ type Forecast struct {
 }
 
 // Forecast from the last minutes if they show something, else from the last day. What isn't demand, a rebuild, is left out.
-func (h *History) Forecast() Forecast {
-	recent := fit(h.recent, recentSpan)
-	if recent.Confident {
-		return recent
+func (h *History) Forecast() (f Forecast) {
+	for _, w := range windows {
+		if f = fit(h.recent, w.span, w.confidence); f.Confident {
+			return f
+		}
 	}
-	if day := fit(h.day, daySpan); day.Confident {
-		return day
+	if long := fit(h.day, daySpan, 0.8); long.Confident {
+		return long
 	}
-	return recent
+	return f
+}
+
+// higher says whether more is in use than ever was since then, up to where the forecast's window began: demand, and not something that comes and goes.
+func (h *History) higher(f Forecast, since time.Time) bool {
+	last, any := h.Last()
+	from := last.At.Add(-f.Span)
+	margin := int64(newHigh * float64(last.Usable))
+	oldest, before := last.At, false
+	for i := len(h.recent) - 1; any && i >= 0 && !h.recent[i].At.Before(since); i-- {
+		oldest = h.recent[i].At
+		if !oldest.Before(from) {
+			continue
+		}
+		before = true
+		if h.recent[i].Used+margin > last.Used {
+			return false
+		}
+	}
+	for i := len(h.day) - 1; i >= 0 && !h.day[i].At.Before(since); i-- {
+		if h.day[i].At.Before(oldest) && h.day[i].peak+margin > last.Used {
+			return false
+		}
+	}
+	return before && last.At.Sub(h.zero) >= leastPast
 }
 
 // fit a line by least squares to the steady samples of the window that ends with the newest.
-func fit(all []Sample, window time.Duration) (f Forecast) {
+func fit(all []Sample, window time.Duration, confidence float64) (f Forecast) {
 	if len(all) == 0 {
 		return f
 	}
@@ -66,7 +99,7 @@ func fit(all []Sample, window time.Duration) (f Forecast) {
 	f.Rate = c / vt
 	f.Confidence = min(1, c*c/(vt*vu))
 	deviation := math.Sqrt(max(0, vu-c*c/vt) / (n - 2) / vt)
-	f.Confident = f.Samples >= fitLeast && f.Span >= fitSpan && f.Confidence >= fitConfidence && math.Abs(f.Rate) > fitErrors*deviation
+	f.Confident = f.Samples >= fitLeast && f.Span >= fitSpan && f.Confidence >= confidence && math.Abs(f.Rate) > fitErrors*deviation
 	return f
 }
 

@@ -127,7 +127,7 @@ func demand(s *State, last Sample, since time.Time) *trigger {
 	ahead := horizon(s)
 	level := last.Usable / 100 * int64(g.Threshold)
 	left, ok := f.Until(last.Used, level)
-	if !f.Confident || !ok || left > ahead || !last.Steady || !h.streak(s.Now, since, func(Sample) bool { return true }) {
+	if !f.Confident || !ok || left > ahead || !last.Steady || !h.higher(f, s.Now.Add(-ahead)) || !h.streak(s.Now, since, func(Sample) bool { return true }) {
 		return nil
 	}
 	return &trigger{rate: rate, why: fmt.Sprintf("%.1f %% in use and filling by %s a minute: %d %% in %s (a line explains %.0f %% of %d samples), and growing is begun %s ahead",

@@ -36,6 +36,7 @@ type Sample struct {
 	Room    bool  // what is degraded now can be protected again
 	Steady  bool  // nothing is being rebuilt, so that what changes is demand
 	First   bool  // of a streak: what came before wasn't to be trusted
+	peak    int64 // used, since the sample before in the same ring
 }
 
 // Fullness in percent of what may be used.
@@ -51,6 +52,7 @@ func percentOf(part, whole int64) float64 {
 // History of a pool. The zero value is ready for use.
 type History struct {
 	recent, day []Sample
+	peak        int64 // used since the last sample of day
 	zero        time.Time
 	expected    int64     // raw bytes
 	dropped     time.Time // since when less is there than expected
@@ -94,7 +96,9 @@ func (h *History) Take(s *State) {
 	}
 	h.broken = false
 	h.recent = keep(h.recent, sample, recentKept)
+	h.peak = max(h.peak, sample.Used)
 	if n := len(h.day); n == 0 || sample.At.Sub(h.day[n-1].At) >= dayEvery {
+		sample.peak, h.peak = h.peak, 0
 		h.day = keep(h.day, sample, dayKept)
 	}
 }

@@ -66,6 +66,7 @@ type Cloud struct {
 	counts    map[string]int
 	faults    []*fault
 	throttles map[string]*bucket
+	skew      time.Duration
 }
 
 // New makes a cloud whose state is in memory.

@@ -49,6 +49,7 @@ type outcome struct {
 	delay      time.Duration
 	hang, drop bool
 	after      bool
+	date       time.Time // that the answer bears
 }
 
 // before is true if the call does nothing and isn't answered.
@@ -93,11 +94,10 @@ func (c *Cloud) stuck(action, instance string) bool {
 	return false
 }
 
-func (f *fault) outcome() outcome {
-	if f == nil {
-		return outcome{}
+func (f *fault) befalls(o *outcome) {
+	if f != nil {
+		o.delay, o.hang, o.drop, o.after = f.Delay, f.Hang, f.Drop, f.After
 	}
-	return outcome{delay: f.Delay, hang: f.Hang, drop: f.Drop, after: f.After}
 }
 
 func (f *fault) failure() error {

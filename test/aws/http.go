@@ -79,6 +79,7 @@ func (c *Cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if outcome.drop {
 		panic(http.ErrAbortHandler)
 	}
+	w.Header().Set("Date", outcome.date.UTC().Format(http.TimeFormat))
 	write(w, call.action, id, answer, err)
 }
 
@@ -95,6 +96,7 @@ func (c *Cloud) serve(call *request, r *http.Request, body []byte, id string) (a
 		record.Lost = outcome.hang || outcome.drop
 		c.record(record)
 	}()
+	outcome.date = time.Now().Add(c.skew)
 	does, known := actions[call.action]
 	if !known || call.text("Version") != apiVersion {
 		return nil, outcome, fault400("InvalidAction", "The action %s is not valid for this web service.", call.action)
@@ -104,7 +106,7 @@ func (c *Cloud) serve(call *request, r *http.Request, body []byte, id string) (a
 	}
 	record.Instance, record.Role = call.who.Instance, call.who.Role
 	hit := c.hit(call)
-	outcome = hit.outcome()
+	hit.befalls(&outcome)
 	if err := hit.before(); err != nil {
 		return nil, outcome, err
 	}

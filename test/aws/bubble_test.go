@@ -35,8 +35,22 @@ func newBubbleStand(t *testing.T, config aws.Config) *stand {
 	config.Backend = s.disks
 	s.Cloud = aws.New(config)
 	s.node = s.AddInstance(aws.InstanceSpec{Zone: zone, Tags: map[string]string{cluster: "c1"}})
+	transport := inMemory(t, s.Cloud)
+	keys, err := s.Credentials(s.node.ID)
+	require.NoError(t, err)
+	s.Client = ec2.New(ec2.Options{
+		Region: "eu-central-1", BaseEndpoint: sdk.String("http://ec2"), RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: transport},
+		Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKey, keys.Secret, keys.Token),
+	})
+	t.Cleanup(s.Close)
+	return s
+}
+
+// inMemory is a way to a server that this makes.
+func inMemory(t *testing.T, h http.Handler) *http.Transport {
+	t.Helper()
 	listener := make(pipes)
-	server := &http.Server{Handler: s.Cloud}
+	server := &http.Server{Handler: h}
 	go func() { _ = server.Serve(listener) }()
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		near, far := net.Pipe()
@@ -47,17 +61,10 @@ func newBubbleStand(t *testing.T, config aws.Config) *stand {
 			return nil, ctx.Err()
 		}
 	}}
-	keys, err := s.Credentials(s.node.ID)
-	require.NoError(t, err)
-	s.Client = ec2.New(ec2.Options{
-		Region: "eu-central-1", BaseEndpoint: sdk.String("http://ec2"), RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: transport},
-		Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKey, keys.Secret, keys.Token),
-	})
 	t.Cleanup(func() {
-		s.Close()
 		transport.CloseIdleConnections()
 		close(listener)
 		_ = server.Close()
 	})
-	return s
+	return transport
 }

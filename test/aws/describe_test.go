@@ -196,7 +196,7 @@ func TestDescribeInstanceTypes(t *testing.T) {
 	shared := one("m5d.large")
 	assert.Equal(t, types.InstanceTypeHypervisorNitro, shared.Hypervisor)
 	assert.Equal(t, types.AttachmentLimitTypeShared, shared.EbsInfo.AttachmentLimitType)
-	assert.EqualValues(t, 28, *shared.EbsInfo.MaximumEbsAttachments)
+	assert.EqualValues(t, 27, *shared.EbsInfo.MaximumEbsAttachments)
 	assert.EqualValues(t, 1, *shared.InstanceStorageInfo.Disks[0].Count)
 	dedicated := one("m7i.large")
 	assert.Equal(t, types.AttachmentLimitTypeDedicated, dedicated.EbsInfo.AttachmentLimitType)

@@ -58,6 +58,16 @@ func (c *Cloud) AddInstance(spec InstanceSpec) Instance {
 	return *i
 }
 
+// TagInstance sets tags, as a person does in the console.
+func (c *Cloud) TagInstance(id string, tags map[string]string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := c.state.Instances[id]; i != nil {
+		i.Tags = merge(i.Tags, tags)
+		c.saved()
+	}
+}
+
 // saved is save for what a test does, which has no answer to fail.
 func (c *Cloud) saved() {
 	if err := c.save(); err != nil {

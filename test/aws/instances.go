@@ -17,9 +17,9 @@ type InstanceType struct {
 
 // InstanceTypes that every cloud has.
 var InstanceTypes = map[string]InstanceType{
-	"m5.large":     {Nitro: true, Slots: 28, Shared: true, Refuses: true},
-	"m5d.large":    {Nitro: true, Slots: 28, Shared: true, Refuses: true, Instances: 1},
-	"t3.small":     {Nitro: true, Slots: 28, Shared: true, Refuses: true},
+	"m5.large":     {Nitro: true, Slots: 27, Shared: true, Refuses: true},
+	"m5d.large":    {Nitro: true, Slots: 27, Shared: true, Refuses: true, Instances: 1},
+	"t3.small":     {Nitro: true, Slots: 27, Shared: true, Refuses: true},
 	"m7i.large":    {Nitro: true, Slots: 32, Refuses: true},
 	"m7i.48xlarge": {Nitro: true, Slots: 128, Refuses: true},
 	"m4.large":     {Slots: 39},
@@ -28,10 +28,10 @@ var InstanceTypes = map[string]InstanceType{
 
 func (c *Cloud) types() map[string]InstanceType { return InstanceTypes }
 
-// most volumes that an instance takes, its root included. Each has one network interface.
+// most volumes that an instance takes, its root included. Each has one network interface, which what EC2 says has room for already.
 func (t InstanceType) most() int {
 	if t.Shared {
-		return t.Slots - 1 - t.Instances
+		return t.Slots - t.Instances
 	}
 	return t.Slots
 }

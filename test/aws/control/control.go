@@ -33,6 +33,10 @@ func Handler(cloud *aws.Cloud, metadata *imds.Service) http.Handler {
 		cloud.SetInstanceState(s.Instance, s.State)
 		return nil, nil
 	})
+	take(mux, "instances/tags", func(s InstanceTags) (any, error) {
+		cloud.TagInstance(s.Instance, s.Tags)
+		return nil, nil
+	})
 	take(mux, "users", func(u User) (any, error) { return cloud.AddUser(u.Role), nil })
 	take(mux, "policies", func(p RolePolicies) (any, error) {
 		cloud.SetPolicies(p.Role, p.Policies...)
@@ -67,6 +71,12 @@ func Handler(cloud *aws.Cloud, metadata *imds.Service) http.Handler {
 
 // InstanceState to set: running, stopped, terminated.
 type InstanceState struct{ Instance, State string }
+
+// InstanceTags to set, besides those that it has.
+type InstanceTags struct {
+	Instance string
+	Tags     map[string]string
+}
 
 // User to make, with what a role may do.
 type User struct{ Role string }
@@ -151,6 +161,11 @@ func (c Client) AddInstance(ctx context.Context, spec aws.InstanceSpec) (aws.Ins
 // SetInstanceState stops, starts or terminates it.
 func (c Client) SetInstanceState(ctx context.Context, instance, state string) error {
 	return c.tell(ctx, "instances/state", InstanceState{instance, state})
+}
+
+// TagInstance sets tags.
+func (c Client) TagInstance(ctx context.Context, instance string, tags map[string]string) error {
+	return c.tell(ctx, "instances/tags", InstanceTags{instance, tags})
 }
 
 // AddUser makes static keys.

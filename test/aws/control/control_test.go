@@ -38,6 +38,10 @@ func TestSteering(t *testing.T) {
 	assert.Equal(t, node.RootVolume, volumes[0].ID)
 	assert.Equal(t, aws.Attached, volumes[0].Attachment.State)
 
+	require.NoError(t, c.TagInstance(ctx, node.ID, map[string]string{"d": "e"}))
+	tagged, _ := cloud.Instance(node.ID)
+	assert.Equal(t, map[string]string{"a/b": "c", "d": "e"}, tagged.Tags)
+
 	user, err := c.AddUser(ctx, "cleanup")
 	require.NoError(t, err)
 	assert.NotEmpty(t, user.Secret)

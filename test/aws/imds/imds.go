@@ -2,6 +2,7 @@ package imds
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -220,6 +221,8 @@ func (s *Service) look(i aws.Instance, n Notices, path string) (string, bool) {
 		return "amazonaws.com", true
 	case "/latest/meta-data/services/partition":
 		return "aws", true
+	case "/latest/meta-data/network/interfaces/macs": // each has one interface
+		return mac(i.ID) + "/", true
 	case "/latest/meta-data/block-device-mapping": // what was there at launch: volumes that are attached later never show here
 		return "ami\nroot", true
 	case "/latest/meta-data/block-device-mapping/ami", "/latest/meta-data/block-device-mapping/root":
@@ -232,6 +235,12 @@ func (s *Service) look(i aws.Instance, n Notices, path string) (string, bool) {
 		return s.credentials(i)
 	}
 	return n.look(path)
+}
+
+// mac is the address of an instance's only network interface.
+func mac(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return fmt.Sprintf("02:%02x:%02x:%02x:%02x:%02x", sum[0], sum[1], sum[2], sum[3], sum[4])
 }
 
 func (s *Service) credentials(i aws.Instance) (string, bool) {

@@ -32,10 +32,11 @@ type Steps interface {
 	Glance(ctx context.Context, in installer.Input) string
 }
 
-// Options of an agent; every field but Reached, Owned and DiskChanges is required.
+// Options of an agent; every field but Foreign, Cloud, Reached, Owned and DiskChanges is required.
 type Options struct {
 	Version   string
 	Identity  api.Identity // AgentUUID is filled in by New
+	Foreign   string       // why this machine isn't the node whose state it has
 	Facts     Facts
 	Files     installer.Files
 	Steps     Steps
@@ -48,6 +49,9 @@ type Options struct {
 	Listen    string             // ":9780"
 	Socket    string
 	PassEvery time.Duration // between looks when nothing happens and the node is Ready
+
+	// Cloud that this machine is an instance of; nil = none.
+	Cloud Cloud
 
 	// Owned lists the cluster's cloud volumes; nil = this agent never does.
 	Owned func(ctx context.Context, in installer.Input) ([]api.OwnedVolume, error)
@@ -96,6 +100,7 @@ type seen struct {
 	viewAt   time.Time
 	leading  []api.Condition
 	owned    listed
+	cloud    clouded
 }
 
 // received is the last answer, with when its report was sent.
@@ -119,11 +124,20 @@ func New(o Options) (*Agent, error) {
 	}
 	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), kept: kept}
 	a.Identity.AgentUUID = kept.AgentUUID
+	if o.Cloud != nil {
+		a.seen.cloud.known = o.Cloud.Known()
+	}
+	if kept.Node == "" {
+		a.kept.Node = o.Identity.ID
+		if err := a.kept.save(o.Files); err != nil {
+			return nil, err
+		}
+	}
 	a.keys = &Keys{files: o.Files}
 	if config, err := loadConfig(o.Files); err == nil { // what is wrong with it joining says, and goes on saying
 		a.config = config
 	}
-	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now, shown: a.answered}
+	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now, shown: a.answered, other: a.notItself}
 	a.node = &step.Reconciler{Log: o.Log, Held: a.mayBegin, Guard: a.brake.guard, Reached: o.Reached, Changed: a.progress}
 	a.lead = &step.Reconciler{Log: o.Log.With("duty", "leader"), Held: a.brake.Held, Guard: a.brake.guard, Reached: o.Reached}
 	if a.PassEvery == 0 {
@@ -143,6 +157,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { return a.diskChanges(ctx) })
 	group.Go(func() error { return a.leads(ctx) })
 	group.Go(func() error { return a.lists(ctx) })
+	group.Go(func() error { return a.watchesCloud(ctx) })
+	group.Go(func() error { return a.watchesSlots(ctx) })
 	group.Go(func() error { return a.link(ctx) })
 	group.Go(func() error { return a.watchdog(ctx) })
 	a.Notify("READY=1\nSTATUS=running")

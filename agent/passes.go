@@ -225,9 +225,10 @@ func (s seen) digest() uint64 {
 			view.Pool = &pool
 		}
 	}
+	cloud := []any{s.cloud.view(), s.cloud.conditions()}
 	h := fnv.New64a()
 	// Encoding plain structs of strings and numbers can't fail.
-	_ = json.NewEncoder(h).Encode([]any{lines, disks, orders, s.owned.volumes, s.owned.asked, view, s.result.Ready, s.unsupp, s.observed.MDM, s.observed.Gateway, s.passes == 0})
+	_ = json.NewEncoder(h).Encode([]any{lines, disks, orders, s.owned.volumes, s.owned.asked, cloud, view, s.result.Ready, s.unsupp, s.observed.MDM, s.observed.Gateway, s.passes == 0})
 	return h.Sum64()
 }
 

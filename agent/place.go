@@ -157,6 +157,9 @@ func (p *Placer) installBinary(want Placement) (string, error) {
 
 // configure writes what differs and says whether the daemon has to be started anew for it.
 func (p *Placer) configure(want Placement, dir string) (changed bool, err error) {
+	if have, err := configured(p.Files); err == nil && want.Config.MetadataEndpoint == "" {
+		want.Config.MetadataEndpoint = have.MetadataEndpoint // an operator's setting of this machine: no task brings it
+	}
 	config, err := want.Config.Marshal()
 	if err != nil {
 		return false, err

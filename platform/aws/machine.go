@@ -110,6 +110,9 @@ func (m *Machine) Known() Known {
 
 func (m *Machine) knownLocked() Known {
 	k := Known{Instance: m.kept, Verified: m.verifiedLocked()}
+	if k.Instance.ID == "" {
+		k.Instance.ID = m.place.InstanceID
+	}
 	if m.failure != nil {
 		k.Reason, k.Message = m.failure.Reason, m.failure.Message
 	}
@@ -175,4 +178,9 @@ func (m *Machine) Volumes(by Access) *EC2 {
 		m.ec2[by] = NewEC2(EC2Options{Access: by, Self: m.self, Metadata: m.metadata, Files: m.files})
 	}
 	return m.ec2[by]
+}
+
+// Slots of this instance, asked for in this way.
+func (m *Machine) Slots(ctx context.Context, by Access) (Slots, error) {
+	return m.Volumes(by).Slots(ctx)
 }

@@ -81,7 +81,7 @@ func detect(ctx context.Context, allow []string) (Detected, error) {
 		return Detected{}, err
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	looker := installer.New(system(facts, quiet), installer.Options{Log: quiet})
+	looker := installer.New(system(facts, quiet, nil), installer.Options{Log: quiet})
 	spec := api.NodeSpec{Node: facts.MachineID, Disks: api.DiskPolicy{Use: api.DiskUseAllEmpty, AllowTypes: allow, MinSizeBytes: minDiskBytes}}
 	seen := looker.Observe(ctx, installer.Input{Spec: spec, Leases: noLeases{}})
 	return detected(facts, seen), nil

@@ -154,6 +154,7 @@ func TestDeleteOnTermination(t *testing.T) {
 	require.Len(t, s.Volumes(), 1, "neither the root volume nor the one that was to go with the instance")
 	assert.Equal(t, kept, s.Volumes()[0].ID)
 	assert.Equal(t, aws.Available, s.Volumes()[0].State)
+	assert.Empty(t, s.disks.Seen(s.node.ID))
 }
 
 func TestCreateTags(t *testing.T) {

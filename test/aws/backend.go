@@ -22,7 +22,7 @@ var ErrBusy = errors.New("the machine has the disk open")
 
 // Memory is a Backend without machines: it remembers which instance sees what.
 type Memory struct {
-	// Changed is called, if not nil, after an instance sees another set of disks.
+	// Changed is called, if not nil, after an instance sees another set of disks. The cloud waits for it, so it must not ask the cloud.
 	Changed func(instance string)
 
 	mu   sync.Mutex

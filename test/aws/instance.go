@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base32"
 	"fmt"
@@ -111,6 +112,9 @@ func (c *Cloud) SetInstanceState(id, to string) {
 			if !v.attachedTo(id) {
 				continue
 			}
+			if v.Attachment.Plugged {
+				c.takeAway(v, i)
+			}
 			if v.Attachment.DeleteOnTermination {
 				v.State, v.Settles = Deleting, time.Now().Add(c.config.Takes.Delete)
 			} else {
@@ -122,6 +126,13 @@ func (c *Cloud) SetInstanceState(id, to string) {
 	}
 	c.settle()
 	c.saved()
+}
+
+// takeAway a disk from a machine that is no more: whoever has it open, has no say.
+func (c *Cloud) takeAway(v *Volume, i *Instance) {
+	if err := c.backend(func(ctx context.Context, b Backend) error { return b.Unplug(ctx, *i, *v.clone()) }); err != nil {
+		c.log.Warn("a terminated instance's machine still has the volume", "volume", v.ID, "instance", i.ID, "err", err)
+	}
 }
 
 // Credentials are a key pair, and who has it.

@@ -27,6 +27,7 @@ type Config struct {
 	Token   api.Secret // an enrolment token; a Mesos task's is a file of its own
 
 	MetadataEndpoint string // URL of the instance metadata service; empty = EC2's own address, and only on EC2
+	EBSModel         string // what an EBS volume calls itself as a disk; empty = as EC2 presents it
 }
 
 // written is how it is written.
@@ -38,6 +39,7 @@ type written struct {
 	Token   string   `yaml:"token,omitempty"`
 
 	MetadataEndpoint string `yaml:"metadataEndpoint,omitempty"`
+	EBSModel         string `yaml:"ebsModel,omitempty"`
 }
 
 // ParseConfig reads it and reports all faults at once. Unknown keys are faults: a misspelt one would be a setting silently lost.
@@ -48,7 +50,7 @@ func ParseConfig(data []byte) (Config, error) {
 	if err := dec.Decode(&w); err != nil && !errors.Is(err, io.EOF) {
 		return Config{}, fmt.Errorf("reading %s: %w", ConfigFile, err)
 	}
-	c := Config{Cluster: w.Cluster, Servers: w.Servers, CA: w.CA, CAFile: w.CAFile, Token: api.NewSecret(w.Token), MetadataEndpoint: w.MetadataEndpoint}
+	c := Config{Cluster: w.Cluster, Servers: w.Servers, CA: w.CA, CAFile: w.CAFile, Token: api.NewSecret(w.Token), MetadataEndpoint: w.MetadataEndpoint, EBSModel: w.EBSModel}
 	var faults []error
 	fault := func(is bool, format string, a ...any) {
 		if is {
@@ -128,6 +130,12 @@ func MetadataEndpoint(files installer.Files, env func(string) string) (string, e
 	return c.MetadataEndpoint, nil
 }
 
+// EBSModel as configured; "" = as EC2 presents it. Clouds that speak EC2's language show volumes as other disks; by the model they are told from instance store.
+func EBSModel(files installer.Files) string {
+	c, _ := configured(files)
+	return c.EBSModel
+}
+
 func isEndpoint(text string) bool {
 	u, err := url.Parse(text)
 	return text == "" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && (u.Path == "" || u.Path == "/")
@@ -160,5 +168,5 @@ func loadConfig(files installer.Files) (Config, error) {
 
 // Marshal writes it.
 func (c Config) Marshal() ([]byte, error) {
-	return yaml.Marshal(written{c.Servers, c.Cluster, c.CA, c.CAFile, c.Token.Reveal(), c.MetadataEndpoint})
+	return yaml.Marshal(written{c.Servers, c.Cluster, c.CA, c.CAFile, c.Token.Reveal(), c.MetadataEndpoint, c.EBSModel})
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"scaleio-framework/agent"
 	"scaleio-framework/installer"
 	"scaleio-framework/platform"
 	"scaleio-framework/platform/archive"
@@ -34,7 +35,7 @@ func system(facts platform.Facts, log *slog.Logger, cloud installer.Cloud) insta
 	}
 	return installer.System{
 		Facts: facts, Files: files, Commands: platform.Runner{}, Packages: packages(facts, files, units, run, log), Units: units, Jobs: units, Download: &fetch.Fetcher{}, Archives: archive.Tars{Root: "/"},
-		Disks: block.NewScanner("/", block.Options{Commands: platform.Runner{}}), Network: platform.Network{}, Reboots: systemd.Logind{}, Cloud: cloud, Clock: time.Now,
+		Disks: block.NewScanner("/", block.Options{Commands: platform.Runner{}, EBSModel: agent.EBSModel(files)}), Network: platform.Network{}, Reboots: systemd.Logind{}, Cloud: cloud, Clock: time.Now,
 	}
 }
 

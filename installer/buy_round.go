@@ -38,7 +38,7 @@ func (s volumesBought) enterCloud(ctx context.Context, disks []surveyed) (*round
 		return r, nil
 	}
 	for _, o := range r.open {
-		r.stay(o, aws.Reason(err), err.Error())
+		r.unseen(o, err)
 	}
 	return nil, fmt.Errorf("looking at the volumes that this node bought: %w", err)
 }
@@ -50,6 +50,19 @@ func (r *round) see(ctx context.Context, tags map[string]string) error {
 		r.shown[v.ID] = v
 	}
 	return err
+}
+
+// unseen: EC2 can't be asked. Whoever has no right to look gets none by waiting.
+func (r *round) unseen(o api.VolumeOrder, err error) {
+	p := r.purchases.get(o)
+	switch {
+	case !errors.Is(err, aws.ErrDenied) || r.purchases.lasted(p, p.Stage, aws.Reason(err)) < deniedTime:
+		r.stay(o, aws.Reason(err), err.Error())
+	case o.Abandon:
+		r.end(o, api.OrderKept, aws.Reason(err), fmt.Sprintf("nobody looked whether a volume of it is there: %v", err))
+	default:
+		r.end(o, api.OrderFailed, aws.Reason(err), err.Error())
+	}
 }
 
 // forAnother: it is to take back what another node bought, which has that node's tag.

@@ -151,6 +151,7 @@ func TestBuyVolumes_refused(t *testing.T) {
 		"the token is burnt":            {"create", many(aws.ErrBurnt), 2, api.OrderState{Stage: api.OrderWaiting, Reason: "TokenBurnt", Burnt: true}, 0},
 		"the instance takes no more":    {"attach", many(aws.ErrLimit), 3, api.OrderState{Stage: api.OrderFailed, Reason: "LimitReached", VolumeID: "vol-00000000000000001"}, 1},
 		"not in a state to be attached": {"attach", many(aws.ErrConflict)[:2], 12, api.OrderState{Stage: api.OrderPresent}, 1},
+		"looking is denied for good":    {"tagged", many(aws.ErrDenied), 40, api.OrderState{Stage: api.OrderFailed, Reason: "Denied"}, 0},
 		"EC2 can't be asked":            {"tagged", many(aws.ErrUnavailable), 4, api.OrderState{Stage: api.OrderWaiting, Reason: "Unavailable", Retry: true}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,8 +3,10 @@ package aws_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,4 +140,40 @@ func TestVolume_fromCreationToItsEnd(t *testing.T) {
 	_, err = s.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{VolumeIds: []string{*v.VolumeId}})
 	assert.Equal(t, "InvalidVolume.NotFound", code(err))
 	assert.Len(t, s.Volumes(), 1, "the root volume")
+}
+
+// Whole clusters call at once, each node as itself.
+func TestManyCallersAtOnce(t *testing.T) {
+	s := newStand(t, aws.Config{Takes: aws.Takes{Create: time.Millisecond, Attach: time.Millisecond}, Reads: aws.Reads{Lag: time.Millisecond, Jumpy: true}})
+	var wait sync.WaitGroup
+	for n := range 8 {
+		node := s.AddInstance(aws.InstanceSpec{Zone: zone})
+		keys, err := s.Credentials(node.ID)
+		require.NoError(t, err)
+		wait.Go(func() {
+			c := client(s.address, keys)
+			for i := range 5 {
+				in := wanted(fmt.Sprintf("%d-%d", n, i))
+				made, err := c.CreateVolume(t.Context(), in)
+				if !assert.NoError(t, err) {
+					return
+				}
+				assert.EventuallyWithT(t, func(t *assert.CollectT) {
+					_, err := c.AttachVolume(context.Background(), &ec2.AttachVolumeInput{VolumeId: made.VolumeId, InstanceId: sdk.String(node.ID), Device: sdk.String("/dev/sd" + string(rune('f'+i)))})
+					assert.NoError(t, err)
+				}, 5*time.Second, time.Millisecond)
+				_, err = c.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{})
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wait.Wait()
+	require.Eventually(t, func() bool {
+		attached := 0
+		for _, i := range s.Instances() {
+			attached += len(s.disks.Seen(i.ID))
+		}
+		return attached == 40
+	}, 5*time.Second, time.Millisecond)
+	assert.Len(t, s.own(), 40)
 }

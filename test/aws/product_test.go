@@ -27,13 +27,16 @@ type customer struct {
 	files *platform.Files
 }
 
+// takes about what the real one does.
+var takes = aws.Takes{Create: 1500 * time.Millisecond, Attach: 2 * time.Second, Appear: time.Second, Detach: time.Second, Delete: time.Second, Call: 100 * time.Millisecond}
+
 // newCustomer must be made in a bubble: waits take no time there.
 func newCustomer(t *testing.T, config aws.Config) *customer {
 	t.Helper()
 	c := &customer{disks: aws.NewMemory(), files: platform.NewFiles(platform.Root(t.TempDir()))}
 	config.Backend = c.disks
 	config.Policies = map[string][]aws.Policy{"node": {shipped(t, "node.json")}, "cleanup": {shipped(t, "cleanup.json")}}
-	config.Takes = aws.Takes{Create: 1500 * time.Millisecond, Attach: 2 * time.Second, Appear: time.Second, Detach: time.Second, Delete: time.Second, Call: 100 * time.Millisecond}
+	config.Takes = takes
 	config.Reads = aws.Reads{Lag: time.Second, Jumpy: true}
 	c.Cloud = aws.New(config)
 	t.Cleanup(c.Close)
@@ -85,12 +88,17 @@ func (c *customer) bought(t *testing.T, n int) []string {
 	return ids
 }
 
+// cloudTime is what a volume takes EC2 at least, its two calls included.
+func (c *customer) cloudTime() time.Duration { return takes.Create + takes.Attach + 2*takes.Call }
+
 // Two calls that change something for each volume; of those that look, less than a tenth of one at 100.
 func TestProduct_callsPerVolume(t *testing.T) {
 	for _, n := range []int{1, 10, 100} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCustomer(t, aws.Config{})
+			began := time.Now()
 			ids := c.bought(t, n)
+			took := time.Since(began)
 			time.Sleep(time.Second)
 			synctest.Wait()
 			assert.Len(t, c.disks.Seen(c.node.ID), n)
@@ -103,7 +111,7 @@ func TestProduct_callsPerVolume(t *testing.T) {
 					looks += count
 				}
 			}
-			t.Logf("%d volumes: %v", n, counts)
+			t.Logf("%d volumes: %v in %v, of which EC2's are %v and reads that lag by up to %v", n, counts, took, c.cloudTime(), time.Second)
 			if n == 100 {
 				assert.LessOrEqual(t, looks, n/10)
 			}

@@ -35,6 +35,8 @@ type Growing struct {
 	strangers []api.OwnedVolume // that the ledger doesn't know
 	orphans   []api.OrphanView
 	missing   map[string]time.Time // volumes of the ledger that a listing lacked
+	looked    time.Time            // sample that was looked at last for whether the pool should grow
+	refused   time.Time            // since when it should and can't: that isn't tried with every sample
 }
 
 // A GrowthOutcome is what came of a look at growth.
@@ -46,6 +48,9 @@ type GrowthOutcome struct {
 	Dropped    []string // expansions that are remembered no more: nothing is left of them
 }
 
+// tryAgain what was refused.
+const tryAgain = 2 * time.Minute
+
 // hysteresis: an expansion is made so large that this many points are between the threshold and how full the pool is then.
 const hysteresis = 10
 
@@ -55,14 +60,11 @@ func Grow(s *State) (out GrowthOutcome) {
 	if s.Growing == nil || g.Mode == "" || g.Mode == api.GrowthOff {
 		return out
 	}
-	out.Approved = map[string][]string{}
 	for i, e := range s.Ledger {
 		if !e.open() {
 			continue
 		}
-		next := e.clone()
-		pursue(s, next, &out)
-		if changed(e, next) {
+		if next := pursue(s, e, &out); next != e {
 			s.Ledger[i] = next
 			out.Expansions = append(out.Expansions, next)
 		}
@@ -98,7 +100,7 @@ func triggered(s *State) (t *trigger, waits string) {
 		return nil, "the last sample is too old"
 	}
 	since := lastEnded(s) // what was seen before its capacity came says nothing of now
-	if h.streak(s.Now, since, func(x Sample) bool { return !x.Room || x.Used > x.Raw-x.Largest && x.Largest > 0 }) {
+	if h.streak(s.Now, since, func(x *Sample) bool { return !x.Room || x.Used > x.Raw-x.Largest && x.Largest > 0 }) {
 		return &trigger{why: "no room to protect all data again after losing the largest fault unit"}, ""
 	}
 	if !h.dropped.IsZero() {
@@ -116,18 +118,22 @@ func triggered(s *State) (t *trigger, waits string) {
 
 func demand(s *State, last Sample, since time.Time) *trigger {
 	h, g := &s.Growing.History, &s.Settings.Growth
+	over := h.streak(s.Now, since, func(x *Sample) bool { return x.Fullness() > float64(g.Threshold) })
+	if !over && !h.rising() {
+		return nil
+	}
 	f := h.Forecast()
 	rate := 0.0
 	if f.Confident && f.Rate > 0 {
 		rate = f.Rate
 	}
-	if h.streak(s.Now, since, func(x Sample) bool { return x.Fullness() > float64(g.Threshold) }) {
+	if over {
 		return &trigger{why: fmt.Sprintf("%.1f %% in use, threshold %d %%", last.Fullness(), g.Threshold), rate: rate}
 	}
 	ahead := horizon(s)
 	level := last.Usable / 100 * int64(g.Threshold)
 	left, ok := f.Until(last.Used, level)
-	if !f.Confident || !ok || left > ahead || !last.Steady || !h.higher(f, s.Now.Add(-ahead)) || !h.streak(s.Now, since, func(Sample) bool { return true }) {
+	if !f.Confident || !ok || left > ahead || !last.Steady || !h.higher(f, s.Now.Add(-ahead)) || !h.streak(s.Now, since, func(*Sample) bool { return true }) {
 		return nil
 	}
 	return &trigger{rate: rate, why: fmt.Sprintf("%.1f %% in use and filling by %s a minute: %d %% in %s (a line explains %.0f %% of %d samples), and growing is begun %s ahead",
@@ -163,6 +169,11 @@ func takes(s *State) time.Duration {
 
 // begin an expansion, or say what would be begun.
 func begin(s *State, out *GrowthOutcome) {
+	last, _ := s.Growing.Last()
+	if !last.At.After(s.Growing.looked) || s.Now.Sub(s.Growing.refused) < tryAgain {
+		return
+	}
+	s.Growing.looked = last.At
 	t, _ := triggered(s)
 	if t == nil {
 		return
@@ -171,6 +182,7 @@ func begin(s *State, out *GrowthOutcome) {
 	g := &s.Settings.Growth
 	switch {
 	case p.Refused != "":
+		s.Growing.refused = s.Now
 		out.once(s, "GrowthRefused", "", p.Kind, api.Event{Message: "the pool should grow and can't: " + p.Refused, Why: t.why})
 	case g.Mode == api.GrowthDryRun:
 		out.once(s, "GrowthDryRun", "", p.What(s), api.Event{Message: "would buy " + p.What(s), Why: t.why, Cost: p.Cost})

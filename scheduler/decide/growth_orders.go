@@ -2,7 +2,6 @@ package decide
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -15,35 +14,54 @@ const (
 	givenFor     = time.Hour // a disk that was handed over and isn't in the pool by then needs a person; the expansion doesn't wait for him
 )
 
-func changed(a, b *Expansion) bool { return !reflect.DeepEqual(a, b) }
-
-// pursue an expansion: take what its nodes say, and as far as nothing holds it, give up what makes no progress, order in its place, and end it.
-func pursue(s *State, e *Expansion, out *GrowthOutcome) {
+// pursue an expansion: take what its nodes say, and as far as nothing holds it, give up what makes no progress, order in its place, and end it. What stands is left
+// as it is: if anything changes, a new record is returned.
+func pursue(s *State, e *Expansion, out *GrowthOutcome) *Expansion {
+	next := e
+	amend := func() *Expansion {
+		if next == e {
+			next = e.clone()
+		}
+		return next
+	}
 	for i := range e.Orders {
-		o := &e.Orders[i]
-		was := *o
+		if e.Orders[i].Settled {
+			continue
+		}
+		o := e.Orders[i]
 		o.hear(s)
 		o.permit(s, out)
-		o.report(s, &was, out)
+		if was := &e.Orders[i]; o != *was {
+			o.report(s, was, out)
+			amend().Orders[i] = o
+		}
 	}
 	if s.Held(nil) != nil {
-		return
+		return next
 	}
-	for i := range e.Orders {
-		o := &e.Orders[i]
+	for i := range next.Orders {
+		o := next.Orders[i]
 		if o.Settled || o.Given || o.Abandon {
 			continue
 		}
 		if why := o.hopeless(s, out); why != "" {
 			o.giveUp(s, why, out)
-			if e.State == api.ExpansionBuying {
-				reorder(s, e, e.Orders[i].Node, out)
-			}
+		}
+		if o == next.Orders[i] {
+			continue
+		}
+		amend().Orders[i] = o
+		if o.GivenUp && next.State == api.ExpansionBuying {
+			reorder(s, next, o.Node, out)
 		}
 	}
-	if e.State == api.ExpansionBuying && !slices.ContainsFunc(e.Orders, func(o Order) bool { return o.waits(s) }) {
-		e.end(s, out)
+	if next.State == api.ExpansionBuying && !slices.ContainsFunc(next.Orders, func(o Order) bool { return o.waits(s) }) {
+		amend().end(s, out)
 	}
+	if next.State == api.ExpansionEnded && !slices.ContainsFunc(next.Orders, func(o Order) bool { return !o.Settled }) {
+		amend().Settled = true
+	}
+	return next
 }
 
 // waits: its expansion isn't over.
@@ -59,6 +77,9 @@ func (o *Order) permit(s *State, out *GrowthOutcome) {
 	}
 	for _, id := range []string{o.VolumeID, o.Disk} {
 		if id != "" && !slices.Contains(n.Approved, id) && !slices.Contains(out.Approved[n.ID], id) {
+			if out.Approved == nil {
+				out.Approved = map[string][]string{}
+			}
 			out.Approved[n.ID] = append(out.Approved[n.ID], id)
 		}
 	}
@@ -97,7 +118,7 @@ func (o *Order) hopeless(s *State, out *GrowthOutcome) string {
 	switch {
 	case said != nil && said.Burnt && o.Attempt < mostAttempts:
 		if o.VolumeID != "" {
-			o.Former = append(o.Former, o.VolumeID)
+			o.Former = strings.TrimSpace(o.Former + " " + o.VolumeID)
 		}
 		out.tell(s, api.Event{Node: n.Name, Kind: "GrowthAttempt", Who: "scaleio-scheduler", Why: o.Message,
 			Message: fmt.Sprintf("order %d of expansion %s: EC2 takes its client token no more, attempt %d", o.Index, o.Expansion, o.Attempt+1)})
@@ -170,8 +191,9 @@ func substitute(s *State, e *Expansion, failed string) (at site, why string) {
 		return at, "too many orders were given up"
 	}
 	v := e.Orders[0].VolumeOrder
-	sites, against := sitesOf(s)
-	room, limit := allowance(s, sites, v)
+	have := spent(s)
+	sites, against := sitesOf(s, have)
+	room, limit := allowance(s, have, sites, v)
 	if room < 1 {
 		return at, limit
 	}
@@ -272,11 +294,12 @@ func standing(s *State, e *Expansion) string {
 	if kind, why := cantGrow(s); kind != "" {
 		return why
 	}
-	sites, against := sitesOf(s)
+	have := spent(s)
+	sites, against := sitesOf(s, have)
 	if len(e.Orders) == 0 {
 		return "it orders nothing"
 	}
-	if room, why := allowance(s, sites, e.Orders[0].VolumeOrder); room < len(e.Orders) {
+	if room, why := allowance(s, have, sites, e.Orders[0].VolumeOrder); room < len(e.Orders) {
 		return why
 	}
 	slots := map[string]int{}

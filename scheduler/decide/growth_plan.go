@@ -3,6 +3,7 @@ package decide
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -47,8 +48,13 @@ func planGrowth(s *State, t *trigger) GrowthPlan {
 	if p.Volume.SizeGiB = volumeSize(s); p.Volume.SizeGiB == 0 {
 		return p.refuse("NoSize", "no device of the pool says how large volumes are to be: set growth-volume-size")
 	}
-	sites, why := sitesOf(s)
-	room, limit := allowance(s, sites, p.Volume)
+	have := spent(s)
+	room, limit := allowance(s, have, nil, p.Volume)
+	if room < minFaultSets {
+		return p.refuse("Limit", limit)
+	}
+	sites, why := sitesOf(s, have)
+	room, limit = allowance(s, have, sites, p.Volume)
 	units := unitsNow(s)
 	size := int64(p.Volume.SizeGiB) << 30
 	wanted := func(usable, raw, largest int64) bool {
@@ -123,8 +129,7 @@ func volumeSize(s *State) int {
 }
 
 // sitesOf lists nodes that can take volumes, and says what stands against the others.
-func sitesOf(s *State) (sites []site, why string) {
-	have := spent(s)
+func sitesOf(s *State, have spending) (sites []site, why string) {
 	var against []string
 	for _, n := range byName(s.Nodes) {
 		if reason := cantTake(s, n); reason != "" {
@@ -218,22 +223,25 @@ func devicesOf(n *Node) (count int) {
 }
 
 // allowance is how many volumes caps and budget allow now, and which of them is the tightest.
-func allowance(s *State, sites []site, v api.VolumeOrder) (room int, why string) {
-	g, have := &s.Settings.Growth, spent(s)
-	room, why = g.MaxPerCluster-have.volumes, fmt.Sprintf("%d of %d volumes are bought (growth-max-per-cluster)", have.volumes, g.MaxPerCluster)
-	limit := func(left int, text string) {
+func allowance(s *State, have spending, sites []site, v api.VolumeOrder) (room int, why string) {
+	g := &s.Settings.Growth
+	room = math.MaxInt
+	limit := func(left int, format string, a ...any) {
 		if left < room {
-			room, why = left, text
+			if room = left; room < maxPlanned {
+				why = fmt.Sprintf(format, a...)
+			}
 		}
 	}
-	limit(g.MaxPerDay-have.today, fmt.Sprintf("%d of %d volumes were bought within a day (growth-max-per-day)", have.today, g.MaxPerDay))
+	limit(g.MaxPerCluster-have.volumes, "%d of %d volumes are bought (growth-max-per-cluster)", have.volumes, g.MaxPerCluster)
+	limit(g.MaxPerDay-have.today, "%d of %d volumes were bought within a day (growth-max-per-day)", have.today, g.MaxPerDay)
 	devices := 0
 	if s.View != nil {
 		for _, sds := range s.View.SDSs {
 			devices += len(sds.Devices)
 		}
 	}
-	limit(devicesPerPool-devices, fmt.Sprintf("the pool has %d of %d devices", devices, devicesPerPool))
+	limit(devicesPerPool-devices, "the pool has %d of %d devices", devices, devicesPerPool)
 	if g.Budget == 0 {
 		return max(0, room), why
 	}
@@ -249,7 +257,7 @@ func allowance(s *State, sites []site, v api.VolumeOrder) (room int, why string)
 		return 0, "the price of a volume that was bought isn't known, so that the budget can't be kept: name it in growth-price-file"
 	}
 	if dearest > 0 {
-		limit(int((g.Budget-have.monthly)/dearest), fmt.Sprintf("$%s of $%s a month are spent, and a volume costs $%s (growth-budget)", have.monthly, g.Budget, dearest))
+		limit(int((g.Budget-have.monthly)/dearest), "$%s of $%s a month are spent, and a volume costs $%s (growth-budget)", have.monthly, g.Budget, dearest)
 	}
 	return max(0, room), why
 }

@@ -3,6 +3,7 @@ package decide_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"scaleio-framework/scheduler/api"
@@ -35,7 +36,7 @@ type part struct {
 	since  time.Time
 	volume string
 	fails  string // reason; what it bought stays
-	mute   bool   // its node says nothing of it
+	mute   bool   // its node says nothing of it, until it is given up
 }
 
 func grows(units, perUnit, size int) *poolWorld {
@@ -125,7 +126,7 @@ func (w *poolWorld) pass(d time.Duration) decide.GrowthOutcome {
 	w.View.At = w.Now
 	w.Growing.Take(&w.State)
 	w.serial++
-	w.Nonce = fmt.Sprintf("%08x-0000", w.serial)
+	w.Nonce = strconv.Itoa(1e7+w.serial) + "-0000"
 	out := decide.Grow(&w.State)
 	for id, disks := range out.Approved {
 		w.Nodes[id].Approved = append(w.Nodes[id].Approved, disks...)
@@ -145,7 +146,7 @@ func (w *poolWorld) minutes(n int, perMinute int64) {
 
 // work on the orders, as the nodes, EC2 and the leader would.
 func (w *poolWorld) work() {
-	if len(w.Ledger) == 0 {
+	if !w.orders() {
 		return
 	}
 	came := false
@@ -162,7 +163,7 @@ func (w *poolWorld) work() {
 				p = &part{since: w.Now}
 				w.part[o.Key()] = p
 			}
-			if state := w.carryOut(n, o, p, &came); !p.mute {
+			if state := w.carryOut(n, o, p, &came); !p.mute || o.Abandon {
 				n.Report.Orders = append(n.Report.Orders, state)
 			}
 		}
@@ -170,6 +171,18 @@ func (w *poolWorld) work() {
 	if came {
 		w.figures()
 	}
+}
+
+// orders: somebody has one.
+func (w *poolWorld) orders() bool {
+	for _, e := range w.Ledger {
+		for i := range e.Orders {
+			if !e.Orders[i].Settled {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (w *poolWorld) carryOut(n *decide.Node, o api.VolumeOrder, p *part, came *bool) api.OrderState {

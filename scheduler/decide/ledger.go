@@ -22,6 +22,7 @@ type Expansion struct {
 	Started time.Time          `json:"started,omitzero"`
 	Ended   time.Time          `json:"ended,omitzero"`
 	Outcome string             `json:"outcome,omitempty"`
+	Settled bool               `json:"settled,omitempty"` // nothing more comes of any order
 	Orders  []Order            `json:"orders"`
 }
 
@@ -38,7 +39,7 @@ type Order struct {
 	Settled bool           `json:"settled,omitempty"` // nothing more comes of it
 	GivenUp bool           `json:"givenUp,omitempty"` // another one was ordered in its place, or the expansion ends smaller
 	Deleter string         `json:"deleter,omitempty"` // node that is to delete it, where its own can't be
-	Former  []string       `json:"former,omitempty"`  // volumes of burnt attempts: gone, as EC2 said
+	Former  string         `json:"former,omitempty"`  // volumes of burnt attempts: gone, as EC2 said
 	Reason  string         `json:"reason,omitempty"`
 	Message string         `json:"message,omitempty"`
 }
@@ -59,22 +60,13 @@ func (o *Order) lives() bool { return o.InPool || o.Given || !o.Abandon && !o.Se
 
 // open: something may still come of one of its orders.
 func (e *Expansion) open() bool {
-	switch e.State {
-	case api.ExpansionBuying:
-		return true
-	case api.ExpansionEnded:
-		return slices.ContainsFunc(e.Orders, func(o Order) bool { return !o.Settled })
-	}
-	return false
+	return e.State == api.ExpansionBuying || e.State == api.ExpansionEnded && !e.Settled
 }
 
 // clone shares nothing with the record that stands.
 func (e *Expansion) clone() *Expansion {
 	c := *e
 	c.Orders = slices.Clone(e.Orders)
-	for i := range c.Orders {
-		c.Orders[i].Former = slices.Clone(c.Orders[i].Former)
-	}
 	return &c
 }
 

@@ -42,7 +42,7 @@ func compareOwned(s *State, out *GrowthOutcome) {
 			adopt(s, e, o, v, out)
 		case o.VolumeID == v.VolumeID && !o.Abandon && !o.Settled: // on its way
 		case o.VolumeID == v.VolumeID && v.State == "available":
-			clear(s, e, o, v, out)
+			cleanUp(s, e, o, v, out)
 		default:
 			orphan(s, v, "it was given up, and it is "+v.State+": it is kept", out)
 		}
@@ -95,6 +95,7 @@ func amend(s *State, e *Expansion, o *Order, out *GrowthOutcome, change func(*Or
 		out.Expansions = append(out.Expansions, next)
 	}
 	change(&next.Orders[i])
+	next.Settled = next.Settled && next.Orders[i].Settled
 }
 
 func adopt(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) {
@@ -104,8 +105,8 @@ func adopt(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutco
 	amend(s, e, o, out, func(o *Order) { o.VolumeID, o.Since = v.VolumeID, s.Now })
 }
 
-// clear away a volume that was given up before it was handed over: its own node deletes it, or where that is gone, the leader's.
-func clear(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) {
+// cleanUp clears away a volume that was given up before it was handed over: its own node deletes it, or where that is gone, the leader's.
+func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) {
 	text := "it was given up before it was handed over"
 	if s.Settings.Growth.Node.CleanupFile == "" {
 		orphan(s, v, text+"; nodes may not delete volumes (growth-cleanup-credentials-file): delete it yourself", out)

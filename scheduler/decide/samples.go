@@ -58,6 +58,7 @@ type History struct {
 	dropped     time.Time // since when less is there than expected
 	broken      bool      // something else than a good sample came since the last one
 	doubt       string    // why the last view gave no sample
+	units       map[string]int64
 }
 
 // Last sample; ok is false before the first.
@@ -91,8 +92,8 @@ func (h *History) Take(s *State) {
 		Steady: p.DegradedBytes == 0 && p.FailedBytes == 0 && p.RebuildBytes == 0 && h.dropped.IsZero(),
 		First:  h.broken || !any || last.From != v.From || v.At.Sub(last.At) > sampleGap,
 	}
-	for _, bytes := range inPool(v.ClusterView) {
-		sample.Largest = max(sample.Largest, bytes)
+	if sample.Used > sample.Raw/2 { // else it doesn't matter: less is in use than any two copies need
+		sample.Largest = h.largest(v.ClusterView)
 	}
 	h.broken = false
 	h.recent = keep(h.recent, sample, recentKept)
@@ -101,6 +102,19 @@ func (h *History) Take(s *State) {
 		sample.peak, h.peak = h.peak, 0
 		h.day = keep(h.day, sample, dayKept)
 	}
+}
+
+// largest fault unit of the pool.
+func (h *History) largest(v *api.ClusterView) (most int64) {
+	if h.units == nil {
+		h.units = map[string]int64{}
+	}
+	clear(h.units)
+	addUnits(h.units, v)
+	for _, bytes := range h.units {
+		most = max(most, bytes)
+	}
+	return most
 }
 
 // keep the newest; the array is moved once in as many samples as it holds.
@@ -167,14 +181,14 @@ func removing(s *State) bool {
 }
 
 // streak says whether the newest samples, one after the other, all are as wanted, enough of them and over long enough. None from before since counts.
-func (h *History) streak(now, since time.Time, wanted func(Sample) bool) bool {
+func (h *History) streak(now, since time.Time, wanted func(*Sample) bool) bool {
 	last, any := h.Last()
 	if !any || h.broken || now.Sub(last.At) > sampleFresh {
 		return false
 	}
 	count := 0
 	for i := len(h.recent) - 1; i >= 0; i-- {
-		sample := h.recent[i]
+		sample := &h.recent[i]
 		if !sample.At.After(since) || !wanted(sample) {
 			return false
 		}
@@ -186,4 +200,10 @@ func (h *History) streak(now, since time.Time, wanted func(Sample) bool) bool {
 		}
 	}
 	return false
+}
+
+// rising: more is in use than a few samples ago. Nothing else leads to the threshold.
+func (h *History) rising() bool {
+	n := len(h.recent)
+	return n > streakLength && h.recent[n-1].Used > h.recent[n-1-streakLength].Used
 }

@@ -23,6 +23,7 @@ type poolWorld struct {
 	nodes   []string
 	latency time.Duration // from order to volume in the pool
 	part    map[string]*part
+	deaf    string // node that isn't heard
 }
 
 type bought struct {
@@ -121,7 +122,9 @@ func (w *poolWorld) pass(d time.Duration) decide.GrowthOutcome {
 	w.Now = w.Now.Add(d)
 	w.Leases.LeaderUntil = w.Now.Add(time.Minute)
 	for _, n := range w.Nodes {
-		n.SeenAt = w.Now
+		if n.ID != w.deaf {
+			n.SeenAt = w.Now
+		}
 	}
 	w.View.At = w.Now
 	w.Growing.Take(&w.State)
@@ -153,7 +156,7 @@ func (w *poolWorld) work() {
 	for _, id := range w.nodes {
 		n := w.Nodes[id]
 		told := decide.Spec(&w.State, n).Growth
-		if told == nil {
+		if told == nil || id == w.deaf {
 			continue
 		}
 		n.Report.Orders = n.Report.Orders[:0:0]

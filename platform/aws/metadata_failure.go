@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -52,6 +53,7 @@ type trace struct {
 	token     bool // the failure is the token's
 	connected bool
 	late      bool // the answer didn't begin in time
+	failure   error
 	status    int
 	empty     bool
 }
@@ -68,7 +70,7 @@ func (t traced) Do(r *http.Request) (*http.Response, error) {
 	}
 	*how = trace{token: r.Method == http.MethodPut}
 	response, err := t.Client.Do(r)
-	how.connected, how.late = err == nil || !isDial(err), isLate(err)
+	how.connected, how.late, how.failure = err == nil || !isDial(err), isLate(err), err
 	if response != nil {
 		how.status, how.empty = response.StatusCode, response.ContentLength == 0
 	}
@@ -85,6 +87,15 @@ func isDial(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
+// cause without the layers above it.
+func (t *trace) cause(err error) error {
+	var request *url.Error
+	if errors.As(t.failure, &request) {
+		return request.Err
+	}
+	return err
+}
+
 // explain a failure by how far it came.
 func (t *trace) explain(err error) error {
 	fail := func(reason, format string, a ...any) error { return &MetadataError{reason, fmt.Sprintf(format, a...)} }
@@ -93,13 +104,13 @@ func (t *trace) explain(err error) error {
 	case t.status == 0 && strings.Contains(err.Error(), "AWS_EC2_METADATA_DISABLED"):
 		return fail(ReasonMetadataTurned, "AWS_EC2_METADATA_DISABLED is set in the agent's environment")
 	case t.status == 0 && !t.connected:
-		return fail(ReasonUnreachable, "no connection: %v", err)
+		return fail(ReasonUnreachable, "no connection: %v", t.cause(err))
 	case t.status == 0 && t.token && late:
 		return fail(ReasonHopLimit, "it takes the request for a token and no answer comes within %s: in a container raise the instance's metadata hop limit to 2, or the service is slow", headerLimit)
 	case t.status == 0 && late:
 		return fail(ReasonSlow, "no answer within %s", headerLimit)
 	case t.status == 0:
-		return fail(ReasonUnreachable, "the connection broke: %v", err)
+		return fail(ReasonUnreachable, "the connection broke: %v", t.cause(err))
 	case t.status == http.StatusUnauthorized:
 		return fail(ReasonUnauthorized, "it refuses our token (401)")
 	case t.status == http.StatusForbidden:

@@ -196,6 +196,7 @@ func TestMetadata_unreachable(t *testing.T) {
 	var because *MetadataError
 	require.ErrorAs(t, err, &because)
 	assert.Equal(t, ReasonUnreachable, because.Reason)
+	assert.Equal(t, "asking the metadata service: no connection: dial: no route to host", err.Error())
 }
 
 func TestMetadata_aTokenThatExpiredIsReplaced(t *testing.T) {

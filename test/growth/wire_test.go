@@ -70,7 +70,7 @@ func (addressed) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(10, 0,
 func (s *site) client(certificate *tls.Certificate) *http.Client {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(s.ca))
-	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: fmt.Sprintf(api.ServerNameFmt, s.cluster), ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: fmt.Sprintf(api.ServerNameFmt, s.cluster)}
 	if certificate != nil {
 		config.Certificates = []tls.Certificate{*certificate}
 	}

@@ -48,7 +48,7 @@ func Identify(ctx context.Context, facts platform.Facts, files installer.Files, 
 	}
 	self := Self{Identity: api.Identity{ID: id, Hostname: facts.Hostname}}
 	if !aws.IsInstanceID(id) && id != facts.MachineID {
-		self.Foreign = fmt.Sprintf("this machine's id is %s, and what %s holds was made on %s: it was copied. Remove all of it here, and this machine joins as a new node", facts.MachineID, StateDir, id)
+		self.Foreign = fmt.Sprintf("this machine's id is %s, and %s was made on %s: it was copied"+toBeANewNode, facts.MachineID, stateFile, id)
 	}
 	return self, nil
 }
@@ -94,6 +94,9 @@ func firstIdentity(ctx context.Context, facts platform.Facts, cloud Cloud, log *
 	}
 }
 
+// toBeANewNode is what a person does where the machine is another one. What else lies in StateDir is needed: it shows that the SDC's GUID is a copy too.
+const toBeANewNode = ". To let this machine join as a new node, remove state.json, instance.json, node.key and node.crt in " + StateDir + " and restart the agent"
+
 // notItself says why this machine isn't the node whose state it has. It then does nothing as that node: no act, no report.
 func (a *Agent) notItself() (why string, is bool) {
 	if a.Foreign != "" {
@@ -104,14 +107,14 @@ func (a *Agent) notItself() (why string, is bool) {
 	}
 	known, id := a.Cloud.Known(), a.Identity.ID
 	if known.Reason == aws.ReasonInstanceChanged {
-		return known.Message, true
+		return known.Message + toBeANewNode, true
 	}
 	seen := a.Cloud.Firmware()
 	if seen == "" && known.Verified {
 		seen = known.Instance.ID
 	}
 	if seen != "" && aws.IsInstanceID(id) && seen != id {
-		return fmt.Sprintf("this is instance %s, and what %s holds was made on %s: it was copied with an image or a volume. Remove all of it here, and this one joins as a new node", seen, StateDir, id), true
+		return fmt.Sprintf("this is instance %s, and %s was made on %s: it was copied with an image or a volume"+toBeANewNode, seen, stateFile, id), true
 	}
 	return "", false
 }

@@ -12,6 +12,7 @@ import (
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/aws"
 )
 
 // sdcGUIDOwn is the fact that the SDC's GUID was made on this machine. Machines made from one image share it otherwise, and two clients with one GUID knock
@@ -27,6 +28,20 @@ const guidWitness = stateDir + "/sdc-guid.json"
 
 type witness struct {
 	MachineID string `json:"machineId"`
+	Instance  string `json:"instance,omitempty"` // EC2's, where the node is known by it: images often take the machine-id with them
+}
+
+// ours: the GUID was made on this machine.
+func (o *orders) ours(w witness) bool {
+	return w.MachineID == o.sys.Facts.MachineID && (w.Instance == "" || !aws.IsInstanceID(o.Spec.Node) || w.Instance == o.Spec.Node)
+}
+
+func (o *orders) witness() witness {
+	w := witness{MachineID: o.sys.Facts.MachineID}
+	if aws.IsInstanceID(o.Spec.Node) {
+		w.Instance = o.Spec.Node
+	}
+	return w
 }
 
 func (s sdcGUIDOwn) Check(context.Context) (step.Finding, error) {
@@ -40,12 +55,12 @@ func (s sdcGUIDOwn) Check(context.Context) (step.Finding, error) {
 	switch {
 	case err != nil:
 		return step.Finding{}, err
-	case known && made.MachineID == s.sys.Facts.MachineID && (file == "" || text.GUID != ""):
+	case known && s.ours(made) && (file == "" || text.GUID != ""):
 		return step.OK("the SDC's GUID is this machine's own"), nil
 	case file == "":
 		return step.Need("NoWitness", "no SDC is here: its GUID will be this machine's own"), nil
 	case known:
-		return step.Need("ClonedGUID", "the SDC's GUID was made on machine %s: a copy of it would knock that one's client out", made.MachineID), nil
+		return step.Need("ClonedGUID", "the SDC's GUID was made on machine %s %s: a copy of it would knock that one's client out", made.MachineID, made.Instance), nil
 	case len(text.Addresses()) == 0:
 		return step.Need("UnknownGUID", "the SDC was here before the agent and has no system: its GUID may be that of an image, so that it gets one of its own"), nil
 	case len(s.managers()) == 0 || shares(text.Addresses(), s.managers()):
@@ -82,7 +97,7 @@ func (s sdcGUIDOwn) Apply(ctx context.Context) error {
 			return err
 		}
 	}
-	data, err := json.Marshal(witness{s.sys.Facts.MachineID})
+	data, err := json.Marshal(s.witness())
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", guidWitness, err)
 	}

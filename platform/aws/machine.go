@@ -146,8 +146,7 @@ func (m *Machine) acceptLocked(found Instance) error {
 }
 
 func (m *Machine) changed(to string) error {
-	return &MetadataError{ReasonInstanceChanged, fmt.Sprintf("this is instance %s, and what %s holds was made on %s: it was copied with an image or a volume. "+
-		"Is %[3]s another machine, remove all of %[2]s here, and this one joins as a new node", to, path.Dir(m.file), m.kept.ID)}
+	return &MetadataError{ReasonInstanceChanged, fmt.Sprintf("this is instance %s, and %s was made on %s: it was copied with an image or a volume", to, m.file, m.kept.ID)}
 }
 
 // Instance id, verified lately or now. An error says why nothing may be bought for it.

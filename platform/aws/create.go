@@ -55,6 +55,9 @@ func (w NewVolume) problem() string {
 // Delete a volume that is ours and that nobody has.
 func (e *EC2) Delete(ctx context.Context, id string, tags map[string]string) error {
 	seen, err := e.Describe(ctx, id)
+	if err == nil && len(seen) == 0 { // gone, or a read that lags: who took the one for the other would leave a volume to nobody
+		seen, err = e.await(ctx, availableLimit, []string{id}, "shown", func(Volume) bool { return true })
+	}
 	if err != nil {
 		return err
 	}

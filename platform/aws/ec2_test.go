@@ -234,12 +234,27 @@ func TestEC2_neverTakesAnothersVolume(t *testing.T) {
 	require.ErrorIs(t, e.Delete(t.Context(), "vol-2", nil), ErrConflict, "no tag is everybody's")
 	require.ErrorIs(t, e.Delete(t.Context(), "vol-3", order.Tags), ErrConflict)
 	assert.Zero(t, f.count("DeleteVolume"))
-	require.NoError(t, e.Delete(t.Context(), "vol-4", order.Tags), "gone")
-
 	require.NoError(t, e.Detach(t.Context(), "vol-3"))
 	require.NoError(t, e.Delete(t.Context(), "vol-3", order.Tags))
 	assert.Len(t, f.volumes, 2)
 	require.NoError(t, e.Detach(t.Context(), "vol-2"), "wasn't attached")
+
+	synctest.Test(t, func(t *testing.T) {
+		require.NoError(t, f.client(t).Delete(t.Context(), "vol-4", order.Tags), "gone")
+	})
+}
+
+// A read that lags isn't a volume that is gone.
+func TestEC2_deletesWhatIsNotShownYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.lag = readsLag / 2
+		e := f.client(t)
+		v, err := e.Create(t.Context(), order)
+		require.NoError(t, err)
+		require.NoError(t, e.Delete(t.Context(), v.ID, order.Tags))
+		assert.Empty(t, f.volumes)
+	})
 }
 
 func TestEC2_deviceNames(t *testing.T) {

@@ -96,7 +96,7 @@ func newYear(seed uint64) *year {
 	return y
 }
 
-// live a year: most of it in steps of up to a day, with a few samples each; where something happens, in steps of a sample.
+// live a year: most of it in steps of up to some days, with a few samples each; where something happens, in steps of a sample.
 func (y *year) live() error {
 	end := now.Add(365 * 24 * time.Hour)
 	for y.Now.Before(end) {
@@ -126,9 +126,9 @@ func (y *year) calm() time.Duration {
 	if y.saw > 0 || y.inFlight() {
 		return 0
 	}
-	skip := min(24*time.Hour, y.left)
+	skip := min(5*24*time.Hour, y.left)
 	if y.rate != 0 {
-		skip = min(skip, time.Duration(float64(y.usable())/100/math.Abs(float64(y.rate))*float64(time.Minute)))
+		skip = min(skip, 24*time.Hour, time.Duration(float64(y.usable())/100/math.Abs(float64(y.rate))*float64(time.Minute)))
 	}
 	if skip < 10*time.Minute {
 		return 0

@@ -21,6 +21,7 @@ type poolWorld struct {
 	serial  int
 	bought  map[string]*bought // volumes that were ever made, by id
 	nodes   []string
+	all     []*decide.Node
 	latency time.Duration // from order to volume in the pool
 	part    map[string]*part
 	deaf    string // node that isn't heard
@@ -67,7 +68,7 @@ func grows(units, perUnit, size int) *poolWorld {
 				Verified: true, SlotsMax: 27, SlotsUsed: 2},
 		}}
 		w.Nodes[n.ID] = n
-		w.nodes = append(w.nodes, n.ID)
+		w.nodes, w.all = append(w.nodes, n.ID), append(w.all, n)
 		view.SDSs = append(view.SDSs, api.SDSView{Name: n.Name, IPs: n.Report.Addresses, FaultSet: rack, Connection: "Connected"})
 		w.View = &decide.View{ClusterView: view, From: "i-1", At: now}
 		w.adopt(n, fmt.Sprintf("wwn-%d", i+1))
@@ -121,15 +122,17 @@ func (w *poolWorld) fill(percent float64) { w.write(int64(percent/100*float64(w.
 func (w *poolWorld) pass(d time.Duration) decide.GrowthOutcome {
 	w.Now = w.Now.Add(d)
 	w.Leases.LeaderUntil = w.Now.Add(time.Minute)
-	for _, n := range w.Nodes {
+	for _, n := range w.all {
 		if n.ID != w.deaf {
 			n.SeenAt = w.Now
 		}
 	}
 	w.View.At = w.Now
 	w.Growing.Take(&w.State)
-	w.serial++
-	w.Nonce = strconv.Itoa(1e7+w.serial) + "-0000"
+	if w.Nonce == "" || len(w.Ledger) > 0 && w.Ledger[len(w.Ledger)-1].ID == w.Nonce {
+		w.serial++
+		w.Nonce = strconv.Itoa(1e7+w.serial) + "-0000"
+	}
 	out := decide.Grow(&w.State)
 	for id, disks := range out.Approved {
 		w.Nodes[id].Approved = append(w.Nodes[id].Approved, disks...)

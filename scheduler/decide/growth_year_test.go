@@ -66,6 +66,7 @@ type year struct {
 	left    time.Duration
 	saw     time.Duration // period of a sawtooth; 0 = none
 	fullFor int           // samples of a full pool
+	counted int           // volumes when they were counted last
 	begun   int           // expansions that were judged
 	rises   [64]int64     // rate of the last quarter of an hour and more, by sample
 	samples int
@@ -213,9 +214,10 @@ func (y *year) withinLimits() error {
 		return nil
 	}
 	e := y.Ledger[len(y.Ledger)-1]
-	if e.State != api.ExpansionBuying {
+	if e.State != api.ExpansionBuying || y.counted == len(y.bought) && y.begun == len(y.Ledger) {
 		return nil
 	}
+	y.counted = len(y.bought)
 	if cost := y.monthly(); cost > g.Budget {
 		return fmt.Errorf("at %s: $%s a month, with a budget of $%s", y.Now.Sub(now), cost, g.Budget)
 	}

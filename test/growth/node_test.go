@@ -44,7 +44,7 @@ type node struct {
 	http    *http.Client
 	through *pipes
 	plugged map[string]cloud.Volume
-	down    bool
+	deaf    bool // the scheduler can't be reached
 	steps   *installer.Installer
 	rec     *step.Reconciler
 	lead    *leader.Leader
@@ -59,11 +59,11 @@ type node struct {
 	wish   string
 }
 
-func newNode(s *site, i int) *node {
+func newNode(s *site, i, zone int) *node {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
 	n := &node{site: s, name: fmt.Sprintf("n%d", i), ip: fmt.Sprintf("10.0.0.%d", 10+i), key: key, root: s.t.TempDir()}
-	n.instance = s.ec2.AddInstance(cloud.InstanceSpec{Zone: "us-east-1" + string(rune('a'+i-1)), Address: n.ip, Type: "m5.large"})
+	n.instance = s.ec2.AddInstance(cloud.InstanceSpec{Zone: "us-east-1" + string(rune('a'+zone-1)), Address: n.ip, Type: "m5.large"})
 	keys, err := s.ec2.Credentials(n.instance.ID)
 	must(err)
 	n.writeKeys("keys", keys)
@@ -235,9 +235,6 @@ func (n *node) leads() bool {
 
 // turn is one round of everything that an agent does.
 func (n *node) turn(ctx context.Context) {
-	if n.down {
-		return
-	}
 	if n.site.gaps.isDead(n.name) {
 		n.begin()
 	}
@@ -245,6 +242,9 @@ func (n *node) turn(ctx context.Context) {
 	report := n.report()
 	var answer api.Answer
 	err := n.site.gaps.pass(n.name, "report", func() (err error) {
+		if n.deaf {
+			return errLost
+		}
 		answer, err = n.call(ctx, report)
 		return err
 	})

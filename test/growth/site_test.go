@@ -94,15 +94,20 @@ func newSite(t *testing.T, g *gaps, tune ...func(*scheduler.Options, *cloud.Conf
 	s.cleaner = s.ec2.AddUser("cleanup")
 	s.start()
 	for i := range 3 {
-		s.enrol(fmt.Sprintf("n%d", i+1))
-		s.nodes = append(s.nodes, newNode(s, i+1))
+		s.join(i+1, i+1)
 	}
 	return s
 }
 
-func (s *site) enrol(name string) {
+// join a node in one of the zones.
+func (s *site) join(i, zone int) {
+	s.enrol(fmt.Sprintf("n%d", i), fmt.Sprintf("zone-%d", zone))
+	s.nodes = append(s.nodes, newNode(s, i, zone))
+}
+
+func (s *site) enrol(name, domain string) {
 	var made api.NewToken
-	require.NoError(s.t, post(s.t.Context(), s.client(nil), api.PathTokens, "operate", api.TokenRequest{Author: "test", TTLMS: api.MinTokenTTL.Milliseconds(), Count: 1, Domain: "zone-" + name}, &made))
+	require.NoError(s.t, post(s.t.Context(), s.client(nil), api.PathTokens, "operate", api.TokenRequest{Author: "test", TTLMS: api.MinTokenTTL.Milliseconds(), Count: 1, Domain: domain}, &made))
 	s.tokens[name] = made.Token
 }
 
@@ -226,17 +231,21 @@ func (s *site) story() string {
 		return err.Error()
 	}
 	for _, e := range list.Events {
-		fmt.Fprintf(&b, "%s %s %s %s\n", e.Time.Format(time.TimeOnly), e.Node, e.Kind, e.Message)
+		fmt.Fprintf(&b, "%s %s %s %s (%s)\n", e.Time.Format(time.TimeOnly), e.Node, e.Kind, e.Message, e.Why)
 	}
 	return b.String()
 }
 
 // formed brings the cluster up: the first disks are in the pool, and it is nearly full.
 func (s *site) formed() {
-	s.until("whole", time.Second, 200, func() bool { return len(s.storage.devices()) == 3 })
+	s.until("whole", time.Second, 200, func() bool { return len(s.storage.devices()) == len(s.nodes) })
+	units, raw := map[string]int64{}, int64(0)
+	for _, n := range s.nodes {
+		units[n.instance.Zone], raw = units[n.instance.Zone]+diskBytes, raw+diskBytes
+	}
 	s.storage.mu.Lock()
 	defer s.storage.mu.Unlock()
-	s.storage.used = 3 * diskBytes * 66 / 100 * 80 / 100
+	s.storage.used = raw / 100 * int64(100-decide.SparePercent(units)) / 100 * 80
 }
 
 // ours are the volumes that the cluster bought and that are there.

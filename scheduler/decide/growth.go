@@ -37,6 +37,9 @@ type Growing struct {
 	missing   map[string]time.Time // volumes of the ledger that a listing lacked
 	looked    time.Time            // sample that was looked at last for whether the pool should grow
 	refused   time.Time            // since when it should and can't: that isn't tried with every sample
+	free      time.Time            // since when nothing held and this process watched: patience with nodes counts from then
+	soon      map[string]bool      // nodes that may get orders soon
+	foreseen  time.Time            // when those were looked for
 }
 
 // A GrowthOutcome is what came of a look at growth.
@@ -59,6 +62,9 @@ func Grow(s *State) (out GrowthOutcome) {
 	g := &s.Settings.Growth
 	if s.Growing == nil || g.Mode == "" || g.Mode == api.GrowthOff {
 		return out
+	}
+	if s.Growing.free.IsZero() || s.Held(nil) != nil {
+		s.Growing.free = s.Now
 	}
 	for i, e := range s.Ledger {
 		if !e.open() {
@@ -176,6 +182,7 @@ func begin(s *State, out *GrowthOutcome) {
 	s.Growing.looked = last.At
 	t, _ := triggered(s)
 	if t == nil {
+		foresee(s, last)
 		return
 	}
 	p := planGrowth(s, t)
@@ -196,6 +203,39 @@ func begin(s *State, out *GrowthOutcome) {
 		out.Expansions = append(out.Expansions, e)
 		out.tell(s, api.Event{Kind: "GrowthProposed", Message: fmt.Sprintf("%s; `scaleio-scheduler approve %s`", p.What(s), e.ID), Why: t.why, Cost: e.Cost})
 	}
+}
+
+// foresee which nodes may get orders soon. A node at rest asks once a minute; those are told to wait for word, so that growing isn't begun a minute late.
+func foresee(s *State, last Sample) {
+	g, mem := &s.Settings.Growth, s.Growing
+	if s.Now.Sub(mem.foreseen) < foreseeEvery || g.Mode == api.GrowthDryRun {
+		return
+	}
+	near := last.Fullness() > float64(g.Threshold-hysteresis)
+	if !near && mem.rising() {
+		f := mem.Forecast()
+		left, ok := f.Until(last.Used, last.Usable/100*int64(g.Threshold))
+		near = ok && f.Confident && left < 2*horizon(s)
+	}
+	mem.soon = nil
+	if !near {
+		return
+	}
+	mem.foreseen, mem.soon = s.Now, map[string]bool{}
+	for _, at := range planGrowth(s, &trigger{}).Sites {
+		mem.soon[at.node.ID] = true
+	}
+}
+
+const foreseeEvery = time.Minute
+
+// ordersSoon: a node that waits for word would hear of its orders at once.
+func ordersSoon(s *State, n *Node) bool {
+	if s.Growing != nil && s.Growing.soon[n.ID] {
+		return true
+	}
+	e := inFlight(s)
+	return e != nil && slices.ContainsFunc(e.Orders, func(o Order) bool { return !o.Settled && o.Node == n.ID })
 }
 
 // start a decided expansion: from when this is stored its nodes have their orders.

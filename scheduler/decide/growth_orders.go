@@ -66,7 +66,16 @@ func pursue(s *State, e *Expansion, out *GrowthOutcome) *Expansion {
 
 // waits: its expansion isn't over.
 func (o *Order) waits(s *State) bool {
-	return !o.Settled && !o.Abandon && !(o.Given && s.Now.Sub(o.Since) >= givenFor)
+	return !o.Settled && !o.Abandon && !(o.Given && o.idle(s) >= givenFor)
+}
+
+// idle is how long an order has made no progress, as far as it could: not while all was held, nor while no scheduler watched.
+func (o *Order) idle(s *State) time.Duration {
+	since := o.Since
+	if s.Growing.free.After(since) {
+		since = s.Growing.free
+	}
+	return s.Now.Sub(since)
 }
 
 // permit the disk to be used: whoever approved the expansion approved it.
@@ -128,7 +137,7 @@ func (o *Order) hopeless(s *State, out *GrowthOutcome) string {
 		return fmt.Sprintf("%d attempts were burnt: %s", o.Attempt, o.Message)
 	case o.Stage == api.OrderFailed && (said == nil || !said.Retry):
 		return o.Reason + ": " + o.Message
-	case s.Now.Sub(o.Since) < s.Settings.Growth.Patience:
+	case o.idle(s) < s.Settings.Growth.Patience:
 		return ""
 	case !s.live(n):
 		return "its node isn't heard"

@@ -116,6 +116,48 @@ func TestOrders_patience(t *testing.T) {
 	}
 }
 
+// Neither a brake nor a scheduler that was away makes a node look slow.
+func TestOrders_patienceCountsWatchedTimeAlone(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.latency = 100 * time.Hour
+	w.Cluster.Hold = &api.Hold{Author: "ann"}
+	w.minutes(60, 0)
+	w.Cluster.Hold = nil
+	w.minutes(10, 0)
+	assert.False(t, w.on("i-2")[0].Abandon, "held until a moment ago")
+	w.Growing = &decide.Growing{} // another process, an hour later
+	w.Now = w.Now.Add(time.Hour)
+	w.deaf = "i-2"
+	w.minutes(10, 0)
+	assert.False(t, w.on("i-2")[0].Abandon)
+	w.minutes(10, 0)
+	assert.True(t, w.on("i-2")[0].Abandon)
+}
+
+// A node at rest asks once a minute: whoever may be asked soon waits for word.
+func TestGrow_nodesWaitForOrders(t *testing.T) {
+	w := grows(3, 2, 200)
+	w.each(func(n *decide.Node) { n.Report.Ready = true })
+	next, other := w.Nodes["i-3"], w.Nodes["i-4"] // neither is a manager, and the next expansion would take the first of each rack
+	w.fill(50)
+	w.minutes(5, 0)
+	assert.False(t, decide.Awaited(&w.State, next))
+	w.fill(65)
+	w.minutes(5, 0)
+	require.Empty(t, w.Ledger)
+	assert.True(t, decide.Awaited(&w.State, next))
+	assert.False(t, decide.Awaited(&w.State, other))
+	w.fill(40)
+	w.minutes(5, 0)
+	assert.False(t, decide.Awaited(&w.State, next))
+	w.fill(75)
+	w.minutes(1, 0)
+	require.Len(t, w.Ledger, 1)
+	for _, o := range w.Ledger[0].Orders {
+		assert.True(t, decide.Awaited(&w.State, w.Nodes[o.Node]))
+	}
+}
+
 // From the moment that a claim is stored nothing gives the disk up, whatever happens.
 func TestOrders_handedOverIsNeverGivenUp(t *testing.T) {
 	w := growing(t, 3, 1)
@@ -133,6 +175,7 @@ func TestOrders_handedOverIsNeverGivenUp(t *testing.T) {
 	assert.False(t, o.Settled)
 	assert.Equal(t, api.ExpansionEnded, w.Ledger[0].State, "it isn't waited for for ever")
 	assert.Contains(t, w.Ledger[0].Outcome, o.VolumeID+" isn't in it")
+	assert.NotContains(t, w.story(), "GrowthOrderGivenUp", "not for a moment")
 }
 
 // A claim for a disk that was given up isn't taken; nor one for an EBS disk while it isn't clear whose order it is.

@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -314,4 +315,48 @@ func TestGrow_evensOut(t *testing.T) {
 	}
 	assert.GreaterOrEqual(t, len(count), 3)
 	assert.Contains(t, count, "i-4")
+}
+
+// What would make the largest fault units larger still brings too little beside the spare that they ask for.
+func TestGrow_notWhereMirroringCantUseIt(t *testing.T) {
+	w := grows(9, 1, 100)
+	for i := range 3 {
+		for j := range 5 {
+			w.adopt(w.all[i], fmt.Sprintf("extra-%d-%d", i, j))
+		}
+	}
+	for _, n := range w.all[3:] {
+		n.Report.Cloud = nil
+	}
+	w.figures()
+	w.Settings.Growth.Volume.SizeGiB = 200
+	w.fill(75)
+	w.minutes(5, 0)
+	assert.Empty(t, w.Ledger)
+	assert.Contains(t, decide.GrowthOf(&w.State).Next.Refused, "is on no cloud")
+	w.all[3].Report.Cloud = w.all[2].Report.Cloud
+	assert.Contains(t, decide.GrowthOf(&w.State).Next.Refused, "another identity")
+}
+
+// After an expansion the next one waits, unless the pool would be full by then; and what was seen before its capacity came is forgotten.
+func TestGrow_cooldown(t *testing.T) {
+	w := grows(3, 1, 200)
+	w.Settings.Growth.Cooldown = 2 * time.Hour
+	w.fill(75)
+	w.minutes(5, 0)
+	require.Len(t, w.Ledger, 1)
+	require.Equal(t, api.ExpansionEnded, w.Ledger[0].State)
+	w.fill(75)
+	w.minutes(60, 0)
+	assert.Len(t, w.Ledger, 1)
+	assert.Contains(t, decide.GrowthOf(&w.State).Waiting, "the next one may begin in")
+	w.fill(86)
+	w.minutes(1, 0)
+	assert.Len(t, w.Ledger, 2, "it is nearly full")
+	w.minutes(5, 0)
+	w.fill(72)
+	w.minutes(60, 0)
+	require.Len(t, w.Ledger, 2)
+	w.minutes(65, 0)
+	assert.Len(t, w.Ledger, 3, "the pause is over")
 }

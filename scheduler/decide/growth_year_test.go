@@ -272,6 +272,13 @@ func (y *year) justified(e *decide.Expansion) error {
 	for _, r := range y.rises {
 		fastest = max(fastest, r)
 	}
+	if y.begun > 1 {
+		paused := e.Started.Sub(y.Ledger[y.begun-2].Ended)
+		filled := y.used + int64(float64(fastest)*(g.Cooldown.Minutes()+2*g.Takes.Minutes()*g.Safety)*1.1)
+		if paused < g.Cooldown && y.fullness() < float64(100+g.Threshold)/2-1 && filled < y.usable() {
+			return fmt.Errorf("at %s: expansion only %s after the last one: %.1f %% in use, %d bytes a minute: %s", y.Now.Sub(now), paused, y.fullness(), fastest, e.Why)
+		}
+	}
 	ahead := y.used + int64(float64(fastest)*2*g.Takes.Minutes()*g.Safety*1.1)
 	threshold := y.usable() / 100 * int64(g.Threshold)
 	if ahead < threshold-threshold/50 {

@@ -217,7 +217,7 @@ func SecretsFor(s *State, n *Node) Needs {
 // Awaited says whether something waits for this node, so that it should report the moment it can.
 func Awaited(s *State, n *Node) bool {
 	switch {
-	case s.Leads(n), MayLeadSoon(s, n), s.forms(n), s.Leases.Disruption == n.ID, len(n.Claims) > 0, len(ordersFor(s, n)) > 0:
+	case s.Leads(n), MayLeadSoon(s, n), s.forms(n), s.Leases.Disruption == n.ID, len(n.Claims) > 0, len(ordersFor(s, n)) > 0, ordersSoon(s, n):
 		return true
 	case n.Removal != nil, n.Report == nil, !s.current(n), !n.Report.Ready, !passed(n.Report):
 		return true

@@ -259,6 +259,9 @@ func (r *round) attached(ctx context.Context, o api.VolumeOrder, v aws.Volume, a
 		r.end(o, api.OrderFailed, reason, fmt.Sprintf("volume %s has been %s as %s for %s and no device of it is here", v.ID, a.State, a.Device, limit))
 		return nil
 	}
+	if err := r.nameIt(o, v, a); err != nil {
+		return err
+	}
 	return r.mark(ctx, o, v.ID, a)
 }
 

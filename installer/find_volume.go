@@ -19,7 +19,7 @@ func diskOf(order api.VolumeOrder, volume, device string, disks []surveyed) (sur
 	for _, d := range disks {
 		switch {
 		case volume == "" || d.SizeBytes != size:
-		case d.ID == volume, isCalled(d.at, device) && !isVolumeID(d.ID):
+		case d.ID == volume, d.ID != "" && !isVolumeID(d.ID) && isCalled(d.at, device):
 			fit = append(fit, d)
 		}
 	}

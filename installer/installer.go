@@ -66,6 +66,7 @@ type Installer struct {
 	own     gatewayIdentity
 
 	purchases purchases
+	named     *namedVolumes
 
 	modules moduleMemory
 	update  updateMemory
@@ -97,7 +98,9 @@ func New(sys System, opts Options) *Installer {
 		opts.Servers = func() []string { return nil }
 	}
 	sys.Packages = &packageStates{Packages: sys.Packages, files: sys.Files, now: sys.Clock, database: databaseOf(sys.Facts.Family)}
-	i := &Installer{sys: sys, opts: opts}
+	named := &namedVolumes{Disks: sys.Disks, files: sys.Files}
+	sys.Disks = named
+	i := &Installer{sys: sys, opts: opts, named: named}
 	i.intents = intents{files: sys.Files, now: sys.Clock, bootID: sys.Facts.BootID}
 	i.digests.files, i.digests.now = sys.Files, sys.Clock
 	i.survey.disks, i.survey.files, i.survey.now = sys.Disks, sys.Files, sys.Clock

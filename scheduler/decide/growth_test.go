@@ -103,6 +103,15 @@ func TestGrow_threeSamplesOverHalfAMinute(t *testing.T) {
 	}
 	w.pass(12 * time.Second)
 	assert.Len(t, w.Ledger, 1)
+
+	w = grows(3, 1, 200)
+	w.fill(80)
+	for range 2 {
+		w.pass(40 * time.Second)
+		assert.Empty(t, w.Ledger, "two samples, far apart")
+	}
+	w.pass(40 * time.Second)
+	assert.Len(t, w.Ledger, 1)
 }
 
 // Growth is announced before the threshold when the line leads there.

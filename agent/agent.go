@@ -35,7 +35,7 @@ type Steps interface {
 	DisksSettled(names []string)
 }
 
-// Options of an agent; every field but Reached and DiskChanges is required.
+// Options of an agent; every field but Cloud, Reached, Owned and DiskChanges is required.
 type Options struct {
 	Version   string
 	Identity  api.Identity // AgentUUID is filled in by New
@@ -51,6 +51,12 @@ type Options struct {
 	Listen    string             // ":9780"
 	Socket    string
 	PassEvery time.Duration // between looks when nothing happens and the node is Ready
+
+	// Cloud that this machine is an instance of; nil = none.
+	Cloud Cloud
+
+	// Owned lists the cluster's cloud volumes; nil = this agent never does.
+	Owned func(ctx context.Context, in installer.Input) ([]api.OwnedVolume, error)
 
 	// DiskChanges tells of disks that come or go, until ctx ends; nil = only passes see it.
 	DiskChanges func(ctx context.Context, told uevent.Told) error
@@ -95,6 +101,8 @@ type seen struct {
 	view     *api.ClusterView
 	viewAt   time.Time
 	leading  []api.Condition
+	owned    listed
+	cloud    clouded
 }
 
 // received is the last answer, with when its report was sent.
@@ -118,11 +126,20 @@ func New(o Options) (*Agent, error) {
 	}
 	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), kept: kept}
 	a.Identity.AgentUUID = kept.AgentUUID
+	if o.Cloud != nil {
+		a.seen.cloud.known = o.Cloud.Known()
+	}
+	if kept.Node == "" {
+		a.kept.Node = o.Identity.ID
+		if err := a.kept.save(o.Files); err != nil {
+			return nil, err
+		}
+	}
 	a.keys = &Keys{files: o.Files}
 	if config, err := loadConfig(o.Files); err == nil { // what is wrong with it joining says, and goes on saying
 		a.config = config
 	}
-	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now, shown: a.answered}
+	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now, shown: a.answered, other: a.notItself}
 	a.node = &step.Reconciler{Log: o.Log, Held: a.mayBegin, Guard: a.brake.guard, Reached: o.Reached, Changed: a.progress}
 	a.lead = &step.Reconciler{Log: o.Log.With("duty", "leader"), Held: a.brake.Held, Guard: a.brake.guard, Reached: o.Reached}
 	if a.PassEvery == 0 {
@@ -141,6 +158,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { return a.observes(ctx) })
 	group.Go(func() error { return a.diskChanges(ctx) })
 	group.Go(func() error { return a.leads(ctx) })
+	group.Go(func() error { return a.lists(ctx) })
+	group.Go(func() error { return a.watchesCloud(ctx) })
+	group.Go(func() error { return a.watchesSlots(ctx) })
 	group.Go(func() error { return a.link(ctx) })
 	group.Go(func() error { return a.watchdog(ctx) })
 	a.Notify("READY=1\nSTATUS=running")
@@ -177,7 +197,7 @@ func (a *Agent) input() (installer.Input, bool) {
 	if a.kept.Spec == nil {
 		return installer.Input{}, false
 	}
-	in := installer.Input{Spec: *a.kept.Spec, Secrets: a.answer.secrets, Leases: a.leases}
+	in := installer.Input{Spec: *a.kept.Spec, Secrets: a.answer.secrets, Leases: a.leases, Heard: a.answer.at}
 	if a.answer.storage != nil {
 		aged := *a.answer.storage
 		aged.AgeMS += time.Since(a.answer.at).Milliseconds()
@@ -188,6 +208,9 @@ func (a *Agent) input() (installer.Input, bool) {
 
 // LookNow asks for a pass at once: a person changed something and doesn't want to wait for the next one.
 func (a *Agent) LookNow() { signal(a.wake) }
+
+// Noticed: a step in the middle of its act changed something that is reported.
+func (a *Agent) Noticed() { signal(a.look) }
 
 // signal is a wake-up that never blocks and never piles up.
 func signal(c chan struct{}) {

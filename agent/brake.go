@@ -20,7 +20,8 @@ type brake struct {
 	files installer.Files
 	hold  func() *api.Hold
 	now   func() time.Time
-	shown func() time.Time // when the scheduler answered last; nil = never
+	shown func() time.Time      // when the scheduler answered last; nil = never
+	other func() (string, bool) // this machine isn't the node that it would act as; nil = it is
 }
 
 // stillShown is how long after an answer that carried a hold the hold stands, whatever this machine's clock says of its end.
@@ -28,6 +29,11 @@ const stillShown = 3 * api.RestPoll
 
 // Held says whether, and for what.
 func (b *brake) Held() (reason string, held bool) {
+	if b.other != nil {
+		if why, is := b.other(); is {
+			return why, true
+		}
+	}
 	text, err := b.files.Read(HoldFile)
 	switch {
 	case err == nil:

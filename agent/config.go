@@ -25,6 +25,9 @@ type Config struct {
 	CA      string     // the cluster's, PEM; empty = in CAFile
 	CAFile  string     // empty = ca.pem beside, where `place` puts it
 	Token   api.Secret // an enrolment token; a Mesos task's is a file of its own
+
+	MetadataEndpoint string // URL of the instance metadata service; empty = EC2's own address, and only on EC2
+	EBSModel         string // what an EBS volume calls itself as a disk; empty = as EC2 presents it
 }
 
 // written is how it is written.
@@ -34,6 +37,9 @@ type written struct {
 	CA      string   `yaml:"ca,omitempty"`
 	CAFile  string   `yaml:"caFile,omitempty"`
 	Token   string   `yaml:"token,omitempty"`
+
+	MetadataEndpoint string `yaml:"metadataEndpoint,omitempty"`
+	EBSModel         string `yaml:"ebsModel,omitempty"`
 }
 
 // ParseConfig reads it and reports all faults at once. Unknown keys are faults: a misspelt one would be a setting silently lost.
@@ -44,7 +50,7 @@ func ParseConfig(data []byte) (Config, error) {
 	if err := dec.Decode(&w); err != nil && !errors.Is(err, io.EOF) {
 		return Config{}, fmt.Errorf("reading %s: %w", ConfigFile, err)
 	}
-	c := Config{Cluster: w.Cluster, Servers: w.Servers, CA: w.CA, CAFile: w.CAFile, Token: api.NewSecret(w.Token)}
+	c := Config{Cluster: w.Cluster, Servers: w.Servers, CA: w.CA, CAFile: w.CAFile, Token: api.NewSecret(w.Token), MetadataEndpoint: w.MetadataEndpoint, EBSModel: w.EBSModel}
 	var faults []error
 	fault := func(is bool, format string, a ...any) {
 		if is {
@@ -61,6 +67,7 @@ func ParseConfig(data []byte) (Config, error) {
 		_, err := c.authority([]byte(c.CA))
 		fault(err != nil, "ca: %v", err)
 	}
+	fault(!isEndpoint(c.MetadataEndpoint), "metadataEndpoint: %q is not a URL of the kind http://HOST", c.MetadataEndpoint)
 	begun := c.Cluster != "" || len(c.Servers) > 0 || c.CA != "" || c.CAFile != "" || w.Token != ""
 	fault(begun && c.Cluster == "", "cluster: missing: the UUID that `scaleio-scheduler status` shows")
 	fault(begun && len(c.Servers) == 0, "servers: missing: at least one https URL of the scheduler")
@@ -108,6 +115,32 @@ func (c Config) pool(files installer.Files) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// EnvMetadataEndpoint stands above the file's metadataEndpoint.
+const EnvMetadataEndpoint = "SCALEIO_AGENT_METADATA_ENDPOINT"
+
+// MetadataEndpoint as configured; "" = EC2's own. A file that can't be read is for joining to complain of.
+func MetadataEndpoint(files installer.Files, env func(string) string) (string, error) {
+	if endpoint := env(EnvMetadataEndpoint); endpoint != "" {
+		if !isEndpoint(endpoint) {
+			return "", fmt.Errorf("%s: %q is not a URL of the kind http://HOST", EnvMetadataEndpoint, endpoint)
+		}
+		return endpoint, nil
+	}
+	c, _ := configured(files)
+	return c.MetadataEndpoint, nil
+}
+
+// EBSModel as configured; "" = as EC2 presents it. Clouds that speak EC2's language show volumes as other disks; by the model they are told from instance store.
+func EBSModel(files installer.Files) string {
+	c, _ := configured(files)
+	return c.EBSModel
+}
+
+func isEndpoint(text string) bool {
+	u, err := url.Parse(text)
+	return text == "" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && (u.Path == "" || u.Path == "/")
+}
+
 // configured reads the file; one that isn't there says nothing, as an empty one does.
 func configured(files installer.Files) (Config, error) {
 	data, err := files.Read(ConfigFile)
@@ -135,5 +168,5 @@ func loadConfig(files installer.Files) (Config, error) {
 
 // Marshal writes it.
 func (c Config) Marshal() ([]byte, error) {
-	return yaml.Marshal(written{c.Servers, c.Cluster, c.CA, c.CAFile, c.Token.Reveal()})
+	return yaml.Marshal(written{c.Servers, c.Cluster, c.CA, c.CAFile, c.Token.Reveal(), c.MetadataEndpoint, c.EBSModel})
 }

@@ -79,7 +79,7 @@ func (a *Agent) readiness() Readiness {
 	if a.seen.unsupp != "" {
 		answer.Unmet = append(answer.Unmet, Unmet{api.ConditionUnsupportedSpec, api.True, "UnsupportedSpec"})
 	}
-	if a.answer.conflict != "" {
+	if a.conflictLocked() != "" {
 		answer.Unmet = append(answer.Unmet, Unmet{api.ConditionIdentityConflict, api.True, "IdentityConflict"})
 	}
 	return answer

@@ -21,6 +21,7 @@ const (
 	reasonTokenRefused     = "TokenRefused"
 	reasonUnreachable      = "Unreachable"
 	reasonNoSpecYet        = "NoSpecYet"
+	reasonNotItself        = "IdentityConflict" // the state here is another machine's: reporting by it would be speaking for that one
 )
 
 // Pace of looking for what lets the node join: local files are looked at often, the scheduler is asked with growing pauses.
@@ -69,6 +70,9 @@ func (a *Agent) joined(ctx context.Context) (Target, error) {
 }
 
 func (a *Agent) tryJoin(ctx context.Context) (reason string, to Target, err error) {
+	if why, is := a.notItself(); is {
+		return reasonNotItself, to, errors.New(why)
+	}
 	if to, reason, err = a.target(); err != nil {
 		return reason, to, err
 	}

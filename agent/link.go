@@ -26,6 +26,9 @@ func (a *Agent) link(ctx context.Context) error {
 	a.lookFirst(ctx)
 	for ctx.Err() == nil {
 		var err error
+		if _, other := a.notItself(); other {
+			scheduler = nil
+		}
 		if scheduler == nil {
 			if to, err = a.joined(ctx); err != nil {
 				return err

@@ -188,7 +188,7 @@ func (s *seen) observe(o installer.Observation, begun time.Time) {
 		return
 	}
 	if o.DisksUnseen { // what was seen last stands, and nothing of it is verified any more
-		o.Disks = append([]api.Disk(nil), s.observed.Disks...)
+		o.Disks, o.Orders = append([]api.Disk(nil), s.observed.Disks...), s.observed.Orders
 		for i := range o.Disks {
 			if d := &o.Disks[i]; d.State == api.DiskPrepared {
 				d.State, d.PreparedAgeMS, d.Message = api.DiskClaimed, 0, "claimed by the leader; couldn't be looked at just now"
@@ -214,6 +214,10 @@ func (s seen) digest() uint64 {
 	for i := range disks {
 		disks[i].PreparedAgeMS = 0
 	}
+	orders := append([]api.OrderState(nil), s.observed.Orders...)
+	for i := range orders {
+		orders[i].Message = ""
+	}
 	var view api.ClusterView
 	if s.view != nil {
 		view = *s.view
@@ -224,9 +228,10 @@ func (s seen) digest() uint64 {
 			view.Pool = &pool
 		}
 	}
+	cloud := []any{s.cloud.view(), s.cloud.conditions()}
 	h := fnv.New64a()
 	// Encoding plain structs of strings and numbers can't fail.
-	_ = json.NewEncoder(h).Encode([]any{lines, disks, view, s.result.Ready, s.unsupp, s.observed.MDM, s.observed.Gateway, s.passes == 0})
+	_ = json.NewEncoder(h).Encode([]any{lines, disks, orders, s.owned.volumes, s.owned.asked, cloud, view, s.result.Ready, s.unsupp, s.observed.MDM, s.observed.Gateway, s.passes == 0})
 	return h.Sum64()
 }
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -157,6 +158,10 @@ func (p *Placer) installBinary(want Placement) (string, error) {
 
 // configure writes what differs and says whether the daemon has to be started anew for it.
 func (p *Placer) configure(want Placement, dir string) (changed bool, err error) {
+	if have, err := configured(p.Files); err == nil { // an operator's settings of this machine: no task brings them
+		want.Config.MetadataEndpoint = cmp.Or(want.Config.MetadataEndpoint, have.MetadataEndpoint)
+		want.Config.EBSModel = cmp.Or(want.Config.EBSModel, have.EBSModel)
+	}
 	config, err := want.Config.Marshal()
 	if err != nil {
 		return false, err

@@ -163,3 +163,14 @@ func TestPlace_labelsBeforeItStarts(t *testing.T) {
 		assert.Equal(t, 1, units.Count("start", Unit))
 	}
 }
+
+// What an operator set on this machine no task brings, and none takes away.
+func TestPlace_keepsTheMachinesSettings(t *testing.T) {
+	p, files, _ := placer()
+	files.Set(ConfigFile, "metadataEndpoint: http://10.0.0.1\nebsModel: Other Block Store\n", 0o644)
+	require.NoError(t, p.Place(t.Context(), placement(t)))
+	config, err := configured(files)
+	require.NoError(t, err)
+	assert.Equal(t, "http://10.0.0.1", config.MetadataEndpoint)
+	assert.Equal(t, "Other Block Store", EBSModel(files))
+}

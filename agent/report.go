@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"time"
 
 	"scaleio-framework/installer"
@@ -19,7 +20,7 @@ func (a *Agent) report() api.Report {
 	r := api.Report{
 		Node: a.Identity, Agent: a.Version, Time: time.Now().UTC(), BootID: a.Facts.BootID, Platform: s.observed.Platform,
 		Addresses: s.observed.Addresses, Ready: a.readyLocked(), Step: s.result.First, Conditions: a.conditionsLocked(), Disks: s.disks(time.Now()),
-		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Wants: a.leases.wants(), Seen: a.answer.etag,
+		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Orders: s.observed.Orders, Cloud: s.cloud.view(), Wants: a.leases.wants(), Seen: a.answer.etag,
 	}
 	if a.kept.Spec != nil {
 		r.Version = a.kept.Spec.Version
@@ -36,7 +37,8 @@ func (a *Agent) report() api.Report {
 		if _, leading := a.leases.Left(api.LeaseLeader); leading {
 			view := *s.view
 			view.AgeMS = time.Since(s.viewAt).Milliseconds() // viewAt is when the sample was taken, not when it was there
-			view.Conditions = append(append([]api.Condition(nil), view.Conditions...), s.leading...)
+			view.Conditions = slices.Concat(view.Conditions, s.leading, s.owned.condition())
+			view.Owned = s.owned.show()
 			r.Cluster = &view
 		}
 	}
@@ -58,7 +60,15 @@ func (s seen) disks(now time.Time) []api.Disk {
 }
 
 func (a *Agent) readyLocked() bool {
-	return a.seen.result.Ready && a.seen.unsupp == "" && a.answer.conflict == "" && a.waiting.reason == ""
+	return a.seen.result.Ready && a.seen.unsupp == "" && a.conflictLocked() == "" && a.waiting.reason == ""
+}
+
+// conflictLocked: another machine has this one's identity, or this one has another's state.
+func (a *Agent) conflictLocked() string {
+	if why, is := a.notItself(); is {
+		return why
+	}
+	return a.answer.conflict
 }
 
 // conditionsLocked are the steps' and those of the agent itself.
@@ -73,8 +83,11 @@ func (a *Agent) conditionsLocked() []api.Condition {
 	if w := a.waiting; w.reason != "" {
 		all = append(all, api.Condition{Type: api.ConditionNotJoined, Status: api.True, Reason: w.reason, Message: w.err.Error(), Since: w.since.UTC(), Generation: a.generationLocked()})
 	}
-	if a.answer.conflict != "" {
-		add(api.ConditionIdentityConflict, "IdentityConflict", a.answer.conflict)
+	if conflict := a.conflictLocked(); conflict != "" {
+		add(api.ConditionIdentityConflict, "IdentityConflict", conflict)
+	}
+	for _, c := range a.seen.cloud.conditions() {
+		add(c.Type, c.Reason, c.Message)
 	}
 	if a.answer.away != nil && time.Since(a.answer.awaySince) > awayAfter {
 		add(api.ConditionSchedulerAway, "Unreachable", a.answer.away.Error()+"; this node goes on without it")

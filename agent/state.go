@@ -17,7 +17,7 @@ import (
 type remembered struct {
 	Schema    int           `json:"schema"`
 	AgentUUID string        `json:"agentUuid"`
-	Node      string        `json:"node,omitempty"` // whose all this is
+	Node      string        `json:"node,omitempty"` // whose all this is: the identity with which it began, for good
 	Spec      *api.NodeSpec `json:"spec,omitempty"`
 	Servers   []string      `json:"servers,omitempty"` // where schedulers were found last
 	Hold      *api.Hold     `json:"hold,omitempty"`    // the scheduler's brake survives our restart and its absence

@@ -135,6 +135,7 @@ var contracts = map[string]struct {
 		n.Disks.Attach(emptyDisk())
 		n.Spec.Claims = []api.DiskClaim{{Disk: disk1, SizeBytes: 120 << 30}}
 	}, done: step.Waiting, memory: true}, // a verification is good for 30 s of one process
+	"buy-volumes":             {node: func(*testing.T) *installertest.Node { return buying(order(0)) }, memory: true}, // which volume an order became a process finds by tags
 	"install-volume-driver":   {},
 	"configure-volume-driver": {},
 	"run-volume-driver":       {},
@@ -181,6 +182,7 @@ var contracts = map[string]struct {
 func TestSteps_everyStepHasAContract(t *testing.T) {
 	n := one()
 	n.Spec.Formation = &api.Formation{Node: n.Spec.Node, Nonce: "nonce-1"}
+	n.Spec.Growth = &api.NodeGrowth{Orders: []api.VolumeOrder{order(0)}}
 	p, err := n.Installer().Plan(n.Input())
 	require.NoError(t, err)
 	leaving, err := leavingNode(t).Installer().Plan(leavingNode(t).Input())

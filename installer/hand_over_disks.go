@@ -122,7 +122,9 @@ func (s disksHandedOver) Apply(ctx context.Context) error {
 			d.claim == nil && d.intent != nil && len(d.refusals) == 0 && d.Reason != reasonSettling:
 			err = s.survey.drop(ctx, s.orders, d)
 		case d.Reason == reasonToBePrepared:
-			err = s.survey.prepare(ctx, s.orders, d)
+			if err = s.confirmNamed(ctx, d); err == nil {
+				err = s.survey.prepare(ctx, s.orders, d)
+			}
 		}
 		if err != nil {
 			return err

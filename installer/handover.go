@@ -102,6 +102,7 @@ func (s *survey) look(ctx context.Context, o *orders) ([]surveyed, error) {
 		}
 		all = append(all, one)
 	}
+	o.bought(all)
 	return all, nil
 }
 

@@ -37,6 +37,7 @@ type Options struct {
 	Servers        func() []string                                               // https URLs of schedulers, in order of preference
 	Ask            Ask                                                           // HTTP on this node and to the gateways; nil = AskHTTP
 	CLI            Cluster                                                       // nil = scli through System.Commands
+	Noticed        func()                                                        // told when an act in its middle changed what is reported
 	GatewayAdmin   func(roots []byte, password api.Secret) (GatewayAdmin, error) // nil = this node's gateway on loopback
 }
 
@@ -52,6 +53,7 @@ type Input struct {
 	Storage *api.StorageView // the leader's view of this node, its age as of now; nil = none yet
 	Secrets api.Secrets
 	Leases  Leases
+	Heard   time.Time // when the scheduler said last that the spec stands; zero = not to this process
 }
 
 // An Installer makes plans for one machine. It remembers only what saves work: what was read of disks and files.
@@ -62,6 +64,10 @@ type Installer struct {
 	digests digests
 	survey  survey
 	own     gatewayIdentity
+
+	purchases purchases
+	named     *namedVolumes
+
 	modules moduleMemory
 	update  updateMemory
 	// gatewayInUse is the address (string) that the volume driver was led to last.
@@ -85,15 +91,21 @@ func New(sys System, opts Options) *Installer {
 	if opts.CLI == nil {
 		opts.CLI = scaleio.NewCLI(sys.Commands, scaleio.Options{})
 	}
+	if opts.Noticed == nil {
+		opts.Noticed = func() {}
+	}
 	if opts.Servers == nil {
 		opts.Servers = func() []string { return nil }
 	}
 	sys.Packages = &packageStates{Packages: sys.Packages, files: sys.Files, now: sys.Clock, database: databaseOf(sys.Facts.Family)}
-	i := &Installer{sys: sys, opts: opts}
+	named := &namedVolumes{Disks: sys.Disks, files: sys.Files}
+	sys.Disks = named
+	i := &Installer{sys: sys, opts: opts, named: named}
 	i.intents = intents{files: sys.Files, now: sys.Clock, bootID: sys.Facts.BootID}
 	i.digests.files, i.digests.now = sys.Files, sys.Clock
 	i.survey.disks, i.survey.files, i.survey.now = sys.Disks, sys.Files, sys.Clock
 	i.survey.bootID, i.survey.intents = sys.Facts.BootID, i.intents
+	i.purchases.now = sys.Clock
 	return i
 }
 

@@ -18,6 +18,7 @@ type Observation struct {
 	MDM       *api.MDMView
 	Gateway   *api.Gateway
 	Intents   []api.Intent
+	Orders    []api.OrderState
 
 	DisksUnseen bool // they couldn't be looked at: that isn't the answer "no disks", on which claims would end
 }
@@ -46,6 +47,7 @@ func (i *Installer) Observe(ctx context.Context, in Input) Observation {
 		for _, d := range disks {
 			seen.Disks = append(seen.Disks, d.Disk)
 		}
+		seen.Orders = o.orderStates(disks)
 	}
 	if left, err := i.intents.all(""); err != nil {
 		i.opts.Log.Warn("reading intents", "err", err)

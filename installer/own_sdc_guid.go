@@ -10,6 +10,7 @@ import (
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/installer/step"
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/aws"
 )
 
 // sdcGUIDOwn is the fact that the SDC's GUID was made on this machine. Machines made from one image share it otherwise, and two clients with one GUID knock
@@ -28,33 +29,51 @@ const (
 	guidWitnessDir = "/etc/systemd/system/" + scaleio.UnitSDC + ".d"
 	guidWitness    = guidWitnessDir + "/scaleio-agent-guid.conf"
 	guidMadeOn     = "ConditionHost=" // a machine-id is compared with the machine's since systemd 189
+	guidMadeIn     = "Instance="      // EC2's, where the node is known by it
 )
 
-func guidWitnessText(machineID string) string {
-	return `# Written by scaleio-agent: the GUID in drv_cfg.txt was made on the machine with this machine-id. A copy of that machine has to get
-# another one before its client starts, or the two knock each other out; its agent sees to that.
-[Unit]
-` + guidMadeOn + machineID + "\n"
+// A witness says where the GUID was made. PID 1 compares only the machine-id, which images often take with them: the instance id is the agent's to compare.
+type witness struct{ machineID, instance string }
+
+// ours: the GUID was made on this machine.
+func (o *orders) ours(w witness) bool {
+	return w.machineID == o.sys.Facts.MachineID && (w.instance == "" || !aws.IsInstanceID(o.Spec.Node) || w.instance == o.Spec.Node)
 }
 
-// madeOn is the machine-id of the witness; "" = there is none.
-func (o *orders) madeOn() (string, error) {
+// text of the drop-in. PID 1 skips sections that begin with X-.
+func (o *orders) witnessText() string {
+	text := `# Written by scaleio-agent: the GUID in drv_cfg.txt was made on the machine with this machine-id. A copy of that machine has to get
+# another one before its client starts, or the two knock each other out; its agent sees to that.
+[Unit]
+` + guidMadeOn + o.sys.Facts.MachineID + "\n"
+	if aws.IsInstanceID(o.Spec.Node) {
+		text += "[X-Scaleio-Agent]\n" + guidMadeIn + o.Spec.Node + "\n"
+	}
+	return text
+}
+
+// madeOn reads the witness; none gives an empty one.
+func (o *orders) madeOn() (w witness, err error) {
 	data, err := o.sys.Files.Read(guidWitness)
 	if errors.Is(err, platform.ErrNotFound) {
-		return "", nil
+		return w, nil
 	} else if err != nil {
-		return "", err
+		return w, err
 	}
 	for line := range strings.Lines(string(data)) {
-		if id, ok := strings.CutPrefix(strings.TrimSpace(line), guidMadeOn); ok {
-			return strings.TrimSpace(id), nil
+		line = strings.TrimSpace(line)
+		if id, ok := strings.CutPrefix(line, guidMadeOn); ok {
+			w.machineID = strings.TrimSpace(id)
+		}
+		if id, ok := strings.CutPrefix(line, guidMadeIn); ok {
+			w.instance = strings.TrimSpace(id)
 		}
 	}
-	return "", nil
+	return w, nil
 }
 
 func (s sdcGUIDOwn) Check(context.Context) (step.Finding, error) {
-	madeOn, err := s.madeOn()
+	made, err := s.madeOn()
 	if err != nil {
 		return step.Finding{}, err
 	}
@@ -62,12 +81,12 @@ func (s sdcGUIDOwn) Check(context.Context) (step.Finding, error) {
 	switch {
 	case err != nil:
 		return step.Finding{}, err
-	case madeOn == s.sys.Facts.MachineID && (file == "" || text.GUID != ""):
+	case s.ours(made) && (file == "" || text.GUID != ""):
 		return step.OK("the SDC's GUID is this machine's own"), nil
 	case file == "":
 		return step.Need("NoWitness", "no SDC is here: its GUID will be this machine's own"), nil
-	case madeOn != "":
-		return step.Need("ClonedGUID", "the SDC's GUID was made on machine %s: a copy of it would knock that one's client out", madeOn), nil
+	case made.machineID != "":
+		return step.Need("ClonedGUID", "the SDC's GUID was made on machine %s %s: a copy of it would knock that one's client out", made.machineID, made.instance), nil
 	case len(text.Addresses()) == 0:
 		return step.Need("UnknownGUID", "the SDC was here before the agent and has no system: its GUID may be that of an image, so that it gets one of its own"), nil
 	case len(s.managers()) == 0 || shares(text.Addresses(), s.managers()):
@@ -108,7 +127,7 @@ func (s sdcGUIDOwn) Apply(ctx context.Context) error {
 	if err := s.sys.Files.MkdirAll(guidWitnessDir, 0o755); err != nil {
 		return err
 	}
-	if err := s.sys.Files.Write(guidWitness, []byte(guidWitnessText(s.sys.Facts.MachineID)), 0o644); err != nil {
+	if err := s.sys.Files.Write(guidWitness, []byte(s.witnessText()), 0o644); err != nil {
 		return err
 	}
 	return s.sys.Units.Reload(ctx)

@@ -10,6 +10,7 @@ import (
 
 	"scaleio-framework/installer/installertest"
 	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/installer/step"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -168,5 +169,30 @@ func TestOwnSDCGUID_aCloneWaitsForTheAgent(t *testing.T) {
 				assert.Equal(t, "active", state())
 			})
 		})
+	}
+}
+
+// Images take the machine-id with them, an instance's id never.
+func TestOwnSDCGUID_ofAnotherInstance(t *testing.T) {
+	const here, another = "i-0123456789abcdef0", "i-0fedcba9876543210"
+	for name, c := range map[string]struct {
+		node, made string
+		renewed    bool
+	}{
+		"its own":                       {here, here, false},
+		"a clone's":                     {here, another, true},
+		"made before there was a cloud": {here, "", false},
+		"a node that isn't known by its instance": {"0123456789abcdef0123456789abcdef", another, false},
+	} {
+		n := installed(t, one())
+		n.Spec.Node = c.node
+		n.Files.Set(guidWitness, "[Unit]\nConditionHost="+n.Facts.MachineID+"\n[X-Scaleio-Agent]\nInstance="+c.made+"\n", 0o644)
+		before := n.Files.Tree("/etc")[scaleio.PathDrvCfgText]
+		require.NoError(t, stepOf(t, n, "own-sdc-guid").Apply(t.Context()))
+		assert.Equal(t, c.renewed, before != n.Files.Tree("/etc")[scaleio.PathDrvCfgText], name)
+		assert.Equal(t, step.Satisfied, check(t, n, "own-sdc-guid").Verdict, name)
+		if c.renewed {
+			assert.Contains(t, n.Files.Tree("/etc")[guidWitness], "Instance="+here+"\n")
+		}
 	}
 }

@@ -22,6 +22,7 @@ const (
 	branchSDS     = "sds"
 	branchSDC     = "sdc" // and what stands on it: volume driver and isolator
 	branchGateway = "gateway"
+	branchCloud   = "cloud"
 	branchKernel  = "kernel" // what the next boot needs, and the reboot itself
 	branchUpgrade = "upgrade"
 )
@@ -71,6 +72,7 @@ var rows = []row{
 	{step: runGateway, roles: managers, branch: branchGateway},
 	{step: trustMDMs, roles: managers, branch: branchGateway, after: api.GateClusterFormed, routine: true},
 
+	{step: buyVolumes, only: (*orders).buysVolumes, branch: branchCloud, after: api.GatePoolReady, timeout: 5 * time.Minute, routine: true},
 	{step: handOverDisks, only: (*orders).carriesSDS, branch: branchSDS, after: api.GatePoolReady, timeout: 10 * time.Minute, routine: true},
 	{step: serveStorage, only: (*orders).carriesSDS, branch: branchSDS},
 	{step: installVolumeDriver, branch: branchSDC},

@@ -31,6 +31,7 @@ func TestPlan_golden(t *testing.T) {
 		"manager":            {api.RoleManager, false, ubuntu},
 		"tie-breaker":        {api.RoleTieBreaker, false, ubuntu},
 		"data":               {api.RoleData, false, ubuntu},
+		"data-that-buys":     {api.RoleData, false, ubuntu},
 		"client":             {api.RoleClient, false, ubuntu},
 		"undecided":          {api.RoleUndecided, false, ubuntu},
 		"undecided-client":   {api.RoleUndecided, false, platformtest.MachineNamed(t, "Flatcar").Facts(t)},
@@ -41,6 +42,9 @@ func TestPlan_golden(t *testing.T) {
 			n.Facts, n.Spec.Role = c.facts, c.role
 			if c.forms {
 				n.Spec.Formation = &api.Formation{Node: n.Spec.Node, Nonce: "nonce"}
+			}
+			if strings.HasSuffix(name, "-that-buys") {
+				n.Spec.Growth = &api.NodeGrowth{Orders: []api.VolumeOrder{order(0)}}
 			}
 			p, err := n.Installer().Plan(n.Input())
 			require.NoError(t, err)

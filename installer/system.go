@@ -26,6 +26,7 @@ type System struct {
 	Disks    Disks
 	Network  Network
 	Reboots  Reboots
+	Cloud    Cloud            // nil = this machine is no instance of one
 	Clock    func() time.Time // monotonic reading inside; time.Now outside tests
 }
 

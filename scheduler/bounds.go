@@ -19,6 +19,9 @@ const (
 	maxDiskID      = 512      // of at most 64 claims of a node
 	maxDiskLink    = 512
 	maxApproved    = 50_000 // of all that was ever approved of a node
+	maxVolumeID    = 32     // of each order of an expansion
+	maxOrderDisk   = 128
+	maxOrderStates = 256
 )
 
 func checkIdentity(id api.Identity) error {
@@ -46,6 +49,14 @@ func checkReport(r *api.Report) error {
 		}
 		if d.Link != "" && (len(d.Link) > maxDiskLink || path.Clean(d.Link) != d.Link || path.Dir(d.Link) != "/dev/disk/by-id") {
 			return api.Errorf(api.CodeInvalid, "%.100q is no link of udev to disk %.100q", d.Link, d.Path)
+		}
+	}
+	if len(r.Orders) > maxOrderStates {
+		return api.Errorf(api.CodeInvalid, "more than %d orders", maxOrderStates)
+	}
+	for _, o := range r.Orders {
+		if encoded(o.VolumeID) > maxVolumeID || encoded(o.Disk) > maxOrderDisk || encoded(string(o.Stage)) > maxVolumeID {
+			return api.Errorf(api.CodeInvalid, "volume, disk or stage of an order is too long")
 		}
 	}
 	if m := r.MDM; m != nil && (encoded(m.CertificatePEM) > maxCertificate || encoded(m.SystemID) > maxWitness) {

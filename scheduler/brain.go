@@ -49,6 +49,7 @@ type brain struct {
 	enrolments    map[string]trust.Enrolment // by token digest
 	tooSmall      map[string]string          // Mesos agents that were refused, and why
 	events        []api.Event
+	story         []api.Event // of growth
 	waiting       string
 	master        string // "" while not subscribed
 	refusedClaims string
@@ -80,7 +81,7 @@ func newBrain(o Options) *brain {
 	return &brain{
 		Options: o, log: o.Log, records: records{store: o.Store, saved: map[string]saved{}}, metrics: newMetrics(),
 		inbox: make(chan *event), ended: make(chan struct{}),
-		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}},
+		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}, Growing: &decide.Growing{}},
 		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, enrolments: map[string]trust.Enrolment{}, tooSmall: map[string]string{},
 		asked:   map[string]time.Time{},
 		touched: map[string]bool{}, raw: map[string][]byte{}, reports: map[string]*api.Report{},
@@ -206,6 +207,7 @@ func (b *brain) think() {
 		b.tell(e)
 	}
 	b.leave()
+	b.grown(decide.Grow(&b.state))
 }
 
 // next says when to look again though nothing happened.
@@ -268,6 +270,8 @@ func (b *brain) record(key string) any {
 		return b.state.Leases
 	case keyEvents:
 		return b.events
+	case keyStory:
+		return b.story
 	}
 	if id, ok := strings.CutPrefix(key, kindNode); ok && b.state.Nodes[id] != nil {
 		return b.state.Nodes[id]
@@ -278,6 +282,9 @@ func (b *brain) record(key string) any {
 	if digest, ok := strings.CutPrefix(key, kindEnrolment); ok && b.enrolments[digest].Digest != "" {
 		return b.enrolments[digest]
 	}
+	if id, ok := strings.CutPrefix(key, kindExpansion); ok {
+		return b.expansion(id)
+	}
 	return nil
 }
 
@@ -285,12 +292,21 @@ func (b *brain) record(key string) any {
 func (b *brain) tell(e api.Event) {
 	e.Message = fit(e.Message, maxMessage) // what others said is in it
 	b.log.Info("event", "kind", e.Kind, "node", e.Node, "message", e.Message)
-	b.events = append(b.events, e)
-	if len(b.events) > maxEvents {
-		b.events = append([]api.Event(nil), b.events[len(b.events)-maxEvents:]...)
-	}
-	b.touched[keyEvents] = true
 	b.metrics.event(e.Kind)
+	if strings.HasPrefix(e.Kind, "Growth") {
+		b.recount(e)
+		return
+	}
+	b.events = newest(append(b.events, e))
+	b.touched[keyEvents] = true
+}
+
+// newest events, as many as are kept.
+func newest(all []api.Event) []api.Event {
+	if len(all) > maxEvents {
+		return append([]api.Event(nil), all[len(all)-maxEvents:]...)
+	}
+	return all
 }
 
 func (b *brain) event(node *decide.Node, kind, format string, a ...any) {

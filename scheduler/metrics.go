@@ -89,4 +89,36 @@ func (b *brain) writeMetrics(w io.Writer) {
 			gauge(fmt.Sprintf("pool_bytes{kind=%q}", name), float64(bytes))
 		}
 	}
+	b.writeGrowth(gauge, decide.GrowthOf(&s))
+}
+
+// writeGrowth: how full, how soon fuller, what was bought and what it costs. Times that aren't known are left out.
+func (b *brain) writeGrowth(gauge func(string, float64), g *api.GrowthView) {
+	if g == nil {
+		return
+	}
+	gauge("growth_fullness_ratio", g.Fullness/100)
+	gauge("growth_threshold_ratio", float64(g.Threshold)/100)
+	gauge("growth_provisioned_bytes", float64(g.Provisioned))
+	gauge("growth_usable_bytes", float64(g.UsableBytes))
+	if f := g.Forecast; f != nil {
+		gauge("growth_forecast_bytes_per_second", float64(f.PerDay)/(24*60*60))
+		gauge("growth_forecast_confidence", f.Confidence)
+		for level, left := range map[string]int64{"threshold": f.ThresholdMS, "full": f.FullMS} {
+			if left > 0 {
+				gauge(fmt.Sprintf("growth_forecast_seconds{until=%q}", level), float64(left)/1000)
+			}
+		}
+	}
+	gauge("growth_volumes", float64(g.Volumes))
+	gauge("growth_monthly_dollars", float64(g.Monthly)/100)
+	gauge("growth_budget_dollars", float64(g.Budget)/100)
+	gauge("growth_orphans", float64(len(g.Orphans)))
+	states := map[api.ExpansionState]float64{}
+	for _, e := range b.state.Ledger {
+		states[e.State]++
+	}
+	for _, state := range []api.ExpansionState{api.ExpansionProposed, api.ExpansionBuying, api.ExpansionEnded, api.ExpansionWithdrawn} {
+		gauge(fmt.Sprintf("growth_expansions{state=%q}", string(state)), states[state])
+	}
 }

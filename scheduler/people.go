@@ -18,7 +18,7 @@ func (b *brain) Status() api.ClusterStatus {
 	s := b.snapshot()
 	status := decide.Status(&s, b.waiting)
 	status.Framework = b.framework.ID
-	status.Events = slices.Clone(b.events)
+	status.Events = b.allEvents()
 	for i := range status.Nodes {
 		n := b.state.Nodes[status.Nodes[i].Node]
 		if p := b.agents[n.AgentID]; p != nil {
@@ -122,8 +122,11 @@ func (b *brain) Hold(ctx context.Context, r api.HoldRequest) error {
 	})
 }
 
-// Approve disks of a node, by identity.
+// Approve disks of a node, by identity, or an expansion.
 func (b *brain) Approve(ctx context.Context, r api.ApproveRequest) error {
+	if r.Expansion != "" {
+		return b.approveExpansion(ctx, r)
+	}
 	return b.do(ctx, func() error {
 		n := b.find(r.Node)
 		if n == nil {

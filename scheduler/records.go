@@ -31,13 +31,21 @@ const (
 	kindReport    = "reports/"
 	kindAgent     = "agents/" // Mesos agents with our task on them
 	kindEnrolment = "enrolments/"
+	keyStory      = "growth-events" // apart from the others, so that nothing pushes them out
+	kindExpansion = "expansions/"   // the ledger of what growth bought
 )
 
-// WritePoints lists where the store is written, for tests that kill at each of them. The secrets are written with the authority, once and together:
+// WritePoints lists where the store is written on the way to a Ready cluster, for tests that kill at each of them. The secrets are written with the authority, once and together:
 // those two have one point before and one after.
 func WritePoints() []string {
-	var points []string
-	for _, key := range []string{keyAuthority, keyCluster, keyFramework, keyLeases, keyEvents, kindNode, kindReport, kindAgent, kindEnrolment} {
+	return pointsOf(keyAuthority, keyCluster, keyFramework, keyLeases, keyEvents, kindNode, kindReport, kindAgent, kindEnrolment)
+}
+
+// GrowthPoints are those where it is written while a pool grows.
+func GrowthPoints() []string { return pointsOf(kindExpansion, keyStory, kindNode, kindReport) }
+
+func pointsOf(keys ...string) (points []string) {
+	for _, key := range keys {
 		kind := strings.TrimSuffix(key, "/")
 		points = append(points, "before:"+kind, "after:"+kind)
 	}
@@ -124,6 +132,7 @@ func (b *brain) load(ctx context.Context) (found bool, err error) {
 	for _, n := range b.state.Nodes {
 		b.own(n, n.AgentID)
 	}
+	b.sortLedger()
 	b.authority, err = authority.Open()
 	return true, err
 }
@@ -140,6 +149,10 @@ func (b *brain) take(rec store.Record, authority *trust.Record) error {
 		return json.Unmarshal(rec.Value, &b.state.Leases)
 	case rec.Key == keyEvents:
 		return json.Unmarshal(rec.Value, &b.events)
+	case rec.Key == keyStory:
+		return json.Unmarshal(rec.Value, &b.story)
+	case strings.HasPrefix(rec.Key, kindExpansion):
+		return b.recall(rec)
 	case rec.Key == keySecrets:
 		return json.Unmarshal(rec.Value, &b.secrets)
 	case strings.HasPrefix(rec.Key, kindNode):
@@ -169,6 +182,9 @@ func (b *brain) take(rec store.Record, authority *trust.Record) error {
 // create the records of a new cluster, together: half a cluster is never found later.
 func (b *brain) create(ctx context.Context, epoch int64, now time.Time) error {
 	b.state.Cluster = decide.Cluster{ID: uuid.NewString(), Epoch: epoch}
+	if epoch > 1 { // there was a cluster of this name before, and nobody knows what that bought
+		b.state.Cluster.Unchecked, b.state.Cluster.UncheckedSince = true, now
+	}
 	b.secrets = secretsRecord{GatewayAdmin: password(), VolumeUser: password()}
 	authority, err := trust.NewRecord(b.state.Cluster.ID, now)
 	if err != nil {

@@ -124,6 +124,7 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 // viewed takes what the leader sees, and the claims that it makes.
 func (b *brain) viewed(n *decide.Node, received time.Time, view *api.ClusterView) {
 	b.state.View = &decide.View{ClusterView: view, From: n.ID, At: received.Add(-time.Duration(view.AgeMS) * time.Millisecond)}
+	b.state.Growing.Take(&b.state)
 	claims, refused := decide.Claims(&b.state, view)
 	for id, all := range claims {
 		owner := b.state.Nodes[id]

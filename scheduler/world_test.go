@@ -33,11 +33,12 @@ type scaleio struct {
 	stuck   bool            // data that is to move doesn't
 	sdcs    map[string]bool // by address: its driver is loaded
 
-	upgraded []string // node and component, in the order in which it was done
+	upgraded []string          // node and component, in the order in which it was done
+	volumes  map[string]string // EC2's, by client token
 }
 
 func newScaleIO() *scaleio {
-	return &scaleio{sdss: map[string]*api.SDSView{}, devices: map[string]string{}, sdcs: map[string]bool{}}
+	return &scaleio{sdss: map[string]*api.SDSView{}, devices: map[string]string{}, sdcs: map[string]bool{}, volumes: map[string]string{}}
 }
 
 func (w *scaleio) form(node, nonce string) {
@@ -87,7 +88,7 @@ func (w *scaleio) lead(spec *api.ClusterSpec) *api.ClusterView {
 	for _, l := range spec.Leaving {
 		w.takeOut(l)
 	}
-	view.Pool = &api.PoolView{InUseBytes: w.used, SparePercent: spec.SparePercent}
+	view.Pool = w.pool(spec.SparePercent)
 	for _, ip := range sortedKeys(w.sdcs) {
 		view.SDCs = append(view.SDCs, api.SDCView{ID: "sdc-" + ip, GUID: "guid-" + ip, IP: ip, Connected: w.sdcs[ip]})
 	}
@@ -133,6 +134,28 @@ func (w *scaleio) upgrades() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.upgraded)
+}
+
+func (w *scaleio) pool(spare int) *api.PoolView {
+	p := &api.PoolView{InUseBytes: w.used, SparePercent: spare}
+	for _, sds := range w.sdss {
+		for _, d := range sds.Devices {
+			p.RawBytes += d.SizeBytes
+		}
+	}
+	p.SpareBytes = p.RawBytes / 100 * int64(spare)
+	p.FreeBytes = max(0, p.RawBytes-p.SpareBytes-p.InUseBytes)
+	return p
+}
+
+// create a volume: once for each client token.
+func (w *scaleio) create(token string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.volumes[token] == "" {
+		w.volumes[token] = fmt.Sprintf("vol-%08d", len(w.volumes)+1)
+	}
+	return w.volumes[token]
 }
 
 // takeOut what leaves, as far as the leader may.
@@ -208,6 +231,8 @@ type node struct {
 	garbled  string   // what its MDM says that nobody understands
 	idle     bool     // its daemon doesn't start: the test speaks for it
 	older    []string // components that the manifest has newer ones of
+	cloud    bool     // it is an EC2 instance
+	orders   []api.OrderState
 
 	mu      sync.Mutex
 	env     map[string]string // of the task that placed it
@@ -352,6 +377,10 @@ func (n *node) report() api.Report {
 	if n.last.Wait {
 		r.WaitMS = 2000
 	}
+	if n.cloud {
+		r.Orders = slices.Clone(n.orders)
+		r.Cloud = &api.CloudView{Provider: "aws", InstanceID: n.id, Region: "us-east-1", Zone: "us-east-1a", Verified: true, SlotsMax: 27, SlotsUsed: len(n.disks)}
+	}
 	is := func(step string, ok bool) {
 		status := api.False
 		if ok {
@@ -388,7 +417,7 @@ func (n *node) report() api.Report {
 			r.Gateway = &api.Gateway{Address: r.Addresses[0] + ":443", CertificatePEM: "certificate of " + n.id}
 		}
 	}
-	is("serve-storage", n.last.Storage != nil && n.last.Storage.SDS != nil && len(n.last.Storage.SDS.Devices) == 1)
+	is("serve-storage", n.last.Storage != nil && n.last.Storage.SDS != nil && len(n.last.Storage.SDS.Devices) >= 1)
 	is("run-volume-driver", spec.Volumes != nil && !n.last.Secrets.VolumeUser.Empty())
 	r.Ready = r.Step == ""
 	n.look = !r.Ready
@@ -426,6 +455,7 @@ func (n *node) obey(a api.Answer) {
 			return l.Name == api.UpgradeLease(c)
 		})
 	}
+	n.buy(a.Spec)
 	for i := range n.disks {
 		d := &n.disks[i]
 		claimed := slices.ContainsFunc(a.Spec.Claims, func(c api.DiskClaim) bool { return c.Disk == d.ID })
@@ -441,6 +471,25 @@ func (n *node) obey(a api.Answer) {
 		if gone && d.State == api.DiskAdopted {
 			d.State, d.DeviceID = api.DiskOffered, ""
 		}
+	}
+}
+
+// buy what was ordered: the volume is a disk at once.
+func (n *node) buy(spec api.NodeSpec) {
+	n.orders = nil
+	if spec.Growth == nil {
+		return
+	}
+	for _, o := range spec.Growth.Orders {
+		state := api.OrderState{Expansion: o.Expansion, Index: o.Index, Attempt: o.Attempt, Stage: api.OrderDeleted}
+		if !o.Abandon {
+			id := n.scaleio.create(o.ClientToken(spec.Version.Cluster, n.id))
+			state.Stage, state.VolumeID, state.Disk = api.OrderPresent, id, id
+			if !slices.ContainsFunc(n.disks, func(d api.Disk) bool { return d.ID == id }) {
+				n.disks = append(n.disks, api.Disk{ID: id, Path: "/dev/" + id, SizeBytes: int64(o.SizeGiB) << 30, State: api.DiskOffered})
+			}
+		}
+		n.orders = append(n.orders, state)
 	}
 }
 

@@ -35,6 +35,7 @@ type Node struct {
 	Disks    *platformtest.Disks
 	Network  *platformtest.Network
 	Reboots  *platformtest.Reboots
+	Cloud    *Cloud // nil = no instance of one
 	Product  *Product
 	Mesos    *MesosAgent // nil = none here
 	Leases   *Leases
@@ -42,8 +43,9 @@ type Node struct {
 	Storage  *api.StorageView
 	Secrets  api.Secrets
 
-	WithoutModule bool // the SDC's package brings no module for this kernel
-	ModuleUsers   int  // what holds the loaded one
+	Unheard       time.Duration // since the scheduler's last word
+	WithoutModule bool          // the SDC's package brings no module for this kernel
+	ModuleUsers   int           // what holds the loaded one
 
 	mu         sync.Mutex
 	installEnv map[string]map[string]string // component: environment of its last install
@@ -102,8 +104,12 @@ func (p *Product) NewNode(name, ip string) *Node {
 
 // System of the node.
 func (n *Node) System() installer.System {
-	return installer.System{Facts: n.Facts, Files: n.Files, Commands: n.Commands, Packages: n.Packages, Units: n.Units, Jobs: n.Jobs,
+	system := installer.System{Facts: n.Facts, Files: n.Files, Commands: n.Commands, Packages: n.Packages, Units: n.Units, Jobs: n.Jobs,
 		Download: n.Download, Archives: n.Archives, Disks: n.Disks, Network: n.Network, Reboots: n.Reboots, Clock: time.Now}
+	if n.Cloud != nil {
+		system.Cloud = n.Cloud
+	}
+	return system
 }
 
 // Options of an Installer on the node.
@@ -116,7 +122,7 @@ func (n *Node) Installer() *installer.Installer { return installer.New(n.System(
 
 // Input of a pass.
 func (n *Node) Input() installer.Input {
-	return installer.Input{Spec: n.Spec, Storage: n.Storage, Secrets: n.Secrets, Leases: n.Leases}
+	return installer.Input{Spec: n.Spec, Storage: n.Storage, Secrets: n.Secrets, Leases: n.Leases, Heard: time.Now().Add(-n.Unheard)}
 }
 
 // spec of a data node; the roles of all are set by Assign.
@@ -200,6 +206,9 @@ func (n *Node) Snapshot() map[string]string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	all["drv_cfg"] = fmt.Sprint(n.sdc)
+	if n.Cloud != nil {
+		all["cloud"] = n.Cloud.String()
+	}
 	all["trusted"] = fmt.Sprint(len(n.trusted))
 	return all
 }

@@ -17,7 +17,7 @@ func (g *GatewayClient) RemoveSDC(ctx context.Context, id string) error {
 	return g.call(ctx, "remove SDC "+id, func(c *goscaleio.Client) error { return goscaleio.NewSystem(c).DeleteSdc(id) })
 }
 
-// mappings counts the volumes, snapshots too, that each SDC has.
+// mappings counts the volumes, snapshots too, that each SDC has, and sums what they promise.
 func (g *GatewayClient) mappings(ctx context.Context, _ *goscaleio.System, o *Objects) error {
 	volumes := 0
 	for _, p := range o.Pools {
@@ -33,6 +33,9 @@ func (g *GatewayClient) mappings(ctx context.Context, _ *goscaleio.System, o *Ob
 				return err
 			}
 			for _, v := range all {
+				if !snapshots { // those share what they hold
+					promised(o, v.StoragePoolID, int64(v.SizeInKb)<<10)
+				}
 				for _, m := range v.MappedSdcInfo {
 					if m == nil || m.SdcID == "" {
 						return fmt.Errorf("volume %s is mapped to an SDC without an id", v.ID)
@@ -51,4 +54,13 @@ func (g *GatewayClient) mappings(ctx context.Context, _ *goscaleio.System, o *Ob
 		}
 	}
 	return nil
+}
+
+// promised to the users of a pool's volumes: they are thin, so it may be more than there is.
+func promised(o *Objects, pool string, bytes int64) {
+	for i := range o.Pools {
+		if o.Pools[i].ID == pool {
+			o.Pools[i].Figures.ProvisionedBytes += bytes
+		}
+	}
 }

@@ -50,8 +50,8 @@ func newREST(t *testing.T) (*rest, string) {
 			"links":[{"rel":"/api/StoragePool/relationship/Statistics","href":"/api/instances/StoragePool::p1/relationships/Statistics"}]}]`,
 		"/api/instances/StoragePool::p1/relationships/Statistics": `{"maxCapacityInKb":1000,"spareCapacityInKb":340,"capacityInUseInKb":100,"degradedHealthyCapacityInKb":7,"degradedFailedCapacityInKb":1,
 			"failedCapacityInKb":2,"unreachableUnusedCapacityInKb":3,"activeFwdRebuildCapacityInKb":4,"pendingBckRebuildCapacityInKb":5,"numOfVolumes":6}`,
-		"/api/types/Volume/instances": `[{"id":"w1","name":"a","ancestorVolumeId":null,"mappedSdcInfo":[{"sdcId":"c1","sdcIp":"10.0.0.1"},{"sdcId":"c9","sdcIp":"10.0.0.9"}],"links":[]},
-			{"id":"w2","name":"b","ancestorVolumeId":null,"mappedSdcInfo":null,"links":[]},{"id":"w3","name":"c","ancestorVolumeId":"w1","mappedSdcInfo":[{"sdcId":"c1","sdcIp":"10.0.0.1"}],"links":[]}]`,
+		"/api/types/Volume/instances": `[{"id":"w1","name":"a","storagePoolId":"p1","sizeInKb":8,"ancestorVolumeId":null,"mappedSdcInfo":[{"sdcId":"c1","sdcIp":"10.0.0.1"},{"sdcId":"c9","sdcIp":"10.0.0.9"}],"links":[]},
+			{"id":"w2","name":"b","storagePoolId":"p1","sizeInKb":16,"ancestorVolumeId":null,"mappedSdcInfo":null,"links":[]},{"id":"w3","name":"c","storagePoolId":"p1","sizeInKb":8,"ancestorVolumeId":"w1","mappedSdcInfo":[{"sdcId":"c1","sdcIp":"10.0.0.1"}],"links":[]}]`,
 	}}
 	server := httptest.NewServer(r)
 	t.Cleanup(server.Close)
@@ -140,6 +140,7 @@ func TestGateway_readsTheObjectsOfItsSystem(t *testing.T) {
 	assert.Equal(t, int64(8<<10), pool.Figures.DegradedBytes)
 	assert.Equal(t, int64(9<<10), pool.Figures.RebuildBytes)
 	assert.Equal(t, int64(3<<10), pool.Figures.UnreachedBytes)
+	assert.Equal(t, int64(24<<10), pool.Figures.ProvisionedBytes, "snapshots share what they hold")
 	assert.Equal(t, "10.0.0.1", o.SDCs[0].IP)
 	assert.Equal(t, 2, o.SDCs[0].Volumes, "a snapshot counts")
 }

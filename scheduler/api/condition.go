@@ -32,6 +32,9 @@ const (
 	ConditionRebootNeeded     = "RebootNeeded"
 	ConditionWaitingForSlot   = "WaitingForSlot"
 	ConditionNotJoined        = "NotJoined"
+
+	ConditionInstanceUnverified = "InstanceUnverified" // the cloud doesn't confirm which instance the node is: nothing is bought for it
+	ConditionInstanceNotice     = "InstanceNotice"     // the cloud announces that it will stop, reboot or take the instance
 )
 
 // Reasons that steps share.

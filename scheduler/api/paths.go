@@ -10,6 +10,7 @@ const (
 	PathArtifacts = "/v1/artifacts"     // GET /v1/artifacts/{sha256} over mTLS: packages that the manifest names by file
 	PathStatus    = "/v1/status"        // GET, read token: ClusterStatus
 	PathPlan      = "/v1/plan"          // GET, read token: PlanStatus
+	PathEvents    = "/v1/events"        // GET, read token: EventList
 	PathHold      = "/v1/hold"          // POST HoldRequest, operator token
 	PathApprove   = "/v1/approve"       // POST ApproveRequest, operator token
 	PathRelease   = "/v1/release"       // POST ReleaseRequest, operator token

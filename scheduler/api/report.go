@@ -19,6 +19,8 @@ type Report struct {
 	Gateway    *Gateway     `json:"gateway,omitempty"` // with the certificate read locally
 	Intents    []Intent     `json:"intents,omitempty"`
 	Wants      []LeaseName  `json:"wants,omitempty"`
+	Cloud      *CloudView   `json:"cloud,omitempty"`
+	Orders     []OrderState `json:"orders,omitempty"`  // of the spec's growth
 	Cluster    *ClusterView `json:"cluster,omitempty"` // from the leader only
 	Seen       string       `json:"seen,omitempty"`    // ETag of the last answer: the scheduler may hold the report until it would differ
 	WaitMS     int64        `json:"waitMs,omitempty"`  // how long the node will wait
@@ -109,20 +111,21 @@ type Lease struct {
 
 // ClusterView is what the leader sees of the ScaleIO system.
 type ClusterView struct {
-	SystemID   string      `json:"systemId"`
-	SystemName string      `json:"systemName"`
-	Mode       string      `json:"mode"`  // 3_node ...
-	State      string      `json:"state"` // Normal, Degraded ...
-	Master     string      `json:"master"`
-	Members    []MDMMember `json:"members,omitempty"`
-	SDSs       []SDSView   `json:"sdss,omitempty"`
-	SDCs       []SDCView   `json:"sdcs,omitempty"`
-	Pool       *PoolView   `json:"pool,omitempty"`
-	FaultSets  []string    `json:"faultSets,omitempty"`
-	PoolReady  bool        `json:"poolReady"` // domain, pool, fault sets, volume user exist as wanted
-	Conditions []Condition `json:"conditions,omitempty"`
-	Claims     []DiskRef   `json:"claims,omitempty"` // disks that the leader is about to add: the scheduler stores them
-	AgeMS      int64       `json:"ageMs"`            // since the sample was taken
+	SystemID   string        `json:"systemId"`
+	SystemName string        `json:"systemName"`
+	Mode       string        `json:"mode"`  // 3_node ...
+	State      string        `json:"state"` // Normal, Degraded ...
+	Master     string        `json:"master"`
+	Members    []MDMMember   `json:"members,omitempty"`
+	SDSs       []SDSView     `json:"sdss,omitempty"`
+	SDCs       []SDCView     `json:"sdcs,omitempty"`
+	Pool       *PoolView     `json:"pool,omitempty"`
+	FaultSets  []string      `json:"faultSets,omitempty"`
+	PoolReady  bool          `json:"poolReady"` // domain, pool, fault sets, volume user exist as wanted
+	Conditions []Condition   `json:"conditions,omitempty"`
+	Claims     []DiskRef     `json:"claims,omitempty"` // disks that the leader is about to add: the scheduler stores them
+	Owned      *OwnedVolumes `json:"owned,omitempty"`  // cloud volumes of the cluster
+	AgeMS      int64         `json:"ageMs"`            // since the sample was taken
 }
 
 // DiskRef names a disk of a node.
@@ -184,6 +187,8 @@ type PoolView struct {
 	SparePercent   int    `json:"sparePercent"`
 	Volumes        int    `json:"volumes"`
 	UnreachedBytes int64  `json:"unreachableBytes"`
+
+	ProvisionedBytes int64 `json:"provisionedBytes,omitempty"` // what volumes promise to their users: they are thin, so it may be more than there is; one copy. 0 = not known
 }
 
 // StorageView is the leader's view of one node's own SDS and SDC, handed back to it.

@@ -17,6 +17,7 @@ type ClusterStatus struct {
 	Storage   *ClusterView `json:"storage,omitempty"`
 	Nodes     []NodeStatus `json:"nodes"`
 	Events    []Event      `json:"events,omitempty"` // newest last, bounded
+	Growth    *GrowthView  `json:"growth,omitempty"`
 }
 
 // NodeStatus is one line of it.
@@ -45,11 +46,20 @@ type Event struct {
 	Node    string    `json:"node,omitempty"`
 	Kind    string    `json:"kind"` // CamelCase
 	Message string    `json:"message"`
+	Who     string    `json:"who,omitempty"`       // whose decision it was
+	Why     string    `json:"why,omitempty"`       // what it was decided from
+	Cost    Cents     `json:"costCents,omitempty"` // per month
+}
+
+// EventList of everything that is kept, oldest first: the story of growth is kept apart from all else, so that nothing pushes it out.
+type EventList struct {
+	Events []Event `json:"events"`
 }
 
 // PlanStatus is what would be done next, and which choices are permanent.
 type PlanStatus struct {
-	Steps []PlanLine `json:"steps"`
+	Steps  []PlanLine  `json:"steps"`
+	Growth *GrowthView `json:"growth,omitempty"`
 }
 
 // A PlanLine is one coming act.
@@ -69,10 +79,12 @@ type HoldRequest struct {
 	Release bool   `json:"release,omitempty"`
 }
 
-// ApproveRequest approves a disk of a node (Disk "*": all that it offers now).
+// ApproveRequest approves a disk of a node (Disk "*": all that it offers now), or an expansion.
 type ApproveRequest struct {
-	Node string `json:"node"`
-	Disk string `json:"disk"`
+	Node      string `json:"node,omitempty"`
+	Disk      string `json:"disk,omitempty"`
+	Expansion string `json:"expansion,omitempty"` // UUID, or a beginning that only one has
+	Author    string `json:"author,omitempty"`
 }
 
 // What a ReleaseRequest takes back.

@@ -15,7 +15,7 @@ import (
 
 const peopleTimeout = 15 * time.Second
 
-// People is how `status`, `plan`, `hold`, `approve`, `release`, `tokens` and `nodes` call.
+// People is how `status`, `plan`, `events`, `hold`, `approve`, `release`, `tokens` and `nodes` call.
 type People struct {
 	caller
 }
@@ -47,6 +47,11 @@ func (p *People) Status(ctx context.Context) (s api.ClusterStatus, err error) {
 // Plan is what would be done next.
 func (p *People) Plan(ctx context.Context) (s api.PlanStatus, err error) {
 	return s, p.call(ctx, http.MethodGet, api.PathPlan, peopleTimeout, nil, &s)
+}
+
+// Events that are kept.
+func (p *People) Events(ctx context.Context) (e api.EventList, err error) {
+	return e, p.call(ctx, http.MethodGet, api.PathEvents, peopleTimeout, nil, &e)
 }
 
 // Hold puts the brake on or takes it off.

@@ -46,6 +46,8 @@ type Config struct {
 	DisksAllowTypes []string
 	DisksMinSize    int64
 
+	Growth Growth
+
 	ReserveMDM  Resources
 	ReserveData Resources
 
@@ -55,6 +57,35 @@ type Config struct {
 	// Secrets that came by the environment, as Marathon gives them; a file wins.
 	MesosSecret   api.Secret
 	AdminPassword api.Secret
+}
+
+// Growth of the pool, as the operator wants it.
+type Growth struct {
+	Mode          string
+	Threshold     int
+	Takes         time.Duration
+	Safety        float64
+	Cooldown      time.Duration
+	Patience      time.Duration
+	MaxPerNode    int
+	MaxPerCluster int
+	MaxPerDay     int
+	BudgetCents   int64
+	PriceFile     string
+	SpareSlots    int
+
+	VolumeType          string
+	VolumeSize          int64
+	VolumeIOPS          int
+	VolumeThroughput    int
+	Encrypted           bool
+	KMSKey              string
+	Tags                map[string]string
+	DeleteOnTermination bool
+
+	Endpoint        string
+	CredentialsFile string
+	CleanupFile     string
 }
 
 // Resources that a task reserves: what the daemons that it places will use, though they run outside its container.

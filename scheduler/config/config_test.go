@@ -116,6 +116,15 @@ func TestLoad_values(t *testing.T) {
 		{"storage-pool: " + strings.Repeat("x", 32), false}, {"mesos-role: 'a b'", false}, {"state-dir: ''", false}, {"zero-padding: maybe", false},
 		{"reboots: rolling", true}, {"reboots: always", false}, {"allow-unsupported: true", true}, {"allow-unsupported: flatcar", false},
 		{"module-mirror: https://mirror/scini/", true}, {"module-mirror: ftp://mirror", false}, {"module-mirror: 'https://a,https://b'", false},
+		{"growth: off", true}, {"growth: dry-run", true}, {"growth: always", false}, {"growth: auto", false}, // without a budget
+		{"growth-budget: 99.50", true}, {"growth-budget: $500", true}, {"growth-budget: 0", false}, {"growth-budget: -5", false}, {"growth-budget: lots", false},
+		{"growth-threshold: 80", true}, {"growth-threshold: 100", false}, {"growth-safety: 1.5", true}, {"growth-safety: 0", false}, {"growth-safety: NaN", false},
+		{"growth-patience: 0s", false}, {"growth-max-per-day: 2", false}, {"growth-spare-slots: 0", true},
+		{"growth-volume-type: st1", true}, {"growth-volume-type: gp9", false}, {"growth-volume-type: io2", false}, // without IOPS
+		{"growth-volume-iops: 4000", true}, {"growth-volume-throughput: 250", true}, {"growth-volume-size: 200GB", true}, {"growth-volume-size: 50GB", false}, // below disks-min-size
+		{"growth-volume-size: 100000M", false}, {"growth-volume-size: 65TB", false}, {"growth-tags: 'team=storage, cost=42'", true}, {"growth-tags: team", false},
+		{"growth-tags: scaleio-framework/cluster=mine", false}, {"growth-tags: AWS:x=y", false}, {"growth-endpoint: http://127.0.0.1:8080", true}, {"growth-endpoint: ec2", false},
+		{"growth-delete-on-termination: true", true}, {"growth-kms-key: 'arn:aws:kms:x'", true},
 	}
 	for _, row := range rows {
 		key, _, _ := strings.Cut(row.line, ":")
@@ -128,6 +137,27 @@ func TestLoad_values(t *testing.T) {
 		_, err := load(t, base+row.line+"\n", nil)
 		assert.Equal(t, row.ok, err == nil, "%s: %v", row.line, err)
 	}
+}
+
+// Whoever lets the cluster buy by itself says for how much; and what EC2 would refuse is refused here.
+func TestLoad_growth(t *testing.T) {
+	c, err := load(t, good, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "approve", c.Growth.Mode)
+	assert.Equal(t, "gp3", c.Growth.VolumeType)
+	assert.Equal(t, 30*time.Minute, c.Growth.Cooldown)
+	c, err = load(t, good+"growth: auto\n", map[string]string{"SCALEIO_SCHEDULER_GROWTH_BUDGET": "1200"}, "--growth-tags", "team=a")
+	require.NoError(t, err)
+	assert.EqualValues(t, 120_000, c.Growth.BudgetCents)
+	assert.Equal(t, map[string]string{"team": "a"}, c.Growth.Tags)
+	for _, lines := range []string{
+		"growth-volume-type: st1\ngrowth-volume-iops: 100\n", "growth-volume-type: gp2\ngrowth-volume-throughput: 200\n", "growth-volume-encrypted: false\ngrowth-kms-key: k\n",
+	} {
+		_, err = load(t, good+lines, nil)
+		require.Error(t, err, lines)
+	}
+	_, err = load(t, good+"growth-volume-type: io2\ngrowth-volume-iops: 3000\n", nil)
+	require.NoError(t, err)
 }
 
 // What a person typed wrong is shown to him, and to whoever reads the log: no password may be in it.

@@ -14,7 +14,7 @@ type key struct {
 
 // keys of c, in the order of the reference.
 func keys(c *Config) []key {
-	return []key{
+	return append([]key{
 		{name: "mesos-masters", group: "Mesos", help: "URLs of the Mesos masters, comma separated; any of them leads to the leader. Needed.", set: urls(&c.MesosMasters)},
 		{name: "mesos-principal", group: "Mesos", help: "Principal to authenticate as.", set: text(&c.MesosPrincipal)},
 		{name: "mesos-secret-file", group: "Mesos", help: "File with the principal's secret.", set: text(&c.MesosSecretFile)},
@@ -57,5 +57,37 @@ func keys(c *Config) []key {
 		{name: "disks-match", group: "Disks", help: "Glob over a disk's identity, for disks-use match.", set: glob(&c.DisksMatch)},
 		{name: "disks-allow-types", group: "Disks", help: "Types that are refused unless named here, comma separated: loop, dm.", set: listOf(&c.DisksAllowTypes, "loop", "dm")},
 		{name: "disks-min-size", group: "Disks", fallback: "100GB", help: "Smaller disks are refused; the product's own minimum is 100 GB.", set: size(&c.DisksMinSize)},
+	}, growthKeys(&c.Growth)...)
+}
+
+// growthKeys of g.
+func growthKeys(g *Growth) []key {
+	k := func(name, fallback, help string, set func(string) error) key {
+		return key{name: name, group: "Growth", fallback: fallback, help: help, set: set}
+	}
+	return []key{
+		k("growth", "approve", "What may be done when the pool runs full: off, dry-run (says what it would buy), approve (a person approves each expansion) or auto (within limits and budget).", oneOf(&g.Mode, "off", "dry-run", "approve", "auto")),
+		k("growth-threshold", "70", "Percent of the usable capacity (what there is beside the spare) at which the pool grows.", number(&g.Threshold, 20, 95)),
+		k("growth-budget", "", "Dollars per month that all volumes bought by growth may cost together. Needed for auto; without one the other modes have the limits below alone.", dollars(&g.BudgetCents)),
+		k("growth-price-file", "", "JSON file of prices, as region, type, price; it adds to and replaces the built-in list prices (us-east-1, us-east-2, us-west-2).", text(&g.PriceFile)),
+		k("growth-max-per-node", "8", "Volumes that growth may buy for one node, ever.", number(&g.MaxPerNode, 1, 64)),
+		k("growth-max-per-cluster", "48", "Volumes that growth may buy for the cluster, ever.", number(&g.MaxPerCluster, 3, 300)),
+		k("growth-max-per-day", "24", "Volumes that growth may buy within 24 hours.", number(&g.MaxPerDay, 3, 300)),
+		k("growth-cooldown", "30m", "Pause after an expansion, unless the pool would be full by then.", duration(&g.Cooldown)),
+		k("growth-takes", "10m", "How long growing takes, from decision to capacity, until expansions show that it takes longer.", positive(&g.Takes)),
+		k("growth-safety", "3", "The pool grows when a forecast says that the threshold is crossed within growth-takes times this.", factor(&g.Safety, 1, 100)),
+		k("growth-patience", "15m", "How long an order may make no progress before it is given up and another node takes its part.", positive(&g.Patience)),
+		k("growth-spare-slots", "2", "Attachment slots that stay free on every node.", number(&g.SpareSlots, 0, 64)),
+		k("growth-volume-type", "gp3", "Type of the volumes: gp3, gp2, io2, io1, st1 or sc1.", oneOf(&g.VolumeType, "gp3", "gp2", "io2", "io1", "st1", "sc1")),
+		k("growth-volume-size", "", "Size of the volumes, as 200GB. Default: as most disks in the pool.", optional(size(&g.VolumeSize))),
+		k("growth-volume-iops", "0", "IOPS of the volumes (gp3, io1, io2); 0: what the type gives.", number(&g.VolumeIOPS, 0, 256_000)),
+		k("growth-volume-throughput", "0", "MiB/s of gp3 volumes; 0: what the type gives.", number(&g.VolumeThroughput, 0, 2000)),
+		k("growth-volume-encrypted", "true", "Whether the volumes are encrypted.", boolean(&g.Encrypted)),
+		k("growth-kms-key", "", "KMS key of encrypted volumes. Default: the account's.", text(&g.KMSKey)),
+		k("growth-tags", "", "Tags that volumes get beside those that identify them, as name=value, comma separated.", labels(&g.Tags)),
+		k("growth-delete-on-termination", "false", "Whether a volume dies with its instance.", boolean(&g.DeleteOnTermination)),
+		k("growth-endpoint", "", "URL of the EC2 API. Default: the region's.", optionalURL(&g.Endpoint)),
+		k("growth-credentials-file", "", "File on every node with AWS credentials. Default: the role of the instance.", text(&g.CredentialsFile)),
+		k("growth-cleanup-credentials-file", "", "File on every node with AWS credentials that may detach and delete volumes which were never handed over. Without it they are kept, and listed with their cost.", text(&g.CleanupFile)),
 	}
 }

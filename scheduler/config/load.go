@@ -170,6 +170,19 @@ func (c *Config) check() (faults []error) {
 	missing("agent-url", c.AgentURL == "", "Mesos agents have to fetch scaleio-agent from somewhere")
 	missing("agent-sha256", c.AgentSHA256 == "", "scaleio-agent runs as root and only with the right digest")
 	missing("disks-match", c.DisksUse == api.DiskUseMatch && c.DisksMatch == "", "disks-use match needs a glob")
+	g := c.Growth
+	missing("growth-budget", g.Mode == "auto" && g.BudgetCents == 0, "growth auto buys without asking: it needs a limit in dollars per month")
+	missing("growth-volume-iops", (g.VolumeType == "io1" || g.VolumeType == "io2") && g.VolumeIOPS == 0, g.VolumeType+" volumes need a number of IOPS")
+	missing("growth-volume-encrypted", g.KMSKey != "" && !g.Encrypted, "a KMS key for volumes that aren't encrypted")
+	wrong := func(name string, is bool, what string) {
+		if is {
+			faults = append(faults, &Fault{name, "set", errors.New(what)})
+		}
+	}
+	wrong("growth-volume-iops", g.VolumeIOPS > 0 && g.VolumeType != "gp3" && g.VolumeType != "io1" && g.VolumeType != "io2", g.VolumeType+" volumes take no number of IOPS")
+	wrong("growth-volume-throughput", g.VolumeThroughput > 0 && g.VolumeType != "gp3", g.VolumeType+" volumes take no throughput")
+	wrong("growth-volume-size", g.VolumeSize > 0 && (g.VolumeSize%(1<<30) != 0 || g.VolumeSize > 64<<40), "EBS volumes are whole GB, up to 64 TB")
+	wrong("growth-volume-size", g.VolumeSize > 0 && g.VolumeSize < c.DisksMinSize, "nodes would refuse the volumes: disks-min-size is larger")
 	missing("mesos-principal", c.MesosPrincipal == "" && (c.MesosSecretFile != "" || !c.MesosSecret.Empty()), "a secret without a principal")
 	return faults
 }

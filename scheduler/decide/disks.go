@@ -41,13 +41,14 @@ func candidateDisks(s *State) []api.CandidateDisk {
 	for _, w := range wantedSDSs(s) {
 		n := s.Nodes[w.Node]
 		devices := 0
+		forbidden := untouchable(s, n)
 		for _, d := range n.Report.Disks {
 			if d.State == api.DiskAdopted || d.State == api.DiskAdded {
 				devices++
 			}
 		}
 		for _, d := range n.Report.Disks {
-			if !open(d) || len(seen[d.ID]) > 1 || devices >= devicesPerSDS {
+			if !open(d) || len(seen[d.ID]) > 1 || devices >= devicesPerSDS || n.claim(d.ID) == nil && forbidden(d.ID) {
 				continue
 			}
 			devices++

@@ -75,6 +75,24 @@ func (c *Cluster) faultSetNames() []string {
 	return names
 }
 
+// coming are the bytes of volumes that an expansion buys for a node and that aren't among its disks yet. They come one after the other: the spare is that of the
+// pool as it will be. If it followed each of them, it would have to rise first, in a pool that is nearly full.
+func coming(s *State, n *Node) (bytes int64) {
+	for _, e := range s.Ledger {
+		if e.State != api.ExpansionBuying {
+			continue
+		}
+		for i := range e.Orders {
+			o := &e.Orders[i]
+			shown := slices.ContainsFunc(reported(n), func(d api.Disk) bool { return o.is(d.ID) && d.State != api.DiskRefused })
+			if o.Node == n.ID && o.lives() && !o.InPool && !shown {
+				bytes += int64(o.SizeGiB) << 30
+			}
+		}
+	}
+	return bytes
+}
+
 // units sums what each fault unit gives or may give soon: by the nodes' reports, and not less than what the pool holds of it already. An agent
 // that was just started hasn't seen its disks, or doesn't know yet which of them the pool has; the spare mustn't follow that.
 func units(s *State) map[string]int64 {
@@ -101,7 +119,7 @@ func units(s *State) map[string]int64 {
 				gives += d.SizeBytes
 			}
 		}
-		sums[unit] += max(gives, pooled[n.Name])
+		sums[unit] += max(gives, pooled[n.Name]) + coming(s, n)
 	}
 	for unit, sum := range sums {
 		if sum == 0 {

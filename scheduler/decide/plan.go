@@ -50,6 +50,7 @@ func Plan(s *State, waiting string) api.PlanStatus {
 			add(n.Name, n.Report.Step, nodeStatus(s, n).Message, false)
 		}
 	}
+	p.Growth = GrowthOf(s)
 	return p
 }
 

@@ -27,6 +27,7 @@ func Spec(s *State, n *Node) api.NodeSpec {
 	if s.clientOnly(n) || n.Removal != nil {
 		spec.Disks = api.DiskPolicy{Use: api.DiskUseNone}
 	}
+	spec.Growth = growthFor(s, n)
 	if spec.Role == api.RoleUndecided {
 		spec.MDMs, spec.Claims = nil, nil
 	}
@@ -216,7 +217,7 @@ func SecretsFor(s *State, n *Node) Needs {
 // Awaited says whether something waits for this node, so that it should report the moment it can.
 func Awaited(s *State, n *Node) bool {
 	switch {
-	case s.Leads(n), MayLeadSoon(s, n), s.forms(n), s.Leases.Disruption == n.ID, len(n.Claims) > 0:
+	case s.Leads(n), MayLeadSoon(s, n), s.forms(n), s.Leases.Disruption == n.ID, len(n.Claims) > 0, len(ordersFor(s, n)) > 0, ordersSoon(s, n):
 		return true
 	case soonUp(s, n):
 		return true

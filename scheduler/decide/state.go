@@ -25,6 +25,7 @@ type Settings struct {
 	ModuleMirror     string
 	Modules          []api.KernelModule
 	BuildModules     bool // nodes may get a compiler and headers
+	Growth           GrowthSettings
 }
 
 // Cluster is the stored record of what was decided once for all nodes.
@@ -41,6 +42,9 @@ type Cluster struct {
 	Gateways  []api.Gateway     `json:"gateways,omitempty"` // certificates as read on the nodes
 	Hold      *api.Hold         `json:"hold,omitempty"`
 	ReadOnly  *ReadOnly         `json:"readOnly,omitempty"`
+
+	Unchecked      bool      `json:"ledgerUnchecked,omitempty"` // the state was taken over: what was bought since it was written isn't known
+	UncheckedSince time.Time `json:"ledgerUncheckedSince,omitzero"`
 }
 
 // Node is the stored record of one node.
@@ -103,7 +107,10 @@ type State struct {
 	Expected map[string]Expected // by Mesos agent
 	View     *View
 	Settling time.Time // since when three nodes would do
-	Nonce    string    // fresh, for a grant that may be made now
+	Nonce    string    // fresh UUID, for a grant or an expansion that may be made now
+
+	Ledger  []*Expansion // in the order in which they were decided
+	Growing *Growing     // nil = growth isn't looked at
 }
 
 // Alive says for how long after its last report a node's word is taken for what it is now.

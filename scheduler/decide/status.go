@@ -36,6 +36,7 @@ func Status(s *State, waiting string) api.ClusterStatus {
 	} else {
 		status.Ready = false
 	}
+	status.Growth = GrowthOf(s)
 	return status
 }
 

@@ -18,11 +18,11 @@ func TestPage_readsFieldsThatTheStatusHas(t *testing.T) {
 	script, err := assets.ReadFile("assets/status.js")
 	require.NoError(t, err)
 	rows := map[string]any{
-		"s": api.ClusterStatus{}, "n": api.NodeStatus{}, "m": api.NodeStatus{}, "d": api.Disk{}, "p": api.PoolView{}, "v": api.ClusterView{}, "mdm": api.MDMMember{},
+		"s": api.ClusterStatus{}, "n": api.NodeStatus{}, "m": api.NodeStatus{}, "d": api.Disk{}, "p": api.PoolView{}, "v": api.ClusterView{}, "mdm": api.MDMMember{}, "g": api.GrowthView{}, "f": api.ForecastView{},
 		"s.hold": api.Hold{}, "s.storage": api.ClusterView{},
 	}
 	read := 0
-	for _, m := range regexp.MustCompile(`\b(s\.hold|s\.storage|mdm|[snmdpv])\.([a-z]\w*)\b(?:\()?`).FindAllStringSubmatch(string(script), -1) {
+	for _, m := range regexp.MustCompile(`\b(s\.hold|s\.storage|mdm|[snmdpvgf])\.([a-z]\w*)\b(?:\()?`).FindAllStringSubmatch(string(script), -1) {
 		if strings.HasSuffix(m[0], "(") {
 			continue // a method
 		}

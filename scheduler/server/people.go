@@ -18,6 +18,11 @@ func (s *Server) plan(w http.ResponseWriter, _ *request) error {
 	return nil
 }
 
+func (s *Server) events(w http.ResponseWriter, _ *request) error {
+	writeJSON(w, http.StatusOK, s.Cluster.Events())
+	return nil
+}
+
 func (s *Server) hold(w http.ResponseWriter, r *request) error {
 	in, err := decode[api.HoldRequest](r)
 	if err == nil {

@@ -41,6 +41,7 @@ var routes = []route{
 	{"GET", api.PathArtifacts + "/{sha256}", node, 0, false, (*Server).artifact},
 	{"GET", api.PathStatus, reader, 0, false, (*Server).status},
 	{"GET", api.PathPlan, reader, 0, false, (*Server).plan},
+	{"GET", api.PathEvents, reader, 0, false, (*Server).events},
 	{"POST", api.PathHold, operator, smallBody, false, (*Server).hold},
 	{"POST", api.PathApprove, operator, smallBody, false, (*Server).approve},
 	{"POST", api.PathRelease, operator, smallBody, false, (*Server).release},

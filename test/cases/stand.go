@@ -25,6 +25,8 @@ type Config struct {
 	Prepare func(*nodes.Node) error
 	// NoMesos leaves nodes without a Mesos agent, by name.
 	NoMesos []string
+	// Cloud makes the nodes instances of a stand-in for EC2.
+	Cloud bool
 	// NoScheduler leaves it to the caller to start it.
 	NoScheduler bool
 	Log         *slog.Logger
@@ -69,6 +71,11 @@ func Up(ctx context.Context, config Config) (*Stand, error) {
 	}
 	if err := s.startMaster(ctx, config.Build); err != nil {
 		return s, fmt.Errorf("starting the Mesos master: %w", err)
+	}
+	if config.Cloud {
+		if err := s.StartCloud(ctx, config.Build); err != nil {
+			return s, fmt.Errorf("starting the cloud: %w", err)
+		}
 	}
 	if err := s.bootNodes(ctx, config); err != nil {
 		return s, err
@@ -131,6 +138,11 @@ func (s *Stand) bootNode(ctx context.Context, node *nodes.Node, index int, confi
 			return err
 		}
 		if err := node.Link("/etc/systemd/system/multi-user.target.wants/mesos-agent.service", "../mesos-agent.service"); err != nil {
+			return err
+		}
+	}
+	if config.Cloud {
+		if err := s.launch(ctx, node, index); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ const buildDir = "build"
 var programs = []string{
 	"./scheduler/cmd/scaleio-scheduler", "./agent/cmd/scaleio-agent",
 	"./test/mesos/cmd/dev-mesos-master", "./test/mesos/cmd/dev-mesos-agent", "./test/scaleio/cmd/dev-scaleio",
+	"./test/aws/cmd/dev-ec2",
 }
 
 // prepare installs and builds everything that a cluster needs; the nodes' root

@@ -135,7 +135,7 @@ func (c *Cluster) Close(ctx context.Context) error {
 			errs = append(errs, disk.detach(ctx))
 		}
 	}
-	errs = append(errs, c.network().destroy(ctx))
+	errs = append(errs, c.detachVolumes(ctx), c.network().destroy(ctx))
 	propagate, _ := filepath.Glob("/run/systemd/nspawn/*/" + c.Name + "-n*") // systemd-nspawn leaves these
 	for _, dir := range propagate {
 		errs = append(errs, os.RemoveAll(dir))

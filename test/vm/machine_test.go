@@ -29,6 +29,7 @@ type stand struct {
 	module    api.KernelModule // for the newer kernel
 	data      vm.Disk          // an empty disk
 	dataID    string           // as the agent knows it
+	cloud     cloud            // that the machine is an instance of
 }
 
 // logs of failed tests, where CI and people find them.
@@ -79,6 +80,8 @@ func (s *stand) join(t *testing.T, dir string, log *slog.Logger) {
 	}, quiet)
 	require.NoError(t, err)
 	s.scheduler = scheduler
+	s.cloud = s.launch(t)
+	scheduler.Settings = s.cloud.settings
 	deb, tar := filepath.Join(s.Dir, "sdc.deb"), filepath.Join(s.Dir, "scini.tar")
 	older, newer := s.image.Kernels[0], s.image.Kernels[1]
 	require.NoError(t, vm.BuildSDC(t.Context(), deb, older))

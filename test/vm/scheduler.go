@@ -30,8 +30,10 @@ type Scheduler struct {
 
 	ID     string
 	Server *server.Server
-	token  string
-	port   int
+	// Settings are more lines of the agent's configuration.
+	Settings string
+	token    string
+	port     int
 
 	mu      sync.Mutex
 	spec    api.NodeSpec
@@ -213,7 +215,7 @@ func (s *Scheduler) LayAgent(dir, binary, unit string) error {
 		mode os.FileMode
 	}{
 		{"etc/systemd/system/scaleio-agent.service", []byte(unit), 0o644},
-		{"etc/scaleio-agent/agent.yaml", []byte("cluster: " + s.ID + "\nservers:\n  - " + s.URL() + "\n"), 0o644},
+		{"etc/scaleio-agent/agent.yaml", []byte("cluster: " + s.ID + "\nservers:\n  - " + s.URL() + "\n" + s.Settings), 0o644},
 		{"etc/scaleio-agent/ca.pem", []byte(s.CA()), 0o644},
 		{"etc/scaleio-agent/join-token", []byte(s.token + "\n"), 0o600},
 	}

@@ -29,6 +29,7 @@ func TestVirtualMachine(t *testing.T) {
 		{"a module that was removed behind our back is loaded again", moduleRemoved},
 		{"an NVMe disk that is plugged in is seen and identified by its serial", diskPlugged},
 		{"device-mapper, an assembled array and an opened LUKS container are refused", stacksRefused},
+		{"a volume that was ordered is bought, plugged in and known by its id", volumeBought},
 		{"scini survives a reboot", survivesReboot},
 		{"a copy of the machine starts its client with a GUID of its own", cloned},
 		{"disk names swapped over a reboot don't swap identities", namesSwapped},

@@ -11,8 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"scaleio-framework/agent"
 	"scaleio-framework/installer"
 	"scaleio-framework/platform"
+	"scaleio-framework/platform/aws"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -26,6 +28,7 @@ type Detected struct {
 	Kernel    Kernel       `json:"kernel"`
 	Evidence  string       `json:"evidence"`
 	MachineID string       `json:"machineId"`
+	Cloud     string       `json:"cloud"` // who the machine is there, or why that isn't confirmed
 	Addresses []string     `json:"addresses"`
 	Disks     []api.Disk   `json:"disks"`
 	MDM       *api.MDMView `json:"mdm,omitempty"`
@@ -81,10 +84,30 @@ func detect(ctx context.Context, allow []string) (Detected, error) {
 		return Detected{}, err
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	looker := installer.New(system(facts, quiet), installer.Options{Log: quiet})
+	looker := installer.New(system(facts, quiet, nil), installer.Options{Log: quiet})
 	spec := api.NodeSpec{Node: facts.MachineID, Disks: api.DiskPolicy{Use: api.DiskUseAllEmpty, AllowTypes: allow, MinSizeBytes: minDiskBytes}}
 	seen := looker.Observe(ctx, installer.Input{Spec: spec, Leases: noLeases{}})
-	return detected(facts, seen), nil
+	all := detected(facts, seen)
+	all.Cloud, err = detectedCloud(ctx, facts)
+	return all, err
+}
+
+// detectedCloud asks the metadata service, where there is one to ask, and keeps nothing.
+func detectedCloud(ctx context.Context, facts platform.Facts) (string, error) {
+	endpoint, err := agent.MetadataEndpoint(platform.NewFiles("/"), os.Getenv)
+	if err != nil {
+		return "", &codedError{exitUsage, err}
+	}
+	place := aws.Where("/", facts.Container)
+	metadata := aws.NewMetadata(place, endpoint)
+	if metadata == nil {
+		return "none (" + place.Evidence + ")", nil
+	}
+	instance, err := metadata.Look(ctx)
+	if err != nil {
+		return "EC2 (" + place.Evidence + "), not confirmed: " + err.Error(), nil
+	}
+	return fmt.Sprintf("EC2 instance %s, %s in %s", instance.ID, instance.Type, instance.Zone), nil
 }
 
 func detected(facts platform.Facts, seen installer.Observation) Detected {
@@ -136,6 +159,7 @@ func showDetected(w io.Writer, seen Detected) error {
 	fmt.Fprintf(w, "modules    %s\n", seen.Kernel)
 	fmt.Fprintf(w, "evidence   %s\n", plain(seen.Evidence))
 	fmt.Fprintf(w, "machine    %s, addresses %v\n", seen.MachineID, seen.Addresses)
+	fmt.Fprintf(w, "cloud      %s\n", plain(seen.Cloud))
 	if seen.MDM != nil && seen.MDM.Installed {
 		fmt.Fprintf(w, "mdm        in a cluster: %t %s, master: %t\n", seen.MDM.InCluster, seen.MDM.SystemID, seen.MDM.Master)
 	}

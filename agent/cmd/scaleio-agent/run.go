@@ -35,7 +35,7 @@ func runCommand(log func() *slog.Logger) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l := log()
-			a, err := build(l)
+			a, err := build(cmd.Context(), l)
 			if err != nil {
 				return err
 			}
@@ -67,7 +67,7 @@ func lookOnHangup(ctx context.Context, a *agent.Agent) {
 }
 
 // build makes the daemon of the real parts.
-func build(log *slog.Logger) (a *agent.Agent, err error) {
+func build(ctx context.Context, log *slog.Logger) (a *agent.Agent, err error) {
 	if os.Geteuid() != 0 {
 		return nil, &codedError{exitUsage, errors.New("run needs root: it installs packages and reads raw disks")}
 	}
@@ -76,20 +76,25 @@ func build(log *slog.Logger) (a *agent.Agent, err error) {
 		return nil, err
 	}
 	log.Info("platform", "evidence", facts.Evidence)
-	identity, err := agent.Identify(facts)
+	files := platform.NewFiles("/")
+	here, err := cloudOf(files, facts, log)
 	if err != nil {
 		return nil, &codedError{exitUsage, err}
 	}
-	files := platform.NewFiles("/")
+	identity, err := agent.Identify(ctx, facts, files, here.asAgents(), log)
+	if err != nil {
+		return nil, &codedError{exitUsage, err}
+	}
 	if err := pkgmgr.Clean(files); err != nil {
 		return nil, err
 	}
 	artifacts := &artifactClient{}
+	steps := installer.New(system(facts, log, here.asInstallers()), installer.Options{Log: log, ArtifactClient: artifacts.client(), Servers: func() []string { return a.Servers() }, Noticed: func() { a.Noticed() },
+		CLI: scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})})
 	options := agent.Options{
-		Version: version, Identity: identity, Facts: agent.Facts{BootID: facts.BootID}, Files: files, Log: log, Reached: dieAt(os.Getenv(envDieAt)),
+		Version: version, Identity: identity, Cloud: here.asAgents(), Facts: agent.Facts{BootID: facts.BootID}, Files: files, Log: log, Reached: dieAt(os.Getenv(envDieAt)),
 		Listen: fmt.Sprintf(":%d", api.NodePort), Socket: agent.Socket, Notify: notify, DiskChanges: uevent.Disks,
-		Steps: installer.New(system(facts, log), installer.Options{Log: log, ArtifactClient: artifacts.client(), Servers: func() []string { return a.Servers() },
-			CLI: scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})}),
+		Steps: steps, Owned: steps.OwnedVolumes,
 		Leader:  leader.New(leader.Scli(scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})), leader.Local(localGateway, &http.Client{Timeout: scaleio.CallTimeout}), log),
 		Connect: artifacts.connect, Join: join,
 	}

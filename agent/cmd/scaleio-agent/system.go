@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"scaleio-framework/agent"
 	"scaleio-framework/installer"
 	"scaleio-framework/platform"
 	"scaleio-framework/platform/archive"
@@ -27,14 +28,14 @@ var (
 )
 
 // system is the real machine. Constructing it starts nothing and connects to nobody.
-func system(facts platform.Facts, log *slog.Logger) installer.System {
+func system(facts platform.Facts, log *slog.Logger, cloud installer.Cloud) installer.System {
 	files, units := platform.NewFiles("/"), systemd.New()
 	run := func(ctx context.Context, job pkgmgr.Job) error {
 		return units.RunJob(ctx, systemd.Job{Name: job.Name, Argv: job.Argv, Env: job.Env, EnvFile: job.EnvFile, Timeout: job.Timeout})
 	}
 	return installer.System{
 		Facts: facts, Files: files, Commands: platform.Runner{}, Packages: packages(facts, files, units, run, log), Units: units, Jobs: units, Download: &fetch.Fetcher{}, Archives: archive.Tars{Root: "/"},
-		Disks: block.NewScanner("/", block.Options{Commands: platform.Runner{}}), Network: platform.Network{}, Reboots: systemd.Logind{}, Clock: time.Now,
+		Disks: block.NewScanner("/", block.Options{Commands: platform.Runner{}, EBSModel: agent.EBSModel(files)}), Network: platform.Network{}, Reboots: systemd.Logind{}, Cloud: cloud, Clock: time.Now,
 	}
 }
 

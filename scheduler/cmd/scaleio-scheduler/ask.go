@@ -166,13 +166,21 @@ func releaseCommand() *cobra.Command {
 }
 
 func approveCommand() *cobra.Command {
-	return asking("approve NODE DISK", "Let an empty disk be used",
-		"Approves a disk by its identity, as `status` shows it, never by its letter. DISK '*' approves all that the node holds back now for want of approval.",
-		cobra.ExactArgs(2), func(ctx context.Context, p *client.People, cmd *cobra.Command, args []string) error {
-			if err := p.Approve(ctx, api.ApproveRequest{Node: args[0], Disk: args[1]}); err != nil {
+	var who string
+	cmd := asking("approve NODE DISK | approve EXPANSION-ID", "Let an empty disk be used, or an expansion be bought",
+		"Approves a disk by its identity, as `status` shows it, never by its letter. DISK '*' approves all that the node holds back now for want of approval.\n\n"+
+			"With an expansion's id (or its beginning), as `plan` and `events` show it, approves that purchase: it is looked at once more, and begins.",
+		cobra.RangeArgs(1, 2), func(ctx context.Context, p *client.People, cmd *cobra.Command, args []string) error {
+			r, text := api.ApproveRequest{Expansion: args[0], Author: cmp.Or(who, author())}, "expansion "+args[0]
+			if len(args) == 2 {
+				r, text = api.ApproveRequest{Node: args[0], Disk: args[1]}, args[1]+" of "+args[0]
+			}
+			if err := p.Approve(ctx, r); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "approved: %s of %s\n", args[1], args[0])
+			fmt.Fprintf(cmd.OutOrStdout(), "approved: %s\n", text)
 			return nil
 		})
+	cmd.Flags().StringVar(&who, "author", "", "who approves an expansion (default: you@this-host)")
+	return cmd
 }

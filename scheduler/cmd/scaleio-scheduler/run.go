@@ -97,7 +97,8 @@ func options(c config.Config, log *slog.Logger) (scheduler.Options, error) {
 	manifest, manifestErr := scheduler.ReadManifest(c.Manifest)
 	admin, adminErr := secret(c.AdminPasswordFile, c.AdminPassword)
 	mesosSecret, secretErr := secret(c.MesosSecretFile, c.MesosSecret)
-	if err := errors.Join(manifestErr, adminErr, secretErr); err != nil {
+	growth, growthErr := growthSettings(c.Growth)
+	if err := errors.Join(manifestErr, adminErr, secretErr, growthErr); err != nil {
 		return scheduler.Options{}, err
 	}
 	return scheduler.Options{
@@ -106,7 +107,7 @@ func options(c config.Config, log *slog.Logger) (scheduler.Options, error) {
 			ProtectionDomain: c.ProtectionDomain, StoragePool: c.StoragePool, MediaType: c.MediaType, ZeroPadding: c.ZeroPadding,
 			VolumeUser: c.VolumeUser, Packages: manifest.Packages, Modules: manifest.Modules, ModuleMirror: c.ModuleMirror,
 			AllowUnsupported: c.AllowUnsupported, BuildModules: c.BuildModules, Reboots: c.Reboots,
-			Disks: api.DiskPolicy{Use: c.DisksUse, Match: c.DisksMatch, AllowTypes: c.DisksAllowTypes, MinSizeBytes: c.DisksMinSize},
+			Disks: api.DiskPolicy{Use: c.DisksUse, Match: c.DisksMatch, AllowTypes: c.DisksAllowTypes, MinSizeBytes: c.DisksMinSize}, Growth: growth,
 		},
 		Mesos: offers.New(offers.Config{Masters: c.MesosMasters, Principal: c.MesosPrincipal, Secret: mesosSecret.Reveal(), Log: log}),
 		Framework: scheduler.Framework{

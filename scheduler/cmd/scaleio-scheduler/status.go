@@ -97,6 +97,7 @@ func show(out io.Writer, s api.ClusterStatus, asJSON bool) {
 		line("HELD", fmt.Sprintf("by %s: %s", h.Author, h.Reason))
 	}
 	line("READ-ONLY", s.ReadOnly)
+	showGrowth(out, s.Growth)
 	line("waits for", s.Waiting)
 	fmt.Fprintln(out)
 	table(out, s.Nodes)
@@ -156,6 +157,7 @@ func planCommand() *cobra.Command {
 			}
 			if len(plan.Steps) == 0 {
 				fmt.Fprintln(out, "nothing to do")
+				showNext(out, plan.Growth)
 				return nil
 			}
 			w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
@@ -163,7 +165,9 @@ func planCommand() *cobra.Command {
 			for _, l := range plan.Steps {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", cmp.Or(l.Node, "cluster"), l.Act, yes(l.Permanent), oneLine(l.Why))
 			}
-			return w.Flush()
+			err = w.Flush()
+			showNext(out, plan.Growth)
+			return err
 		})
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

@@ -57,10 +57,25 @@ function facts(s) {
     ["MDM cluster", v ? v.mode + ", " + v.state : "not seen"],
     ["MDMs", v && v.members ? v.members.map((mdm) => mdm.name + " " + mdm.role).join(", ") : "none"],
     ["System", s.systemId || "not formed"],
+    ["Growth", s.growth ? growth(s.growth) : "off"],
     ["Gates", s.gates && s.gates.length ? s.gates.join(", ") : "none open"],
     ["Cluster", s.cluster, "id"], ["Framework", s.framework || "not subscribed", "id"],
   ];
   $("facts").replaceChildren(...rows.map(([k, v, cls]) => el("div", "", el("span", "dim", k), el("strong", cls, v))));
+}
+
+// growth in a line: how full, when fuller, what waits for a person, what it costs.
+function growth(g) {
+  const left = (ms) => ms < 7.2e6 ? Math.round(ms / 6e4) + " min" : ms < 1.728e8 ? Math.round(ms / 3.6e6) + " h" : Math.round(ms / 8.64e7) + " days";
+  const f = g.forecast, parts = [g.mode];
+  if (g.usableBytes) parts.push(g.fullnessPercent.toFixed(1) + " % of " + g.thresholdPercent + " %");
+  if (f && f.fullMs) parts.push("full in " + left(f.fullMs));
+  for (const e of g.expansions || []) {
+    if (e.state === "proposed" || e.state === "buying") parts.push(e.state + ": " + e.what);
+  }
+  if (g.monthlyCents) parts.push("$" + (g.monthlyCents / 100).toFixed(2) + " a month");
+  if (g.orphans && g.orphans.length) parts.push(g.orphans.length + " volumes paid for in vain");
+  return parts.join("; ");
 }
 
 function capacity(s) {

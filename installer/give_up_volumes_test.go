@@ -1,0 +1,133 @@
+package installer_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/installer"
+	"scaleio-framework/installer/installertest"
+	"scaleio-framework/platform/aws"
+	"scaleio-framework/scheduler/api"
+)
+
+// bought gives a node with one ordered volume, as far as then lets it come, whose order is given up now.
+func abandoned(t *testing.T, cleanup bool, then func(n *installertest.Node)) (*installertest.Node, *installer.Installer) {
+	t.Helper()
+	n := buying(order(0))
+	if then != nil {
+		then(n)
+	}
+	i := n.Installer()
+	buy(t, i, n, 1)
+	n.Spec.Growth.Orders[0].Abandon = true
+	if cleanup {
+		n.Spec.Growth.CleanupFile = "/etc/scaleio-agent/cleanup"
+	}
+	return n, i
+}
+
+func TestGiveUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		cleanup bool
+		then    func(*installertest.Node)
+		since   func(*testing.T, *installertest.Node, *installer.Installer)
+		stage   api.OrderStage
+		reason  string
+		left    int
+	}{
+		"nothing was bought":              {true, func(n *installertest.Node) { n.Cloud.Refuse("create", aws.ErrCapacity) }, nil, api.OrderDeleted, "Abandoned", 0},
+		"available":                       {true, func(n *installertest.Node) { n.Cloud.Refuse("attach", aws.ErrLimit) }, nil, api.OrderDeleted, "Abandoned", 0},
+		"attached and empty":              {true, nil, nil, api.OrderDeleted, "Abandoned", 0},
+		"attached, its device never came": {true, func(n *installertest.Node) { n.Cloud.DeviceLate = true }, nil, api.OrderDeleted, "Abandoned", 0},
+		"without the right to":            {false, nil, nil, api.OrderKept, "NoCleanupCredentials", 1},
+		"the right isn't enough": {true, nil, func(_ *testing.T, n *installertest.Node, _ *installer.Installer) {
+			n.Cloud.Refuse("detach", aws.ErrDenied, aws.ErrDenied)
+		}, api.OrderKept, "Denied", 1},
+		"claimed": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
+			n.Spec.Claims = []api.DiskClaim{{Disk: stateOf(t, i, n, 0).Disk, SizeBytes: 120 << 30}}
+		}, api.OrderKept, "HandedOver", 1},
+		"with a record of its handover": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
+			n.Spec.Claims = []api.DiskClaim{{Disk: stateOf(t, i, n, 0).Disk, SizeBytes: 120 << 30}}
+			require.NoError(t, in(t, i, n, "hand-over-disks").Apply(t.Context()))
+			n.Spec.Claims = nil
+		}, api.OrderKept, "HandedOver", 1},
+		"not empty any more": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
+			n.Disks.Refuse("/dev/nvme-"+stateOf(t, i, n, 0).Disk, notEmpty)
+		}, api.OrderKept, "InUse", 1},
+		"moved to another instance": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
+			id := stateOf(t, i, n, 0).VolumeID
+			n.Disks.Detach("/dev/nvme-" + id)
+			n.Cloud.Change(id, func(v *aws.Volume) { v.Attachments[0].Instance = "i-other" })
+		}, api.OrderKept, "AttachedElsewhere", 1},
+		"deleted by a person": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
+			id := stateOf(t, i, n, 0).VolumeID
+			n.Disks.Detach("/dev/nvme-" + id)
+			n.Cloud.Change(id, nil)
+		}, api.OrderDeleted, "Abandoned", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, i := abandoned(t, c.cleanup, c.then)
+				if c.since != nil {
+					c.since(t, n, i)
+				}
+				buy(t, i, n, 60)
+				s := stateOf(t, i, n, 0)
+				assert.Equal(t, c.stage, s.Stage, s.Message)
+				assert.Equal(t, c.reason, s.Reason, s.Message)
+				assert.Len(t, n.Cloud.All(), c.left)
+
+				again := n.Installer() // a new process comes to the same end
+				buy(t, again, n, 60)
+				assert.Equal(t, c.stage, stateOf(t, again, n, 0).Stage)
+				assert.Len(t, n.Cloud.All(), c.left)
+			})
+		})
+	}
+}
+
+// A lost answer may have made a volume that EC2 doesn't show yet.
+func TestGiveUp_waitsForReadsThatLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := buying(order(0))
+		n.Cloud.Blind = true
+		buy(t, n.Installer(), n, 1)
+		require.Len(t, n.Cloud.All(), 1)
+		n.Spec.Growth.Orders[0].Abandon, n.Spec.Growth.CleanupFile = true, "/etc/scaleio-agent/cleanup"
+		i := n.Installer() // doesn't know the id
+		buy(t, i, n, 10)
+		assert.Equal(t, api.OrderWaiting, stateOf(t, i, n, 0).Stage, "nothing shown is not yet nothing there")
+		n.Cloud.Blind = false
+		buy(t, i, n, 30)
+		assert.Equal(t, api.OrderDeleted, stateOf(t, i, n, 0).Stage)
+		assert.Empty(t, n.Cloud.All())
+	})
+}
+
+// The node that bought it is gone: another deletes it.
+func TestGiveUp_forAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := buying(order(0))
+		made, err := volumesOf(t, n).Create(t.Context(), aws.NewVolume{ClientToken: "another's", SizeGiB: 120,
+			Tags: map[string]string{api.TagCluster: "c", api.TagNode: "i-gone", api.TagExpansion: "5f0c", api.TagOrder: "0.1"}})
+		require.NoError(t, err)
+		n.Spec.Growth.Orders[0].Abandon, n.Spec.Growth.Orders[0].VolumeID, n.Spec.Growth.CleanupFile = true, made.ID, "/etc/scaleio-agent/cleanup"
+		i := n.Installer()
+		buy(t, i, n, 3)
+		assert.Equal(t, api.OrderDeleted, stateOf(t, i, n, 0).Stage)
+		assert.Empty(t, n.Cloud.All())
+	})
+}
+
+func TestGiveUp_isNotOffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, i := abandoned(t, false, nil)
+		n.Spec.Disks.Use = api.DiskUseAllEmpty
+		d := diskOf(t, i, n, stateOf(t, i, n, 0).Disk)
+		assert.Equal(t, api.DiskRefused, d.State)
+		assert.Equal(t, "Abandoned", d.Reason)
+	})
+}

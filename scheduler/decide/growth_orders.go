@@ -1,0 +1,349 @@
+package decide
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+const (
+	mostAttempts = 3         // of one order: a client token that was burnt makes another one
+	givenFor     = time.Hour // a disk that was handed over and isn't in the pool by then needs a person; the expansion doesn't wait for him
+)
+
+// pursue an expansion: take what its nodes say, and as far as nothing holds it, give up what makes no progress, order in its place, and end it. What stands is left
+// as it is: if anything changes, a new record is returned.
+func pursue(s *State, e *Expansion, out *GrowthOutcome) *Expansion {
+	next := e
+	amend := func() *Expansion {
+		if next == e {
+			next = e.clone()
+		}
+		return next
+	}
+	for i := range e.Orders {
+		if e.Orders[i].Settled {
+			continue
+		}
+		o := e.Orders[i]
+		o.hear(s)
+		o.permit(s, out)
+		if was := &e.Orders[i]; o != *was {
+			o.report(s, was, out)
+			amend().Orders[i] = o
+		}
+	}
+	if s.Held(nil) != nil {
+		return next
+	}
+	for i := range next.Orders {
+		o := next.Orders[i]
+		if o.Settled || o.Given || o.Abandon {
+			continue
+		}
+		if why := o.hopeless(s, out); why != "" {
+			o.giveUp(s, why, out)
+		}
+		if o == next.Orders[i] {
+			continue
+		}
+		amend().Orders[i] = o
+		if o.GivenUp && next.State == api.ExpansionBuying {
+			reorder(s, next, o.Node, out)
+		}
+	}
+	if next.State == api.ExpansionBuying && !slices.ContainsFunc(next.Orders, func(o Order) bool { return o.waits(s) }) {
+		amend().end(s, out)
+	}
+	if next.State == api.ExpansionEnded && !slices.ContainsFunc(next.Orders, func(o Order) bool { return !o.Settled }) {
+		amend().Settled = true
+	}
+	return next
+}
+
+// waits: its expansion isn't over.
+func (o *Order) waits(s *State) bool {
+	return !o.Settled && !o.Abandon && !(o.Given && o.idle(s) >= givenFor)
+}
+
+// idle is how long an order has made no progress, as far as it could: not while all was held, nor while no scheduler watched.
+func (o *Order) idle(s *State) time.Duration {
+	since := o.Since
+	if s.Growing.free.After(since) {
+		since = s.Growing.free
+	}
+	return s.Now.Sub(since)
+}
+
+// permit the disk to be used: whoever approved the expansion approved it.
+func (o *Order) permit(s *State, out *GrowthOutcome) {
+	n := s.Nodes[o.Node]
+	if n == nil || !o.lives() {
+		return
+	}
+	for _, id := range []string{o.VolumeID, o.Disk} {
+		if id != "" && !slices.Contains(n.Approved, id) && !slices.Contains(out.Approved[n.ID], id) {
+			if out.Approved == nil {
+				out.Approved = map[string][]string{}
+			}
+			out.Approved[n.ID] = append(out.Approved[n.ID], id)
+		}
+	}
+}
+
+// report what happened to an order since.
+func (o *Order) report(s *State, was *Order, out *GrowthOutcome) {
+	cost, _ := s.Settings.Growth.Prices.Monthly(o.Region, o.VolumeOrder)
+	tell := func(kind, text string, cost api.Cents) {
+		out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: kind, Who: nameOf(s, o.Node), Message: text, Why: "expansion " + o.Expansion, Cost: cost})
+	}
+	if o.VolumeID != was.VolumeID {
+		tell("GrowthVolumeBought", fmt.Sprintf("%s: %d GiB %s in %s", o.VolumeID, o.SizeGiB, o.Type, o.Zone), cost)
+	}
+	switch {
+	case o.Given && !was.Given:
+		tell("GrowthHandedOver", o.VolumeID+" is handed over to the pool: from now on nothing deletes or detaches it", 0)
+	case o.Stage == was.Stage:
+	case o.Stage == api.OrderDeleted:
+		tell("GrowthVolumeDeleted", orText(o.VolumeID, "an order that bought nothing")+" is gone", 0)
+	case o.Stage == api.OrderKept:
+		tell("GrowthVolumeKept", fmt.Sprintf("%s was given up and is kept: %s", orText(o.VolumeID, "a volume"), orText(o.Message, "this node may not delete it")), cost)
+	}
+	if o.InPool && !was.InPool {
+		tell("GrowthInPool", o.VolumeID+" is part of the pool", 0)
+	}
+}
+
+// hopeless says why an order is given up. A burnt client token is answered by another attempt, a few times.
+func (o *Order) hopeless(s *State, out *GrowthOutcome) string {
+	n := s.Nodes[o.Node]
+	if n == nil || n.Removal != nil || n.Revoked || n.Conflict != "" {
+		return "its node is on its way out, or isn't who it was"
+	}
+	said := o.said(n)
+	switch {
+	case said != nil && said.Burnt && o.Attempt < mostAttempts:
+		if o.VolumeID != "" {
+			o.Former = strings.TrimSpace(o.Former + " " + o.VolumeID)
+		}
+		out.tell(s, api.Event{Node: n.Name, Kind: "GrowthAttempt", Who: "scaleio-scheduler", Why: o.Message,
+			Message: fmt.Sprintf("order %d of expansion %s: EC2 takes its client token no more, attempt %d", o.Index, o.Expansion, o.Attempt+1)})
+		o.Attempt, o.VolumeID, o.Disk, o.Stage, o.Since = o.Attempt+1, "", "", "", s.Now
+		return ""
+	case said != nil && said.Burnt:
+		return fmt.Sprintf("%d attempts were burnt: %s", o.Attempt, o.Message)
+	case o.Stage == api.OrderFailed && (said == nil || !said.Retry):
+		return o.Reason + ": " + o.Message
+	case o.idle(s) < s.Settings.Growth.Patience:
+		return ""
+	case !s.live(n):
+		return "its node isn't heard"
+	case s.Held(n) != nil || holds(n, api.ConditionHeld):
+		return "its node is held"
+	}
+	return fmt.Sprintf("no progress for %s: %s %s", s.Settings.Growth.Patience, o.Reason, o.Message)
+}
+
+// said is what its node says of this attempt.
+func (o *Order) said(n *Node) *api.OrderState {
+	if n.Report == nil {
+		return nil
+	}
+	for i := range n.Report.Orders {
+		if r := &n.Report.Orders[i]; r.Expansion == o.Expansion && r.Index == o.Index && r.Attempt == o.Attempt {
+			return r
+		}
+	}
+	return nil
+}
+
+// giveUp an order that was never handed over. Where nothing was bought it is over at once; else the node takes back what there is.
+func (o *Order) giveUp(s *State, why string, out *GrowthOutcome) {
+	o.GivenUp, o.Since = true, s.Now
+	if o.Stage == api.OrderFailed && o.VolumeID == "" {
+		o.Settled = true
+	} else {
+		o.Abandon = true
+	}
+	if o.Reason == "" {
+		o.Reason, o.Message = "GivenUp", plainText(why, maxOrderMessage)
+	}
+	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthOrderGivenUp", Who: "scaleio-scheduler", Why: why,
+		Message: fmt.Sprintf("order %d of expansion %s: %d GiB %s %s", o.Index, o.Expansion, o.SizeGiB, o.Type, o.VolumeID)})
+}
+
+// reorder what a node failed to bring on another node, of the same fault unit if there is one; or the expansion ends smaller.
+func reorder(s *State, e *Expansion, failed string, out *GrowthOutcome) {
+	why := "growth is not to buy anything (dry-run)"
+	if s.Settings.Growth.Mode != api.GrowthDryRun {
+		s.replace(e) // what was ordered by now is in the sums
+		var at site
+		if at, why = substitute(s, e, failed); why == "" {
+			e.add(e.Orders[0].VolumeOrder, at)
+			o := &e.Orders[len(e.Orders)-1]
+			o.Since = s.Now
+			cost, _ := s.Settings.Growth.Prices.Monthly(at.region, o.VolumeOrder)
+			out.tell(s, api.Event{Node: at.node.Name, Kind: "GrowthReplanned", Who: "scaleio-scheduler", Cost: cost,
+				Why:     nameOf(s, failed) + " couldn't do its part",
+				Message: fmt.Sprintf("order %d of expansion %s: %d GiB %s here in its place", o.Index, e.ID, o.SizeGiB, o.Type)})
+			return
+		}
+	}
+	out.tell(s, api.Event{Kind: "GrowthSmaller", Who: "scaleio-scheduler", Why: why, Message: fmt.Sprintf("expansion %s ends smaller: nobody takes the part of %s", e.ID, nameOf(s, failed))})
+}
+
+func substitute(s *State, e *Expansion, failed string) (at site, why string) {
+	if len(e.Orders) >= maxOrders {
+		return at, "too many orders were given up"
+	}
+	v := e.Orders[0].VolumeOrder
+	have := spent(s)
+	sites, against := sitesOf(s, have)
+	room, limit := allowance(s, have, sites, v)
+	if room < 1 {
+		return at, limit
+	}
+	unit := ""
+	if n := s.Nodes[failed]; n != nil {
+		if unit, _ = s.Cluster.FaultSet(n); unit == "" {
+			unit = n.Name
+		}
+	}
+	units, size := unitsNow(s), int64(v.SizeGiB)<<30
+	sums := units
+	for _, same := range []bool{true, false} {
+		best := -1
+		for i := range sites {
+			if same == (sites[i].unit == unit) && worthwhile(units, sites[i:i+1], size) && withinApproval(s, e, sites[i].region) &&
+				(best < 0 || before(&sites[i], &sites[best], sums)) {
+				best = i
+			}
+		}
+		if best >= 0 {
+			return sites[best], ""
+		}
+	}
+	return at, "no other node can, so that mirroring could use it and the cost stays as it was decided; " + against
+}
+
+// withinApproval: what a person approved isn't exceeded by what takes the place of something that may still cost.
+func withinApproval(s *State, e *Expansion, region string) bool {
+	g := &s.Settings.Growth
+	if g.Mode == api.GrowthAuto || !e.Priced {
+		return true
+	}
+	sum, _ := g.Prices.Monthly(region, e.Orders[0].VolumeOrder)
+	for i := range e.Orders {
+		if o := &e.Orders[i]; o.There() {
+			cost, _ := g.Prices.Monthly(o.Region, o.VolumeOrder)
+			sum += cost
+		}
+	}
+	return sum <= e.Cost
+}
+
+func inPoolOf(e *Expansion) (count int) {
+	for _, o := range e.Orders {
+		if o.InPool {
+			count++
+		}
+	}
+	return count
+}
+
+// end an expansion, and say what came of it.
+func (e *Expansion) end(s *State, out *GrowthOutcome) {
+	e.State, e.Ended = api.ExpansionEnded, s.Now
+	var cost api.Cents
+	var left []string
+	planned := 0
+	for i := range e.Orders {
+		o := &e.Orders[i]
+		if !o.GivenUp {
+			planned++
+		}
+		if o.There() {
+			c, _ := s.Settings.Growth.Prices.Monthly(o.Region, o.VolumeOrder)
+			cost += c
+		}
+		if o.There() && !o.InPool {
+			left = append(left, orText(o.VolumeID, "an order of "+nameOf(s, o.Node))+" isn't in it")
+		}
+	}
+	given := len(e.Orders) - planned
+	e.Outcome = fmt.Sprintf("%d volumes are in the pool", inPoolOf(e))
+	if given > 0 {
+		e.Outcome += fmt.Sprintf("; %d orders were given up", given)
+	}
+	if len(left) > 0 {
+		e.Outcome += "; " + cut(strings.Join(left, "; "), 300)
+	}
+	out.tell(s, api.Event{Kind: "GrowthEnded", Who: "scaleio-scheduler", Message: fmt.Sprintf("expansion %s after %s: %s", e.ID, s.Now.Sub(e.Started).Round(time.Second), e.Outcome), Why: e.Why, Cost: cost})
+}
+
+// what an expansion is, for people.
+func (e *Expansion) what(s *State) string {
+	if len(e.Orders) == 0 {
+		return "nothing"
+	}
+	var nodes []string
+	for _, o := range e.Orders {
+		if !o.GivenUp {
+			nodes = append(nodes, nameOf(s, o.Node))
+		}
+	}
+	return whatText(len(nodes), e.Orders[0].VolumeOrder, nodes, e.Gain, e.Cost, e.Priced)
+}
+
+// standing says why a proposed expansion can't be carried out any more as it was proposed.
+func standing(s *State, e *Expansion) string {
+	if kind, why := cantGrow(s); kind != "" {
+		return why
+	}
+	have := spent(s)
+	sites, against := sitesOf(s, have)
+	if len(e.Orders) == 0 {
+		return "it orders nothing"
+	}
+	if room, why := allowance(s, have, sites, e.Orders[0].VolumeOrder); room < len(e.Orders) {
+		return why
+	}
+	slots := map[string]int{}
+	for _, at := range sites {
+		slots[at.node.ID] = at.slots
+	}
+	for _, o := range e.Orders {
+		if slots[o.Node]--; slots[o.Node] < 0 {
+			return nameOf(s, o.Node) + " can't take its volumes any more: " + against
+		}
+	}
+	return ""
+}
+
+// ApproveExpansion starts what was proposed. It is looked at again first.
+func ApproveExpansion(s *State, id, who string) (out GrowthOutcome, err error) {
+	var found *Expansion
+	for _, e := range s.Ledger {
+		if e.State == api.ExpansionProposed && id != "" && strings.HasPrefix(e.ID, id) {
+			found = e
+		}
+	}
+	switch {
+	case found == nil:
+		return out, fmt.Errorf("no expansion %q waits for approval; `scaleio-scheduler plan` shows what does", id)
+	case s.Settings.Growth.Mode != api.GrowthApprove && s.Settings.Growth.Mode != api.GrowthAuto:
+		return out, fmt.Errorf("growth is %s: nothing is bought", s.Settings.Growth.Mode)
+	case s.Held(nil) != nil:
+		return out, fmt.Errorf("the cluster is held by %s: release it first", s.Held(nil).Author)
+	}
+	if why := standing(s, found); why != "" {
+		return out, fmt.Errorf("expansion %s can't be carried out as it was proposed: %s", found.ID, why)
+	}
+	next := found.clone()
+	s.replace(next)
+	next.start(s, who, &out)
+	return out, nil
+}

@@ -1,0 +1,396 @@
+package decide_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+)
+
+// growing is a world in which an expansion has just begun.
+func growing(t *testing.T, units, perUnit int) *poolWorld {
+	t.Helper()
+	w := grows(units, perUnit, 200)
+	w.fill(75)
+	for len(w.Ledger) == 0 {
+		w.pass(12 * time.Second)
+		require.Less(t, w.Now.Sub(now), 5*time.Minute)
+	}
+	require.Equal(t, api.ExpansionBuying, w.Ledger[0].State)
+	return w
+}
+
+// on a node: the orders of the first expansion.
+func (w *poolWorld) on(node string) (all []decide.Order) {
+	for _, o := range w.Ledger[0].Orders {
+		if o.Node == node {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+func (w *poolWorld) partOf(node string) *part {
+	o := w.on(node)[0]
+	p := w.part[o.Key()]
+	if p == nil {
+		p = &part{since: w.Now}
+		w.part[o.Key()] = p
+	}
+	return p
+}
+
+func (w *poolWorld) story() string {
+	var text strings.Builder
+	for _, e := range w.events {
+		fmt.Fprintf(&text, "%s %s: %s (%s)\n", e.Kind, e.Node, e.Message, e.Why)
+	}
+	return text.String()
+}
+
+// A node that can't do its part is replaced by another one of its fault unit.
+func TestOrders_anotherNodeOfTheUnit(t *testing.T) {
+	w := growing(t, 3, 2)
+	failed := w.Ledger[0].Orders[1].Node
+	w.partOf(failed).fails = "VolumeLimitExceeded"
+	w.minutes(6, 0)
+	e := w.Ledger[0]
+	assert.Equal(t, api.ExpansionEnded, e.State)
+	require.Len(t, e.Orders, 4)
+	assert.True(t, e.Orders[1].GivenUp)
+	assert.True(t, e.Orders[1].Settled, "nothing was bought for it")
+	assert.NotEqual(t, failed, e.Orders[3].Node)
+	assert.Equal(t, w.Nodes[failed].Domain, w.Nodes[e.Orders[3].Node].Domain)
+	assert.Contains(t, e.Outcome, "3 volumes are in the pool; 1 orders were given up")
+	assert.Len(t, w.bought, 3)
+	assert.Contains(t, w.story(), "GrowthReplanned")
+	assert.Contains(t, w.story(), "VolumeLimitExceeded")
+}
+
+// Where nobody can take its part the expansion ends smaller, and says so.
+func TestOrders_endsSmaller(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.partOf("i-2").fails = "InsufficientVolumeCapacity"
+	w.minutes(6, 0)
+	assert.Equal(t, api.ExpansionEnded, w.Ledger[0].State)
+	assert.Len(t, w.bought, 2)
+	assert.Contains(t, w.story(), "GrowthSmaller : expansion "+w.Ledger[0].ID+" ends smaller: nobody takes the part of n02")
+	assert.Contains(t, w.Ledger[0].Outcome, "2 volumes are in the pool; 1 orders were given up")
+}
+
+// A node that is silent, held or stuck for too long is given up; what it may have bought is counted until it says what became of it.
+func TestOrders_patience(t *testing.T) {
+	rows := []struct {
+		name string
+		set  func(*poolWorld)
+		why  string
+	}{
+		{"mute", func(*poolWorld) {}, "no progress for 15m0s"},
+		{"silent", func(w *poolWorld) { w.Nodes["i-2"].Revoked = false; w.deaf = "i-2" }, "isn't heard"},
+		{"held", func(w *poolWorld) { w.Nodes["i-2"].Hold = &api.Hold{Author: "ann"} }, "is held"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			w := growing(t, 3, 1)
+			w.partOf("i-2").mute = true
+			row.set(w)
+			w.minutes(14, 0)
+			assert.False(t, w.on("i-2")[0].Abandon)
+			w.minutes(3, 0)
+			o := w.on("i-2")[0]
+			assert.True(t, o.Abandon)
+			assert.Contains(t, w.story(), row.why)
+			assert.Equal(t, api.ExpansionEnded, w.Ledger[0].State)
+			if row.name == "silent" {
+				assert.True(t, o.There(), "nobody knows")
+				assert.Equal(t, 3, decide.GrowthOf(&w.State).Volumes)
+			}
+		})
+	}
+}
+
+// Neither a brake nor a scheduler that was away makes a node look slow.
+func TestOrders_patienceCountsWatchedTimeAlone(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.latency = 100 * time.Hour
+	w.Cluster.Hold = &api.Hold{Author: "ann"}
+	w.minutes(60, 0)
+	w.Cluster.Hold = nil
+	w.minutes(10, 0)
+	assert.False(t, w.on("i-2")[0].Abandon, "held until a moment ago")
+	w.Growing = &decide.Growing{} // another process, an hour later
+	w.Now = w.Now.Add(time.Hour)
+	w.deaf = "i-2"
+	w.minutes(10, 0)
+	assert.False(t, w.on("i-2")[0].Abandon)
+	w.minutes(10, 0)
+	assert.True(t, w.on("i-2")[0].Abandon)
+}
+
+// A node at rest asks once a minute: whoever may be asked soon waits for word.
+func TestGrow_nodesWaitForOrders(t *testing.T) {
+	w := grows(3, 2, 200)
+	w.each(func(n *decide.Node) { n.Report.Ready = true })
+	next, other := w.Nodes["i-3"], w.Nodes["i-4"] // neither is a manager, and the next expansion would take the first of each rack
+	w.fill(50)
+	w.minutes(5, 0)
+	assert.False(t, decide.Awaited(&w.State, next))
+	w.fill(65)
+	w.minutes(5, 0)
+	require.Empty(t, w.Ledger)
+	assert.True(t, decide.Awaited(&w.State, next))
+	assert.False(t, decide.Awaited(&w.State, other))
+	w.fill(40)
+	w.minutes(5, 0)
+	assert.False(t, decide.Awaited(&w.State, next))
+	w.fill(75)
+	w.minutes(1, 0)
+	require.Len(t, w.Ledger, 1)
+	for _, o := range w.Ledger[0].Orders {
+		assert.True(t, decide.Awaited(&w.State, w.Nodes[o.Node]))
+	}
+}
+
+// From the moment that a claim is stored nothing gives the disk up, whatever happens.
+func TestOrders_handedOverIsNeverGivenUp(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.latency = 4 * time.Minute
+	w.minutes(3, 0)
+	o := w.on("i-2")[0]
+	require.NotEmpty(t, o.VolumeID)
+	w.Nodes["i-2"].Claims = []api.DiskClaim{{Disk: o.VolumeID}}
+	w.partOf("i-2").mute = true
+	w.deaf = "i-2"
+	w.minutes(90, 0)
+	o = w.on("i-2")[0]
+	assert.True(t, o.Given)
+	assert.False(t, o.Abandon)
+	assert.False(t, o.Settled)
+	assert.Equal(t, api.ExpansionEnded, w.Ledger[0].State, "it isn't waited for for ever")
+	assert.Contains(t, w.Ledger[0].Outcome, o.VolumeID+" isn't in it")
+	assert.NotContains(t, w.story(), "GrowthOrderGivenUp", "not for a moment")
+}
+
+// A claim for a disk that was given up isn't taken; nor one for an EBS disk while it isn't clear whose order it is.
+func TestOrders_noClaimForWhatIsGivenUp(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.Leases.LeaderUntil = w.Now.Add(time.Hour)
+	w.Nodes["i-1"].Report.MDM = &api.MDMView{Installed: true, InCluster: true, Master: true, SystemID: "aa"}
+	w.Settings.Disks.Use = api.DiskUseAllEmpty
+	n := w.Nodes["i-2"]
+	offer := func(id string) {
+		n.Report.Disks = append(n.Report.Disks[:1:1], api.Disk{ID: id, SizeBytes: 200 * gib, State: api.DiskOffered})
+	}
+	claimable := func() bool {
+		claims, _ := decide.Claims(&w.State, &api.ClusterView{Claims: []api.DiskRef{{Node: "i-2", Disk: n.Report.Disks[1].ID}}})
+		return len(claims["i-2"]) > 0
+	}
+	offer("vol-1")
+	assert.False(t, claimable(), "the order's volume isn't known: it may be this one")
+	offer("wwn-other")
+	assert.True(t, claimable(), "no EBS volume")
+	offer("vol-1")
+	w.Ledger[0].Orders[w.on("i-2")[0].Index].VolumeID = "vol-1"
+	assert.True(t, claimable())
+	w.Ledger[0].Orders[w.on("i-2")[0].Index].Abandon = true
+	assert.False(t, claimable(), "it is on its way out")
+}
+
+// A client token that EC2 takes no more makes another attempt, three in all.
+func TestOrders_burntTokens(t *testing.T) {
+	w := growing(t, 3, 1)
+	n := w.Nodes["i-2"]
+	for attempt := 1; attempt <= 3; attempt++ {
+		o := w.on("i-2")[0]
+		require.Equal(t, attempt, o.Attempt)
+		n.Report.Orders = []api.OrderState{{Expansion: o.Expansion, Index: o.Index, Attempt: o.Attempt, Stage: api.OrderFailed, Burnt: true,
+			VolumeID: fmt.Sprintf("vol-%d", attempt), Reason: "Gone", Message: "the key may not be used"}}
+		w.pass(time.Second)
+	}
+	o := w.on("i-2")[0]
+	assert.Equal(t, 3, o.Attempt)
+	assert.Equal(t, "vol-1 vol-2", o.Former)
+	assert.True(t, o.Abandon, "the last one may be there")
+	tokens := map[string]bool{}
+	for attempt := 1; attempt <= 3; attempt++ {
+		v := o.VolumeOrder
+		v.Attempt = attempt
+		tokens[v.ClientToken("c1", "i-2")] = true
+	}
+	assert.Len(t, tokens, 3)
+}
+
+// What a person approved isn't exceeded by what takes the place of something that may still cost.
+func TestOrders_withinApproval(t *testing.T) {
+	w := growing(t, 3, 2)
+	w.Settings.Growth.Mode = api.GrowthApprove
+	failed := w.Ledger[0].Orders[1].Node
+	w.partOf(failed).mute = true
+	w.deaf = failed
+	w.minutes(20, 0)
+	assert.Len(t, w.Ledger[0].Orders, 3, "its volume may be there")
+	assert.Contains(t, w.story(), "the cost stays as it was decided")
+}
+
+// listed is the leader's listing of the cluster's volumes, taken now.
+func (w *poolWorld) listed(volumes ...api.OwnedVolume) {
+	w.View.Owned = &api.OwnedVolumes{Volumes: volumes}
+	w.pass(12 * time.Second)
+	w.View.Owned = nil
+}
+
+func (w *poolWorld) owned(o decide.Order, id, state string) api.OwnedVolume {
+	return api.OwnedVolume{VolumeID: id, Node: o.Node, Expansion: o.Expansion, Order: fmt.Sprintf("%d.%d", o.Index, o.Attempt), State: state, Zone: "us-east-1a", Type: "gp3", SizeGiB: 200}
+}
+
+func TestOwned_whatIsOrderedIsFound(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.listed(w.owned(w.on("i-2")[0], "vol-f", "available"))
+	assert.Equal(t, "vol-f", w.on("i-2")[0].VolumeID)
+	assert.Contains(t, w.story(), "GrowthVolumeFound")
+	assert.Empty(t, decide.GrowthOf(&w.State).Orphans)
+}
+
+func TestOwned_strangersAreListedAndCounted(t *testing.T) {
+	w := growing(t, 3, 1)
+	stranger := w.owned(w.on("i-2")[0], "vol-s", "available")
+	stranger.Expansion = "of another time"
+	for range 3 {
+		w.listed(stranger)
+	}
+	v := decide.GrowthOf(&w.State)
+	require.Len(t, v.Orphans, 1)
+	assert.Equal(t, api.Cents(1600), v.Orphans[0].Cost)
+	assert.Contains(t, v.Orphans[0].Why, "doesn't know it")
+	assert.Equal(t, 4, v.Volumes)
+	assert.Equal(t, api.Cents(4*1600), v.Monthly)
+	assert.Equal(t, 1, strings.Count(w.story(), "GrowthOrphan"), "told once")
+	for _, n := range w.Nodes {
+		for _, o := range decide.Spec(&w.State, n).Growth.Orders {
+			assert.False(t, o.Abandon)
+		}
+	}
+}
+
+// Only what was given up before it was handed over is deleted, by its own node, or by the leader's where that is gone; and only where nodes may delete at all.
+func TestOwned_deletesOnlyWhatWasNeverHandedOver(t *testing.T) {
+	gone := func(t *testing.T, cleanup string) *poolWorld {
+		w := growing(t, 3, 1)
+		w.Settings.Growth.Node.CleanupFile = cleanup
+		w.partOf("i-2").mute = true
+		w.minutes(18, 0)
+		require.Equal(t, api.OrderKept, w.on("i-2")[0].Stage)
+		require.NotEmpty(t, w.on("i-2")[0].VolumeID)
+		return w
+	}
+	told := func(w *poolWorld, node string) []api.VolumeOrder {
+		return decide.Spec(&w.State, w.Nodes[node]).Growth.Orders
+	}
+
+	w := gone(t, "")
+	o := w.on("i-2")[0]
+	w.listed(w.owned(o, o.VolumeID, "available"))
+	assert.Empty(t, told(w, "i-2"))
+	require.Len(t, decide.GrowthOf(&w.State).Orphans, 1)
+	assert.Contains(t, decide.GrowthOf(&w.State).Orphans[0].Why, "delete it yourself")
+
+	w = gone(t, "/etc/cleanup")
+	o = w.on("i-2")[0]
+	w.listed(w.owned(o, o.VolumeID, "available"))
+	require.Len(t, told(w, "i-2"), 1)
+	assert.True(t, told(w, "i-2")[0].Abandon)
+	assert.Equal(t, o.VolumeID, told(w, "i-2")[0].VolumeID)
+
+	w = gone(t, "/etc/cleanup")
+	o = w.on("i-2")[0]
+	w.deaf = "i-2"
+	w.minutes(20, 0)
+	w.listed(w.owned(o, o.VolumeID, "available"))
+	assert.Empty(t, told(w, "i-2"))
+	require.Len(t, told(w, "i-1"), 1, "the leader's node")
+	w.Nodes["i-1"].Report.Orders = []api.OrderState{{Expansion: o.Expansion, Index: o.Index, Attempt: o.Attempt, Stage: api.OrderDeleted, VolumeID: o.VolumeID}}
+	w.pass(time.Second)
+	assert.False(t, func() bool { o := w.on("i-2")[0]; return o.There() }())
+	assert.Equal(t, 2, decide.GrowthOf(&w.State).Volumes)
+
+	w = gone(t, "/etc/cleanup")
+	o = w.on("i-2")[0]
+	w.listed(w.owned(o, o.VolumeID, "in-use"))
+	assert.Empty(t, told(w, "i-2"), "attached somewhere")
+
+	w = growing(t, 3, 1)
+	w.Settings.Growth.Node.CleanupFile = "/etc/cleanup"
+	w.minutes(6, 0)
+	o = w.on("i-2")[0]
+	require.True(t, o.InPool)
+	w.listed(w.owned(o, o.VolumeID, "available"))
+	for _, id := range w.nodes {
+		assert.Empty(t, told(w, id), "it may hold data")
+	}
+	assert.Contains(t, decide.GrowthOf(&w.State).Orphans[0].Why, "may hold data")
+}
+
+// What a person deleted counts no more; a listing that lags behind, or that lacks it once, says nothing.
+func TestOwned_whatIsGone(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.minutes(6, 0)
+	var all []api.OwnedVolume
+	for _, o := range w.Ledger[0].Orders {
+		all = append(all, w.owned(o, o.VolumeID, "in-use"))
+	}
+	w.listed(all...)
+	w.listed(all[1:]...)
+	assert.Equal(t, 3, decide.GrowthOf(&w.State).Volumes)
+	w.listed(all...)
+	w.minutes(11, 0)
+	w.listed(all[1:]...)
+	assert.Equal(t, 3, decide.GrowthOf(&w.State).Volumes, "it was there in between")
+	w.minutes(11, 0)
+	w.listed(all[1:]...)
+	assert.Equal(t, 2, decide.GrowthOf(&w.State).Volumes)
+	assert.Contains(t, w.story(), "GrowthVolumeGone")
+}
+
+// After a state was taken over nothing is bought before the cluster's volumes were listed, late enough for what was being bought then to be among them.
+func TestOwned_checksTheLedger(t *testing.T) {
+	w := grows(3, 1, 200)
+	w.Cluster.Unchecked, w.Cluster.UncheckedSince = true, w.Now
+	w.fill(90)
+	w.minutes(1, 0)
+	w.listed()
+	w.minutes(9, 0)
+	assert.Empty(t, w.Ledger)
+	assert.Contains(t, decide.GrowthOf(&w.State).Waiting, "isn't known yet")
+	w.minutes(2, 0)
+	w.View.Owned = &api.OwnedVolumes{}
+	out := w.pass(12 * time.Second)
+	assert.True(t, out.Checked)
+	w.Cluster.Unchecked = false
+	w.minutes(4, 0)
+	assert.NotEmpty(t, w.Ledger)
+}
+
+// Nothing of which something may be left is forgotten.
+func TestGrow_forgets(t *testing.T) {
+	w := grows(3, 1, 200)
+	add := func(id string, o decide.Order, state api.ExpansionState) {
+		w.Ledger = append(w.Ledger, &decide.Expansion{ID: id, State: state, Decided: w.Now, Started: w.Now, Ended: w.Now, Settled: true, Orders: []decide.Order{o}})
+	}
+	add("kept", decide.Order{Stage: api.OrderKept, Settled: true, VolumeOrder: api.VolumeOrder{VolumeID: "vol-k"}}, api.ExpansionEnded)
+	for i := range 40 {
+		add(fmt.Sprint("failed", i), decide.Order{Stage: api.OrderFailed, Settled: true}, api.ExpansionEnded)
+	}
+	add("withdrawn", decide.Order{}, api.ExpansionWithdrawn)
+	w.Now = w.Now.Add(48 * time.Hour)
+	out := w.pass(12 * time.Second)
+	assert.Len(t, out.Dropped, 21)
+	assert.Len(t, w.Ledger, 21)
+	assert.True(t, slices.ContainsFunc(w.Ledger, func(e *decide.Expansion) bool { return e.ID == "kept" }))
+}

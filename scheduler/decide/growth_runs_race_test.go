@@ -1,0 +1,5 @@
+//go:build race
+
+package decide_test
+
+const yearRuns = 200 // the race detector takes its time

@@ -1,0 +1,259 @@
+package decide
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// An Expansion is the stored record of one growth of the pool: what was decided, who decided it, and what became of each volume. It is stored before any node
+// hears of it, and kept as long as one of its volumes may be there.
+type Expansion struct {
+	ID      string             `json:"id"` // UUID
+	State   api.ExpansionState `json:"state"`
+	Decided time.Time          `json:"decided"`
+	Why     string             `json:"why"`
+	Who     string             `json:"who,omitempty"` // approved it
+	Gain    int64              `json:"gainBytes"`     // usable, raw
+	Cost    api.Cents          `json:"costCents"`     // per month, as it was decided
+	Priced  bool               `json:"priced"`
+	Started time.Time          `json:"started,omitzero"`
+	Ended   time.Time          `json:"ended,omitzero"`
+	Outcome string             `json:"outcome,omitempty"`
+	Settled bool               `json:"settled,omitempty"` // nothing more comes of any order
+	Orders  []Order            `json:"orders"`
+}
+
+// An Order is one volume of it. VolumeOrder is what the node is told.
+type Order struct {
+	api.VolumeOrder
+	Node    string         `json:"node"` // identity
+	Region  string         `json:"region"`
+	Stage   api.OrderStage `json:"stage,omitempty"`
+	Since   time.Time      `json:"since"` // of the last progress
+	Disk    string         `json:"disk,omitempty"`
+	Given   bool           `json:"handedOver,omitempty"` // a claim for its disk was stored: from then on it may hold data, and nothing of ours deletes or detaches it
+	InPool  bool           `json:"inPool,omitempty"`
+	Settled bool           `json:"settled,omitempty"` // nothing more comes of it
+	GivenUp bool           `json:"givenUp,omitempty"` // another one was ordered in its place, or the expansion ends smaller
+	Deleter string         `json:"deleter,omitempty"` // node that is to delete it, where its own can't be
+	Former  string         `json:"former,omitempty"`  // volumes of burnt attempts: gone, as EC2 said
+	Reason  string         `json:"reason,omitempty"`
+	Message string         `json:"message,omitempty"`
+}
+
+// There says whether the order's volume exists, or may.
+func (o *Order) There() bool {
+	switch o.Stage {
+	case api.OrderDeleted:
+		return false
+	case api.OrderFailed:
+		return o.VolumeID != "" || o.Abandon && !o.Settled
+	}
+	return true
+}
+
+// lives: it is counted on to become capacity, or did.
+func (o *Order) lives() bool { return o.InPool || o.Given || !o.Abandon && !o.Settled }
+
+// open: something may still come of one of its orders.
+func (e *Expansion) open() bool {
+	return e.State == api.ExpansionBuying || e.State == api.ExpansionEnded && !e.Settled
+}
+
+// clone shares nothing with the record that stands.
+func (e *Expansion) clone() *Expansion {
+	c := *e
+	c.Orders = slices.Clone(e.Orders)
+	return &c
+}
+
+// inFlight is the expansion that is proposed or buying; there is at most one.
+func inFlight(s *State) *Expansion {
+	for _, e := range s.Ledger {
+		if e.State == api.ExpansionProposed || e.State == api.ExpansionBuying {
+			return e
+		}
+	}
+	return nil
+}
+
+// lastEnded is when the last expansion that was begun came to its end.
+func lastEnded(s *State) (at time.Time) {
+	for _, e := range s.Ledger {
+		if e.State == api.ExpansionEnded && e.Ended.After(at) {
+			at = e.Ended
+		}
+	}
+	return at
+}
+
+// spending is what growth has bought so far, and what may exist without anybody knowing for sure.
+type spending struct {
+	volumes int
+	today   int
+	monthly api.Cents
+	priced  bool // all of it
+	perNode map[string]int
+}
+
+const day = 24 * time.Hour
+
+// spent counts the ledger, and volumes that carry the cluster's tag though the ledger doesn't know them.
+func spent(s *State) spending {
+	all := spending{priced: true, perNode: map[string]int{}}
+	add := func(region string, v api.VolumeOrder) {
+		cost, ok := s.Settings.Growth.Prices.Monthly(region, v)
+		all.volumes++
+		all.monthly += cost
+		all.priced = all.priced && ok
+	}
+	for _, e := range s.Ledger {
+		if e.State != api.ExpansionBuying && e.State != api.ExpansionEnded {
+			continue
+		}
+		for i := range e.Orders {
+			o := &e.Orders[i]
+			there := o.There()
+			if there {
+				add(o.Region, o.VolumeOrder)
+				all.perNode[o.Node]++
+			}
+			if (there || o.Stage == api.OrderDeleted && o.VolumeID != "") && s.Now.Sub(e.Started) < day {
+				all.today++
+			}
+		}
+	}
+	if s.Growing != nil {
+		for _, v := range s.Growing.strangers {
+			add(regionOf(v.Zone), api.VolumeOrder{Type: v.Type, SizeGiB: v.SizeGiB})
+			all.perNode[v.Node]++
+		}
+	}
+	return all
+}
+
+// hear what the node says of an order, and what became of the disk.
+func (o *Order) hear(s *State) {
+	if n := s.Nodes[o.told()]; n != nil {
+		if r := o.said(n); r != nil {
+			o.take(s, r)
+		}
+	}
+	if n := s.Nodes[o.Node]; n != nil {
+		o.follow(n)
+	}
+	if o.Given {
+		o.Abandon = false
+	}
+	if !o.Settled && o.Abandon && (o.Stage == api.OrderDeleted || o.Stage == api.OrderKept || o.Stage == api.OrderFailed && o.VolumeID == "") {
+		o.Settled = true
+	}
+}
+
+func (o *Order) take(s *State, r *api.OrderState) {
+	if o.VolumeID == "" && r.VolumeID != "" {
+		o.VolumeID, o.Since = r.VolumeID, s.Now
+	}
+	if r.Disk != "" {
+		o.Disk = r.Disk
+	}
+	if r.Stage != o.Stage {
+		o.Stage, o.Since = r.Stage, s.Now
+	}
+	o.Reason, o.Message = plainText(r.Reason, maxReason), plainText(r.Message, maxOrderMessage)
+}
+
+// Bounds of an expansion's record: what a node says of its orders is in it.
+const (
+	maxReason       = 40
+	maxOrderMessage = 120
+	maxPlanned      = 64 // volumes of one expansion, and with what is ordered in place of others
+	maxOrders       = 96
+)
+
+// plainText takes one byte for each in a record.
+func plainText(s string, most int) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || strings.ContainsRune(`"\<>&`, r) {
+			return '\''
+		}
+		return r
+	}, cut(s, most))
+}
+
+// follow the disk on its way into the pool.
+func (o *Order) follow(n *Node) {
+	for _, c := range n.Claims {
+		o.Given = o.Given || o.is(c.Disk)
+	}
+	for _, d := range reported(n) {
+		if !o.is(d.ID) {
+			continue
+		}
+		switch d.State {
+		case api.DiskClaimed, api.DiskPrepared, api.DiskAdded:
+			o.Given = true
+		case api.DiskAdopted:
+			o.Given, o.InPool, o.Settled, o.Stage = true, true, true, api.OrderPresent
+		}
+	}
+}
+
+// is: a disk of that identity is the order's.
+func (o *Order) is(disk string) bool { return disk != "" && (disk == o.VolumeID || disk == o.Disk) }
+
+// told: the node that has the order.
+func (o *Order) told() string {
+	if o.Abandon && o.Deleter != "" {
+		return o.Deleter
+	}
+	return o.Node
+}
+
+// ordersFor a node: what it is to buy, and what it is to take back.
+func ordersFor(s *State, n *Node) []api.VolumeOrder {
+	var all []api.VolumeOrder
+	for _, e := range s.Ledger {
+		if e.State != api.ExpansionBuying && e.State != api.ExpansionEnded {
+			continue
+		}
+		for i := range e.Orders {
+			if o := &e.Orders[i]; !o.Settled && o.told() == n.ID {
+				all = append(all, o.VolumeOrder)
+			}
+		}
+	}
+	return all
+}
+
+// untouchable: disks of a node that no claim may be taken for. What was given up is on its way out; and while the volume of an order isn't known yet, an EBS
+// disk that no order knows may be it: once it is known, the ledger sees it handed over.
+func untouchable(s *State, n *Node) func(disk string) bool {
+	var own []*Order
+	searching := false
+	for _, e := range s.Ledger {
+		if !e.open() {
+			continue
+		}
+		for i := range e.Orders {
+			if o := &e.Orders[i]; o.Node == n.ID && !o.Settled {
+				own = append(own, o)
+				searching = searching || o.VolumeID == ""
+			}
+		}
+	}
+	return func(disk string) bool {
+		for _, o := range own {
+			if o.is(disk) {
+				return o.Abandon
+			}
+		}
+		return searching && isVolume(disk)
+	}
+}
+
+// isVolume: identity of an EBS volume.
+func isVolume(disk string) bool { return len(disk) > 4 && disk[:4] == "vol-" }

@@ -1,0 +1,158 @@
+package decide
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+const (
+	listingLag   = 10 * time.Minute // what was created so long before a listing is in it
+	orphanSilent = 15 * time.Minute // its own node wasn't heard for so long: another one may delete its volume
+)
+
+var zonePattern = regexp.MustCompile(`^([a-z]{2}(?:-[a-z]+)+-\d+)`)
+
+// regionOf a zone: "us-east-1a", and local ones like "us-west-2-lax-1a".
+func regionOf(zone string) string { return zonePattern.FindString(zone) }
+
+// compareOwned holds a new listing of the cluster's volumes against the ledger. What the ledger ordered and hasn't found yet is adopted; what it gave up before it was
+// handed over is deleted; all else is listed with what it costs.
+func compareOwned(s *State, out *GrowthOutcome) {
+	owned, at, ok := listing(s)
+	if !ok || at.Sub(s.Growing.listed) < sampleEvery { // the same one again
+		return
+	}
+	g := s.Growing
+	g.listed, g.strangers, g.orphans = at, nil, nil
+	for _, v := range owned {
+		e, o := ordered(s, v)
+		switch {
+		case o == nil:
+			g.strangers = append(g.strangers, v)
+			orphan(s, v, "the ledger doesn't know it: look at it, then attach it or delete it yourself", out)
+		case o.VolumeID == v.VolumeID && (o.InPool || o.Given):
+			if v.State == "available" {
+				orphan(s, v, "it was handed over to the pool, so it may hold data, and isn't attached: bring its node back, or delete it once its SDS is removed", out)
+			}
+		case o.VolumeID == "" && !o.Settled: // its node hasn't said so, and may never
+			adopt(s, e, o, v, out)
+		case o.VolumeID == v.VolumeID && !o.Abandon && !o.Settled: // on its way
+		case o.VolumeID == v.VolumeID && v.State == "available":
+			cleanUp(s, e, o, v, out)
+		default:
+			orphan(s, v, "it was given up, and it is "+v.State+": it is kept", out)
+		}
+	}
+	vanished(s, owned, at, out)
+	if s.Cluster.Unchecked && s.Now.Sub(s.Cluster.UncheckedSince) > listingLag && at.Sub(s.Cluster.UncheckedSince) > listingLag {
+		out.Checked = true
+		out.tell(s, api.Event{Kind: "GrowthLedgerChecked", Who: "scaleio-scheduler", Message: fmt.Sprintf("%d volumes carry the cluster's tag, %d of them are unknown here: "+
+			"those count against budget and limits, and are listed", len(owned), len(g.strangers))})
+	}
+}
+
+func listing(s *State) (owned []api.OwnedVolume, at time.Time, ok bool) {
+	if s.View == nil || s.View.Owned == nil || s.View.From != s.Leases.Leader {
+		return nil, at, false
+	}
+	return s.View.Owned.Volumes, s.View.At.Add(time.Duration(s.View.AgeMS-s.View.Owned.AgeMS) * time.Millisecond), true
+}
+
+// ordered finds the order that a volume was bought for, by its id or by its tags.
+func ordered(s *State, v api.OwnedVolume) (*Expansion, *Order) {
+	for _, e := range s.Ledger {
+		for i := range e.Orders {
+			o := &e.Orders[i]
+			if o.VolumeID == v.VolumeID && v.VolumeID != "" {
+				return e, o
+			}
+		}
+	}
+	for _, e := range s.Ledger {
+		if e.ID != v.Expansion || e.State == api.ExpansionProposed || e.State == api.ExpansionWithdrawn {
+			continue
+		}
+		for i := range e.Orders {
+			if o := &e.Orders[i]; o.VolumeID == "" && o.Node == v.Node && v.Order == fmt.Sprintf("%d.%d", o.Index, o.Attempt) {
+				return e, o
+			}
+		}
+	}
+	return nil, nil
+}
+
+// amend an order in a copy of its expansion.
+func amend(s *State, e *Expansion, o *Order, out *GrowthOutcome, change func(*Order)) {
+	i := o.Index
+	next := e
+	if !slices.Contains(out.Expansions, e) {
+		next = e.clone()
+		s.replace(next)
+		out.Expansions = append(out.Expansions, next)
+	}
+	change(&next.Orders[i])
+	next.Settled = next.Settled && next.Orders[i].Settled
+}
+
+func adopt(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) {
+	cost, _ := s.Settings.Growth.Prices.Monthly(o.Region, o.VolumeOrder)
+	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeFound", Who: "scaleio-scheduler", Cost: cost, Why: "it carries the order's tags",
+		Message: fmt.Sprintf("%s is order %d of expansion %s", v.VolumeID, o.Index, e.ID)})
+	amend(s, e, o, out, func(o *Order) { o.VolumeID, o.Since = v.VolumeID, s.Now })
+}
+
+// cleanUp clears away a volume that was given up before it was handed over: its own node deletes it, or where that is gone, the leader's.
+func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) {
+	text := "it was given up before it was handed over"
+	if s.Settings.Growth.Node.CleanupFile == "" {
+		orphan(s, v, text+"; nodes may not delete volumes (growth-cleanup-credentials-file): delete it yourself", out)
+		return
+	}
+	orphan(s, v, text+" and is being deleted", out)
+	deleter := o.Node
+	if n := s.Nodes[o.Node]; n == nil || n.Revoked || n.Removal != nil || !s.live(n) && s.Now.Sub(n.SeenAt) > orphanSilent {
+		deleter = s.Leases.Leader
+	}
+	if o.Settled && o.Deleter == deleter || o.Abandon && !o.Settled && (o.Deleter == deleter || o.Deleter == "" && deleter == o.Node) {
+		return // it was told so, and either is at it or couldn't
+	}
+	amend(s, e, o, out, func(o *Order) { o.Abandon, o.Settled, o.Deleter, o.Stage = true, false, deleter, "" })
+}
+
+// orphan lists a volume that is paid for and in no pool, and tells of it once.
+func orphan(s *State, v api.OwnedVolume, why string, out *GrowthOutcome) {
+	cost, priced := s.Settings.Growth.Prices.Monthly(regionOf(v.Zone), api.VolumeOrder{Type: v.Type, SizeGiB: v.SizeGiB})
+	s.Growing.orphans = append(s.Growing.orphans, api.OrphanView{VolumeID: v.VolumeID, Node: nameOf(s, v.Node), State: v.State, SizeGiB: v.SizeGiB, Cost: cost, Priced: priced, Why: why})
+	out.once(s, "GrowthOrphan", v.VolumeID, why, api.Event{Node: nameOf(s, v.Node), Message: fmt.Sprintf("%s (%d GiB %s, %s)", v.VolumeID, v.SizeGiB, v.Type, v.State), Why: why, Cost: cost})
+}
+
+// vanished: settled volumes of the ledger that two listings lack, far enough apart, are gone: a person deleted them. They count no more.
+func vanished(s *State, owned []api.OwnedVolume, at time.Time, out *GrowthOutcome) {
+	there := map[string]bool{}
+	for _, v := range owned {
+		there[v.VolumeID] = true
+	}
+	seen := s.Growing.missing
+	s.Growing.missing = map[string]time.Time{}
+	for _, e := range slices.Clone(s.Ledger) {
+		for i := range e.Orders {
+			o := &e.Orders[i]
+			if !o.Settled || o.VolumeID == "" || !o.There() || there[o.VolumeID] {
+				continue
+			}
+			since, before := seen[o.VolumeID]
+			if !before {
+				since = at
+			}
+			if s.Growing.missing[o.VolumeID] = since; at.Sub(since) < listingLag {
+				continue
+			}
+			amend(s, e, o, out, func(o *Order) { o.Stage, o.InPool = api.OrderDeleted, false })
+			out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeGone", Message: o.VolumeID + " is in no listing any more: it was deleted, and costs nothing from now on"})
+		}
+	}
+}

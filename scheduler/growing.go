@@ -1,0 +1,100 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+	"scaleio-framework/scheduler/store"
+)
+
+// Bounds of what an event of growth carries beside its message.
+const (
+	maxWhy = 250
+	maxWho = 80
+)
+
+// grown takes what a look at growth brought: it is stored in this turn, before any node hears of it.
+func (b *brain) grown(out decide.GrowthOutcome) {
+	for _, e := range out.Expansions {
+		b.touched[kindExpansion+e.ID] = true
+	}
+	for _, id := range out.Dropped {
+		b.touched[kindExpansion+id] = true
+	}
+	for id, disks := range out.Approved {
+		if n := b.state.Nodes[id]; n != nil && len(disks) > 0 {
+			n.Approved = append(slices.Clone(n.Approved), disks...)
+			b.touchNode(n)
+		}
+	}
+	if out.Checked {
+		b.state.Cluster.Unchecked = false
+		b.touched[keyCluster] = true
+	}
+	for _, e := range out.Events {
+		b.tell(e)
+	}
+}
+
+// recount keeps an event of growth. Its story isn't mixed with the others, so that it is still there when somebody asks where the money went.
+func (b *brain) recount(e api.Event) {
+	e.Message, e.Why, e.Who = fit(e.Message, maxMessage-100), fit(e.Why, maxWhy), fit(e.Who, maxWho)
+	b.story = newest(append(b.story, e))
+	b.touched[keyStory] = true
+}
+
+// allEvents that are kept, oldest first.
+func (b *brain) allEvents() []api.Event {
+	all := slices.Concat(b.events, b.story)
+	slices.SortStableFunc(all, func(x, y api.Event) int { return x.Time.Compare(y.Time) })
+	return all
+}
+
+// Events for people.
+func (b *brain) Events() api.EventList {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return api.EventList{Events: b.allEvents()}
+}
+
+func (b *brain) approveExpansion(ctx context.Context, r api.ApproveRequest) error {
+	if r.Author == "" || len(r.Author) > 100 {
+		return api.Errorf(api.CodeInvalid, "an expansion costs money: say who approves it (at most 100 characters)")
+	}
+	return b.do(ctx, func() error {
+		out, err := decide.ApproveExpansion(&b.state, r.Expansion, r.Author)
+		if err != nil {
+			return api.Errorf(api.CodeConflict, "%v", err)
+		}
+		b.grown(out)
+		return nil
+	})
+}
+
+// expansion as it is to be stored; nil once it is forgotten.
+func (b *brain) expansion(id string) any {
+	for _, e := range b.state.Ledger {
+		if e.ID == id {
+			return e
+		}
+	}
+	return nil
+}
+
+// recall an expansion from the store.
+func (b *brain) recall(rec store.Record) error {
+	e := &decide.Expansion{}
+	if err := json.Unmarshal(rec.Value, e); err != nil {
+		return err
+	}
+	b.state.Ledger = append(b.state.Ledger, e)
+	return nil
+}
+
+func (b *brain) sortLedger() {
+	slices.SortFunc(b.state.Ledger, func(x, y *decide.Expansion) int { return cmp.Or(x.Decided.Compare(y.Decided), cmp.Compare(x.ID, y.ID)) })
+}

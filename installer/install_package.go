@@ -131,6 +131,10 @@ func (s installPackage) install(ctx context.Context, file string) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
+	// dpkg's mending runs the scripts of what is half-configured without their settings: this package waits for the next try, which has them.
+	if state, lost := s.packages.State(ctx, s.pkg); lost == nil && !state.Configured && len(s.env) > 0 && s.wanted.Format != formatRPM {
+		return err
+	}
 	// What an interrupted run left, ours or another package, stands in the way of every later one.
 	if broken := s.packages.Recover(ctx); broken != nil {
 		return errors.Join(err, broken)

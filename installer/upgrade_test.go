@@ -229,6 +229,28 @@ func TestUpgrade_unfinished(t *testing.T) {
 	})
 }
 
+// Scripts that fail once never run again without their settings: a manager would be a tie-breaker from then on.
+func TestUpgradeMDM_scriptFailsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := inContainer()
+		whole(t, n)
+		file := installer.PackageFile(n.List(scaleio.MDM, newer, nil))
+		archive, runs := n.Packages.Provided(file), 0
+		scripts := archive.Install
+		archive.Install = func(env map[string]string) error {
+			assert.Equal(t, map[string]string{"MDM_ROLE_IS_MANAGER": "1"}, env)
+			if runs++; runs == 1 {
+				return installertest.ErrScript
+			}
+			return scripts(env)
+		}
+		n.Packages.Provide(file, archive)
+		n.Leases.Grant(api.UpgradeLease(scaleio.MDM), true)
+		start(n).rest(t)
+		assert.True(t, version(t, n, scaleio.MDM).Configured)
+	})
+}
+
 // What is down is mended, whatever else of the new manifest can't be had at that time.
 func TestUpgrade_unfinishedBeforeOthersAreFetched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -50,7 +50,7 @@ func compareOwned(s *State, out *GrowthOutcome) {
 	vanished(s, owned, at, out)
 	if s.Cluster.Unchecked && s.Now.Sub(s.Cluster.UncheckedSince) > listingLag && at.Sub(s.Cluster.UncheckedSince) > listingLag {
 		out.Checked = true
-		out.tell(s, api.Event{Kind: "GrowthLedgerChecked", Who: "scaleio-scheduler", Message: fmt.Sprintf("%d volumes carry the cluster's tag, %d of them are unknown here: "+
+		out.tell(s, api.Event{Kind: "GrowthLedgerChecked", Message: fmt.Sprintf("%d volumes carry the cluster's tag, %d of them are unknown here: "+
 			"those count against budget and limits, and are listed", len(owned), len(g.strangers))})
 	}
 }
@@ -100,7 +100,7 @@ func amend(s *State, e *Expansion, o *Order, out *GrowthOutcome, change func(*Or
 
 func adopt(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) {
 	cost, _ := s.Settings.Growth.Prices.Monthly(o.Region, o.VolumeOrder)
-	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeFound", Who: "scaleio-scheduler", Cost: cost, Why: "it carries the order's tags",
+	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeFound", Cost: cost, Why: "it carries the order's tags",
 		Message: fmt.Sprintf("%s is order %d of expansion %s", v.VolumeID, o.Index, e.ID)})
 	amend(s, e, o, out, func(o *Order) { o.VolumeID, o.Since = v.VolumeID, s.Now })
 }

@@ -194,7 +194,9 @@ func TestCluster_restoredStoreBuysNothing(t *testing.T) {
 	n.mu.Unlock()
 	b.until("noticed", func(s api.ClusterStatus) bool { return hasEvent(s, "StoreIsOlder") })
 	b.fill(90)
-	s := b.pass("the reason", func(s api.ClusterStatus) bool { return s.Growth != nil && strings.Contains(s.Growth.Waiting, "isn't known yet") })
+	s := b.pass("the reason", func(s api.ClusterStatus) bool {
+		return s.Growth != nil && strings.Contains(s.Growth.Waiting, "isn't known yet")
+	})
 	assert.Empty(t, s.Growth.Expansions)
 	assert.Zero(t, b.bought())
 }

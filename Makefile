@@ -4,6 +4,7 @@
 
 GO      ?= go
 NODES   ?= 3
+GROWTH  ?= on
 BUILD   := build
 STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
 # The newest staticcheck that knows the Go of go.mod.
@@ -39,8 +40,8 @@ test-vm: ## Tests in a virtual machine (root): kernels, their modules and disks,
 
 test-all: test test-nodes test-long test-vm ## All of them
 
-demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root); NODES=3 or NODES=ubuntu,rocky,flatcar
-	$(BUILD)/demo up --nodes $(NODES)
+demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root); NODES=3 or NODES=ubuntu,rocky,flatcar; GROWTH=off leaves the last act out
+	$(BUILD)/demo up --nodes $(NODES) --growth $(GROWTH)
 
 demo-down: $(BUILD)/demo ## Take the demo down; nothing stays behind but caches
 	$(BUILD)/demo down

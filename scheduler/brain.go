@@ -49,7 +49,7 @@ type brain struct {
 	enrolments    map[string]trust.Enrolment // by token digest
 	tooSmall      map[string]string          // Mesos agents that were refused, and why
 	events        []api.Event
-	story         []api.Event // of growth
+	story         story // of growth
 	waiting       string
 	master        string // "" while not subscribed
 	refusedClaims string
@@ -270,8 +270,6 @@ func (b *brain) record(key string) any {
 		return b.state.Leases
 	case keyEvents:
 		return b.events
-	case keyStory:
-		return b.story
 	}
 	if id, ok := strings.CutPrefix(key, kindNode); ok && b.state.Nodes[id] != nil {
 		return b.state.Nodes[id]
@@ -284,6 +282,9 @@ func (b *brain) record(key string) any {
 	}
 	if id, ok := strings.CutPrefix(key, kindExpansion); ok {
 		return b.expansion(id)
+	}
+	if chapter, ok := strings.CutPrefix(key, kindStory); ok {
+		return b.story.chapter(chapter)
 	}
 	return nil
 }

@@ -40,16 +40,25 @@ func (b *brain) grown(out decide.GrowthOutcome) {
 	}
 }
 
+// doubtLedger: what was bought since the ledger was written isn't known. Nothing is bought before the cluster's volumes were listed.
+func (b *brain) doubtLedger() {
+	if c := &b.state.Cluster; !c.Unchecked {
+		c.Unchecked, c.UncheckedSince = true, b.state.Now
+		b.touched[keyCluster] = true
+	}
+}
+
 // recount keeps an event of growth. Its story isn't mixed with the others, so that it is still there when somebody asks where the money went.
 func (b *brain) recount(e api.Event) {
 	e.Message, e.Why, e.Who = fit(e.Message, maxMessage-100), fit(e.Why, maxWhy), fit(e.Who, maxWho)
-	b.story = newest(append(b.story, e))
-	b.touched[keyStory] = true
+	for _, chapter := range b.story.add(e) {
+		b.touched[kindStory+chapter] = true
+	}
 }
 
 // allEvents that are kept, oldest first.
 func (b *brain) allEvents() []api.Event {
-	all := slices.Concat(b.events, b.story)
+	all := slices.Concat(b.events, b.story.events)
 	slices.SortStableFunc(all, func(x, y api.Event) int { return x.Time.Compare(y.Time) })
 	return all
 }

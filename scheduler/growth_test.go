@@ -182,3 +182,21 @@ func TestCluster_growsThoughTheSchedulerDies(t *testing.T) {
 		})
 	}
 }
+
+// A store that is older than what nodes were told has lost purchases: nothing is bought until somebody has looked at what there is.
+func TestCluster_restoredStoreBuysNothing(t *testing.T) {
+	b := newCloud(t, api.GrowthAuto)
+	b.start()
+	b.until("ready", ready)
+	n := b.nodes[3]
+	n.mu.Lock()
+	n.last.Spec.Version.Generation += 100
+	n.mu.Unlock()
+	b.until("noticed", func(s api.ClusterStatus) bool { return hasEvent(s, "StoreIsOlder") })
+	b.fill(90)
+	s := b.pass("the reason", func(s api.ClusterStatus) bool {
+		return s.Growth != nil && strings.Contains(s.Growth.Waiting, "isn't known yet")
+	})
+	assert.Empty(t, s.Growth.Expansions)
+	assert.Zero(t, b.bought())
+}

@@ -18,7 +18,7 @@ func (b *brain) Status() api.ClusterStatus {
 	s := b.snapshot()
 	status := decide.Status(&s, b.waiting)
 	status.Framework = b.framework.ID
-	status.Events = b.allEvents()
+	status.Events = newest(b.allEvents())
 	for i := range status.Nodes {
 		n := b.state.Nodes[status.Nodes[i].Node]
 		if p := b.agents[n.AgentID]; p != nil {

@@ -31,8 +31,8 @@ const (
 	kindReport    = "reports/"
 	kindAgent     = "agents/" // Mesos agents with our task on them
 	kindEnrolment = "enrolments/"
-	keyStory      = "growth-events" // apart from the others, so that nothing pushes them out
-	kindExpansion = "expansions/"   // the ledger of what growth bought
+	kindStory     = "growth-events/" // apart from the others, so that nothing pushes them out
+	kindExpansion = "expansions/"    // the ledger of what growth bought
 )
 
 // WritePoints lists where the store is written on the way to a Ready cluster, for tests that kill at each of them. The secrets are written with the authority, once and together:
@@ -42,7 +42,7 @@ func WritePoints() []string {
 }
 
 // GrowthPoints are those where it is written while a pool grows.
-func GrowthPoints() []string { return pointsOf(kindExpansion, keyStory, kindNode, kindReport) }
+func GrowthPoints() []string { return pointsOf(kindExpansion, kindStory, kindNode, kindReport) }
 
 func pointsOf(keys ...string) (points []string) {
 	for _, key := range keys {
@@ -149,8 +149,8 @@ func (b *brain) take(rec store.Record, authority *trust.Record) error {
 		return json.Unmarshal(rec.Value, &b.state.Leases)
 	case rec.Key == keyEvents:
 		return json.Unmarshal(rec.Value, &b.events)
-	case rec.Key == keyStory:
-		return json.Unmarshal(rec.Value, &b.story)
+	case strings.HasPrefix(rec.Key, kindStory):
+		return b.story.recall(rec)
 	case strings.HasPrefix(rec.Key, kindExpansion):
 		return b.recall(rec)
 	case rec.Key == keySecrets:
@@ -183,7 +183,8 @@ func (b *brain) take(rec store.Record, authority *trust.Record) error {
 func (b *brain) create(ctx context.Context, epoch int64, now time.Time) error {
 	b.state.Cluster = decide.Cluster{ID: uuid.NewString(), Epoch: epoch}
 	if epoch > 1 { // there was a cluster of this name before, and nobody knows what that bought
-		b.state.Cluster.Unchecked, b.state.Cluster.UncheckedSince = true, now
+		b.state.Now = now
+		b.doubtLedger()
 	}
 	b.secrets = secretsRecord{GatewayAdmin: password(), VolumeUser: password()}
 	authority, err := trust.NewRecord(b.state.Cluster.ID, now)

@@ -111,8 +111,8 @@ func (b *brain) prepare(ctx context.Context) error {
 			b.framework.ID = only(known)
 		}
 		b.state.Cluster.Epoch++
-		b.state.Cluster.Unchecked, b.state.Cluster.UncheckedSince = true, now
 		b.state.Now = now
+		b.doubtLedger()
 		b.event(nil, "Adopted", "epoch %d, framework %q", b.state.Cluster.Epoch, b.framework.ID)
 		b.touched[keyCluster], b.touched[keyFramework] = true, true
 		return b.store(ctx)

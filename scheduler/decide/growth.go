@@ -312,6 +312,9 @@ func (s *State) replace(next *Expansion) {
 
 func (o *GrowthOutcome) tell(s *State, e api.Event) {
 	e.Time = s.Now.UTC()
+	if e.Who == "" {
+		e.Who = "scaleio-scheduler"
+	}
 	o.Events = append(o.Events, e)
 }
 

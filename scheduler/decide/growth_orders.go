@@ -129,7 +129,7 @@ func (o *Order) hopeless(s *State, out *GrowthOutcome) string {
 		if o.VolumeID != "" {
 			o.Former = strings.TrimSpace(o.Former + " " + o.VolumeID)
 		}
-		out.tell(s, api.Event{Node: n.Name, Kind: "GrowthAttempt", Who: "scaleio-scheduler", Why: o.Message,
+		out.tell(s, api.Event{Node: n.Name, Kind: "GrowthAttempt", Why: o.Message,
 			Message: fmt.Sprintf("order %d of expansion %s: EC2 takes its client token no more, attempt %d", o.Index, o.Expansion, o.Attempt+1)})
 		o.Attempt, o.VolumeID, o.Disk, o.Stage, o.Since = o.Attempt+1, "", "", "", s.Now
 		return ""
@@ -171,7 +171,7 @@ func (o *Order) giveUp(s *State, why string, out *GrowthOutcome) {
 	if o.Reason == "" {
 		o.Reason, o.Message = "GivenUp", plainText(why, maxOrderMessage)
 	}
-	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthOrderGivenUp", Who: "scaleio-scheduler", Why: why,
+	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthOrderGivenUp", Why: why,
 		Message: fmt.Sprintf("order %d of expansion %s: %d GiB %s %s", o.Index, o.Expansion, o.SizeGiB, o.Type, o.VolumeID)})
 }
 
@@ -186,13 +186,13 @@ func reorder(s *State, e *Expansion, failed string, out *GrowthOutcome) {
 			o := &e.Orders[len(e.Orders)-1]
 			o.Since = s.Now
 			cost, _ := s.Settings.Growth.Prices.Monthly(at.region, o.VolumeOrder)
-			out.tell(s, api.Event{Node: at.node.Name, Kind: "GrowthReplanned", Who: "scaleio-scheduler", Cost: cost,
+			out.tell(s, api.Event{Node: at.node.Name, Kind: "GrowthReplanned", Cost: cost,
 				Why:     nameOf(s, failed) + " couldn't do its part",
 				Message: fmt.Sprintf("order %d of expansion %s: %d GiB %s here in its place", o.Index, e.ID, o.SizeGiB, o.Type)})
 			return
 		}
 	}
-	out.tell(s, api.Event{Kind: "GrowthSmaller", Who: "scaleio-scheduler", Why: why, Message: fmt.Sprintf("expansion %s ends smaller: nobody takes the part of %s", e.ID, nameOf(s, failed))})
+	out.tell(s, api.Event{Kind: "GrowthSmaller", Why: why, Message: fmt.Sprintf("expansion %s ends smaller: nobody takes the part of %s", e.ID, nameOf(s, failed))})
 }
 
 func substitute(s *State, e *Expansion, failed string) (at site, why string) {
@@ -281,7 +281,7 @@ func (e *Expansion) end(s *State, out *GrowthOutcome) {
 	if len(left) > 0 {
 		e.Outcome += "; " + cut(strings.Join(left, "; "), 300)
 	}
-	out.tell(s, api.Event{Kind: "GrowthEnded", Who: "scaleio-scheduler", Message: fmt.Sprintf("expansion %s after %s: %s", e.ID, s.Now.Sub(e.Started).Round(time.Second), e.Outcome), Why: e.Why, Cost: cost})
+	out.tell(s, api.Event{Kind: "GrowthEnded", Message: fmt.Sprintf("expansion %s after %s: %s", e.ID, s.Now.Sub(e.Started).Round(time.Second), e.Outcome), Why: e.Why, Cost: cost})
 }
 
 // what an expansion is, for people.

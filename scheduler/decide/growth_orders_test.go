@@ -358,6 +358,33 @@ func TestOwned_whatIsGone(t *testing.T) {
 	assert.Contains(t, w.story(), "GrowthVolumeGone")
 }
 
+// A node that was lost before it said whether it bought something is counted, until a late listing shows that it didn't; or what it bought.
+func TestOwned_settlesWhatALostNodeMayHaveBought(t *testing.T) {
+	lost := func() *poolWorld {
+		w := growing(t, 3, 1)
+		w.partOf("i-2").mute = true
+		w.deaf = "i-2"
+		w.Settings.Growth.Patience = 5 * time.Minute
+		w.minutes(7, 0)
+		require.True(t, w.on("i-2")[0].Abandon)
+		require.Equal(t, 3, decide.GrowthOf(&w.State).Volumes)
+		w.listed()
+		require.Equal(t, 3, decide.GrowthOf(&w.State).Volumes, "it could still have bought a moment ago")
+		w.minutes(30, 0)
+		return w
+	}
+	w := lost()
+	w.listed()
+	assert.Equal(t, 2, decide.GrowthOf(&w.State).Volumes)
+	assert.Contains(t, w.story(), "GrowthBoughtNothing")
+
+	w = lost()
+	w.listed(w.owned(w.on("i-2")[0], "vol-late", "available"))
+	assert.Equal(t, 3, decide.GrowthOf(&w.State).Volumes)
+	assert.Equal(t, "vol-late", w.on("i-2")[0].VolumeID)
+	assert.Len(t, decide.GrowthOf(&w.State).Orphans, 1)
+}
+
 // After a state was taken over nothing is bought before the cluster's volumes were listed, late enough for what was being bought then to be among them.
 func TestOwned_checksTheLedger(t *testing.T) {
 	w := grows(3, 1, 200)

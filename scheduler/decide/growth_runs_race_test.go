@@ -2,4 +2,4 @@
 
 package decide_test
 
-const yearRuns = 200 // the race detector takes its time
+const yearRuns = 100 // the race detector takes its time

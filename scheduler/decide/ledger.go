@@ -121,7 +121,7 @@ func spent(s *State) spending {
 				add(o.Region, o.VolumeOrder)
 				all.perNode[o.Node]++
 			}
-			if (there || o.Stage == api.OrderDeleted && o.VolumeID != "") && s.Now.Sub(e.Started) < day {
+			if (there || o.Stage == api.OrderDeleted && o.VolumeID != "") && (e.Ended.IsZero() || s.Now.Sub(e.Ended) < day) { // bought before its end, nobody knows how long
 				all.today++
 			}
 		}

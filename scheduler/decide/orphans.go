@@ -30,6 +30,9 @@ func compareOwned(s *State, out *GrowthOutcome) {
 	g.listed, g.strangers, g.orphans = at, nil, nil
 	for _, v := range owned {
 		e, o := ordered(s, v)
+		if o != nil && o.VolumeID == "" { // its node hasn't said so, and may never
+			e, o = adopt(s, e, o, v, out)
+		}
 		switch {
 		case o == nil:
 			g.strangers = append(g.strangers, v)
@@ -38,8 +41,6 @@ func compareOwned(s *State, out *GrowthOutcome) {
 			if v.State == "available" {
 				orphan(s, v, "it was handed over to the pool, so it may hold data, and isn't attached: bring its node back, or delete it once its SDS is removed", out)
 			}
-		case o.VolumeID == "" && !o.Settled: // its node hasn't said so, and may never
-			adopt(s, e, o, v, out)
 		case o.VolumeID == v.VolumeID && !o.Abandon && !o.Settled: // on its way
 		case o.VolumeID == v.VolumeID && v.State == "available":
 			cleanUp(s, e, o, v, out)
@@ -48,9 +49,10 @@ func compareOwned(s *State, out *GrowthOutcome) {
 		}
 	}
 	vanished(s, owned, at, out)
+	boughtNothing(s, at, out)
 	if s.Cluster.Unchecked && s.Now.Sub(s.Cluster.UncheckedSince) > listingLag && at.Sub(s.Cluster.UncheckedSince) > listingLag {
 		out.Checked = true
-		out.tell(s, api.Event{Kind: "GrowthLedgerChecked", Who: "scaleio-scheduler", Message: fmt.Sprintf("%d volumes carry the cluster's tag, %d of them are unknown here: "+
+		out.tell(s, api.Event{Kind: "GrowthLedgerChecked", Message: fmt.Sprintf("%d volumes carry the cluster's tag, %d of them are unknown here: "+
 			"those count against budget and limits, and are listed", len(owned), len(g.strangers))})
 	}
 }
@@ -86,7 +88,7 @@ func ordered(s *State, v api.OwnedVolume) (*Expansion, *Order) {
 }
 
 // amend an order in a copy of its expansion.
-func amend(s *State, e *Expansion, o *Order, out *GrowthOutcome, change func(*Order)) {
+func amend(s *State, e *Expansion, o *Order, out *GrowthOutcome, change func(*Order)) *Expansion {
 	i := o.Index
 	next := e
 	if !slices.Contains(out.Expansions, e) {
@@ -96,13 +98,15 @@ func amend(s *State, e *Expansion, o *Order, out *GrowthOutcome, change func(*Or
 	}
 	change(&next.Orders[i])
 	next.Settled = next.Settled && next.Orders[i].Settled
+	return next
 }
 
-func adopt(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) {
+func adopt(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) (*Expansion, *Order) {
 	cost, _ := s.Settings.Growth.Prices.Monthly(o.Region, o.VolumeOrder)
-	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeFound", Who: "scaleio-scheduler", Cost: cost, Why: "it carries the order's tags",
+	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeFound", Cost: cost, Why: "it carries the order's tags",
 		Message: fmt.Sprintf("%s is order %d of expansion %s", v.VolumeID, o.Index, e.ID)})
-	amend(s, e, o, out, func(o *Order) { o.VolumeID, o.Since = v.VolumeID, s.Now })
+	e = amend(s, e, o, out, func(o *Order) { o.VolumeID, o.Since = v.VolumeID, s.Now })
+	return e, &e.Orders[o.Index]
 }
 
 // cleanUp clears away a volume that was given up before it was handed over: its own node deletes it, or where that is gone, the leader's.
@@ -155,4 +159,36 @@ func vanished(s *State, owned []api.OwnedVolume, at time.Time, out *GrowthOutcom
 			out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeGone", Message: o.VolumeID + " is in no listing any more: it was deleted, and costs nothing from now on"})
 		}
 	}
+}
+
+// boughtNothing: orders that were given up, and of which nobody said whether something was bought. A listing that is late enough, of what no node could have bought
+// since, settles them.
+func boughtNothing(s *State, at time.Time, out *GrowthOutcome) {
+	for _, e := range slices.Clone(s.Ledger) {
+		if e.State != api.ExpansionBuying && e.State != api.ExpansionEnded {
+			continue
+		}
+		for i := range e.Orders {
+			o := &e.Orders[i]
+			if o.VolumeID != "" || !o.There() || at.Sub(o.mayBuyUntil(s)) < listingLag {
+				continue
+			}
+			e = amend(s, e, o, out, func(o *Order) { o.Stage, o.Settled = api.OrderDeleted, true })
+			out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthBoughtNothing", Why: "a listing of the cluster's volumes lacks it, and its node can't have bought anything since",
+				Message: fmt.Sprintf("order %d of expansion %s bought nothing", o.Index, e.ID)})
+		}
+	}
+}
+
+// mayBuyUntil: nodes buy only what the scheduler confirmed lately. A node that is heard, and hasn't settled the order, may still be at it.
+func (o *Order) mayBuyUntil(s *State) time.Time {
+	switch n := s.Nodes[o.Node]; {
+	case o.Settled:
+		return o.Since
+	case !o.Abandon || n != nil && s.live(n):
+		return s.Now
+	case n != nil && n.SeenAt.After(s.Growing.free):
+		return n.SeenAt.Add(api.OrderTTL)
+	}
+	return s.Growing.free.Add(api.OrderTTL)
 }

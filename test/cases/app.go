@@ -64,6 +64,11 @@ func (s *Stand) writeApp(config Config) error {
 		settings["allow-unsupported"] = true
 	}
 	maps.Copy(settings, config.Scheduler)
+	if config.Cloud {
+		if err := s.writePrices(); err != nil {
+			return fmt.Errorf("writing prices: %w", err)
+		}
+	}
 	text, err := yaml.Marshal(settings)
 	if err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)

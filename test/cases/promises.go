@@ -46,6 +46,9 @@ func (s *Stand) Keep(ctx context.Context, top string) error {
 	return nil
 }
 
+// errFinal is in an answer that no waiting changes.
+var errFinal = errors.New("waiting is useless")
+
 // Eventually asks every second until the answer is yes.
 func Eventually(ctx context.Context, ask func(context.Context) error) error {
 	tick := time.NewTicker(time.Second)
@@ -53,8 +56,8 @@ func Eventually(ctx context.Context, ask func(context.Context) error) error {
 	var last error
 	for {
 		err := ask(ctx)
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, errFinal) {
+			return err
 		}
 		if last == nil || ctx.Err() == nil { // what was cut short says less than what was there before
 			last = err

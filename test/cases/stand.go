@@ -27,6 +27,8 @@ type Config struct {
 	NoMesos []string
 	// Cloud makes the nodes instances of a stand-in for EC2.
 	Cloud bool
+	// Packaging is the directory with the IAM policies that the instances get once the cluster's UUID is known; "" = the caller sees to that.
+	Packaging string
 	// NoScheduler leaves it to the caller to start it.
 	NoScheduler bool
 	Log         *slog.Logger
@@ -88,6 +90,11 @@ func Up(ctx context.Context, config Config) (*Stand, error) {
 	}
 	if err := s.StartScheduler(ctx); err != nil {
 		return s, fmt.Errorf("starting the scheduler: %w", err)
+	}
+	if config.Packaging != "" {
+		if err := s.AdmitNodes(ctx, config.Packaging); err != nil {
+			return s, fmt.Errorf("letting the nodes buy volumes: %w", err)
+		}
 	}
 	return s, nil
 }

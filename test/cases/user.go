@@ -29,6 +29,7 @@ const userPrincipal = "first-user"
 type task struct {
 	name, host, command string
 	volume              string // mounted at ./data
+	gb                  int    // size of the volume; 0 = the driver's default
 }
 
 // run runs the task to its end. It fails unless the task finished with success.
@@ -207,6 +208,10 @@ func (t task) info(agent id) map[string]any {
 			"allocation_info": map[string]string{"role": "*"},
 		}
 	}
+	volume := map[string]any{"driver": "rexray", "name": t.volume}
+	if t.gb > 0 {
+		volume["driver_options"] = map[string]any{"parameter": []any{map[string]string{"key": "size", "value": strconv.Itoa(t.gb)}}}
+	}
 	return map[string]any{
 		"name": t.name, "task_id": id{t.name + "." + strconv.FormatInt(time.Now().UnixNano(), 36)}, "agent_id": agent,
 		"resources": []any{amount("cpus", 0.1), amount("mem", 64)},
@@ -217,7 +222,7 @@ func (t task) info(agent id) map[string]any {
 				"container_path": "data", "mode": "RW",
 				"source": map[string]any{
 					"type":          "DOCKER_VOLUME",
-					"docker_volume": map[string]any{"driver": "rexray", "name": t.volume},
+					"docker_volume": volume,
 				},
 			}},
 		},

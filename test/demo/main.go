@@ -44,6 +44,7 @@ func rootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), config) }}
 	up.Flags().StringVar(&config.nodes, "nodes", "3", "how many nodes, each a failure domain of its own; or their kinds, as in ubuntu,rocky,flatcar")
 	up.Flags().DurationVar(&config.within, "within", readyWithin, "how long the cluster may take to be Ready")
+	up.Flags().StringVar(&config.growth, "growth", "on", "whether an app fills the pool in the end, and the cluster grows by itself: on or off")
 	down := &cobra.Command{Use: "down", Short: "Take it down; nothing stays behind but caches", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return down(cmd.Context(), newLog()) }}
 	check := &cobra.Command{Use: "check", Short: "Hold the running cluster against what was promised", Args: cobra.NoArgs,

@@ -59,6 +59,32 @@ func (p *progress) show(status api.ClusterStatus) {
 	}
 }
 
+// say what happened, and keep it on the screen.
+func (p *progress) say(line string) {
+	p.wipe()
+	fmt.Fprintf(p.out, "%4.0fs  %s\n", time.Since(p.start).Seconds(), line)
+}
+
+// pool is one line that is drawn over again; where it can't be, it is printed when it says something new.
+func (p *progress) pool(line string) {
+	if p.terminal {
+		p.redraw([]string{line})
+		return
+	}
+	if p.said["pool"] != line {
+		p.said["pool"] = line
+		fmt.Fprintf(p.out, "%4.0fs  %s\n", time.Since(p.start).Seconds(), line)
+	}
+}
+
+// wipe what would be drawn over.
+func (p *progress) wipe() {
+	if p.terminal && p.drawn > 0 {
+		fmt.Fprintf(p.out, "\x1b[%dA\x1b[J", p.drawn)
+	}
+	p.drawn = 0
+}
+
 func (p *progress) redraw(lines []string) {
 	if p.drawn > 0 {
 		fmt.Fprintf(p.out, "\x1b[%dA", p.drawn)

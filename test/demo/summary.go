@@ -29,12 +29,13 @@ func summary(ctx context.Context, stand *cases.Stand, took time.Duration) error 
 
 What to try:
   build/scaleio-scheduler status            the cluster; --json, --watch
-  build/scaleio-scheduler plan              what it would do next
+  build/scaleio-scheduler plan              what it would do next, and what it would buy
+  build/scaleio-scheduler events            how it grew: who, what, why, at what cost
   build/scaleio-agent detect                what an agent would see on this machine (changes nothing)
   build/demo shell n1                       a shell on a node; try scaleio-agent status, scli --query_cluster
   build/demo stop n2; build/demo start n2   take a node away and bring it back
 
-%sMesos and ScaleIO are stand-ins here, made for tests; systemd, D-Bus, dpkg, rpm and dnf, disks and the two programs are real.
+%sMesos, ScaleIO and the cloud are stand-ins here, made for tests; systemd, D-Bus, dpkg, rpm and dnf, disks and the two programs are real.
 To end it: make demo-down
 `, schedulerURL, mesosURL, kindsLine(stand.Nodes()))
 	return nil

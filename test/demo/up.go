@@ -19,6 +19,7 @@ const readyWithin = 5 * time.Minute
 
 type upConfig struct {
 	nodes  string // a number, or kinds by comma
+	growth string // on | off
 	within time.Duration
 }
 
@@ -45,6 +46,9 @@ func up(ctx context.Context, config upConfig) error {
 	if len(kinds) < 3 {
 		return fmt.Errorf("--nodes is %s: three managers and tie-breakers need three nodes", config.nodes)
 	}
+	if config.growth != "on" && config.growth != "off" {
+		return fmt.Errorf("--growth is %q: on or off", config.growth)
+	}
 	if _, err := cases.Open(name, log); errors.Is(err, fs.ErrNotExist) { // else the ports may be our own demo's
 		if err := doorsFree(); err != nil {
 			return err
@@ -59,7 +63,11 @@ func up(ctx context.Context, config upConfig) error {
 	if err := doorsFree(); err != nil {
 		return err
 	}
-	stand, err := cases.Up(ctx, cases.Config{Name: name, Kinds: kinds, Build: buildDir, Log: log})
+	wanted := cases.Config{Name: name, Kinds: kinds, Build: buildDir, Log: log}
+	if config.growth == "on" {
+		wanted = cases.Growing(wanted, "packaging")
+	}
+	stand, err := cases.Up(ctx, wanted)
 	if err == nil {
 		err = show(ctx, stand, config, log)
 	}
@@ -82,7 +90,10 @@ func show(ctx context.Context, stand *cases.Stand, config upConfig, log *slog.Lo
 	if err != nil {
 		return err
 	}
-	return stand.Keep(ctx, ".")
+	if err := stand.Keep(ctx, "."); err != nil || config.growth == "off" {
+		return err
+	}
+	return grow(ctx, stand, progress)
 }
 
 func check(ctx context.Context, log *slog.Logger) error {

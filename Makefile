@@ -11,7 +11,7 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 NODETEST := $(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v
-LONG     := '^(TestIgnited|TestRemoved|TestUpgraded)$$'
+LONG     := '^(TestGrowth|TestIgnited|TestRemoved|TestUpgraded)$$'
 
 .DEFAULT_GOAL := help
 .PHONY: help build test test-nodes test-long test-vm test-all demo demo-down bench lint fmt readme clean gcc
@@ -30,7 +30,7 @@ test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's asse
 	$(BUILD)/demo prepare
 	$(NODETEST) -skip $(LONG) ./test/nodes ./test/aws/loopdisk ./test/cases
 
-test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded
+test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded, growth at every turn
 	$(BUILD)/demo prepare
 	$(NODETEST) -run $(LONG) ./test/cases
 

@@ -345,6 +345,12 @@ func TestOwned_whatIsGone(t *testing.T) {
 	for _, o := range w.Ledger[0].Orders {
 		all = append(all, w.owned(o, o.VolumeID, "in-use"))
 	}
+	w.listed()
+	w.minutes(11, 0)
+	w.listed()
+	assert.Equal(t, 3, decide.GrowthOf(&w.State).Volumes, "the nodes have the disks: the listing is wrong")
+	gone := w.Nodes[w.Ledger[0].Orders[0].Node]
+	gone.Report.Disks = gone.Report.Disks[:1]
 	w.listed(all...)
 	w.listed(all[1:]...)
 	assert.Equal(t, 3, decide.GrowthOf(&w.State).Volumes)

@@ -84,7 +84,7 @@ func TestSecrets_areNowhereTheyMustNotBe(t *testing.T) {
 	}
 	require.Len(t, secrets, 7)
 	c := b.browser()
-	for _, path := range []string{api.PathStatus, api.PathPlan, api.PathTokens, api.PathMetrics, api.PathHealthz, api.PathReadyz, "/", "/nothing", "/assets/status.js"} {
+	for _, path := range []string{api.PathStatus, api.PathPlan, api.PathEvents, api.PathTokens, api.PathMetrics, api.PathHealthz, api.PathReadyz, "/", "/nothing", "/assets/status.js"} {
 		for _, token := range []string{read, operator, ""} {
 			_, body := b.get(c, path, token)
 			places[path] += body

@@ -238,7 +238,7 @@ func TestServer_whoMayWhat(t *testing.T) {
 	}{
 		{api.PathHealthz, "", 200}, {api.PathReadyz, "", 200}, {"/assets/style.css", "", 200}, {"/assets/status.html", "", 404},
 		{api.PathStatus, "", 401}, {api.PathStatus, "wrong", 401}, {api.PathStatus, "read", 200}, {api.PathStatus, "operate", 200},
-		{api.PathPlan, "", 401}, {api.PathPlan, "read", 200}, {api.PathMetrics, "", 401}, {api.PathMetrics, "read", 200},
+		{api.PathPlan, "", 401}, {api.PathPlan, "read", 200}, {api.PathEvents, "", 401}, {api.PathEvents, "read", 200}, {api.PathMetrics, "", 401}, {api.PathMetrics, "read", 200},
 		{api.PathArtifacts + "/aa", "operate", 401}, {"/", "", 401}, {"/", "read", 200}, {"/nothing", "read", 404}, {api.PathHold, "operate", 405},
 	}
 	for _, row := range rows {

@@ -3,22 +3,10 @@ package decide
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
-	"strings"
 
 	"scaleio-framework/scheduler/api"
 )
-
-// A site is a node that can take volumes.
-type site struct {
-	node   *Node
-	unit   string // fault unit
-	zone   string
-	region string
-	slots  int
-	chosen int
-}
 
 // A GrowthPlan is an expansion before it is decided.
 type GrowthPlan struct {
@@ -126,140 +114,6 @@ func volumeSize(s *State) int {
 		}
 	}
 	return best
-}
-
-// sitesOf lists nodes that can take volumes, and says what stands against the others.
-func sitesOf(s *State, have spending) (sites []site, why string) {
-	var against []string
-	for _, n := range byName(s.Nodes) {
-		if reason := cantTake(s, n); reason != "" {
-			against = append(against, n.Name+" "+reason)
-			continue
-		}
-		unit, _ := s.Cluster.FaultSet(n)
-		if unit == "" {
-			unit = n.Name
-		}
-		c := n.Report.Cloud
-		slots := min(c.SlotsMax-c.SlotsUsed-unattached(s, n)-s.Settings.Growth.SpareSlots, s.Settings.Growth.MaxPerNode-have.perNode[n.ID], devicesPerSDS-devicesOf(n))
-		if slots <= 0 {
-			against = append(against, fmt.Sprintf("%s has no slot left (%d of %d used, %d stay free; %d of %d volumes bought)",
-				n.Name, c.SlotsUsed, c.SlotsMax, s.Settings.Growth.SpareSlots, have.perNode[n.ID], s.Settings.Growth.MaxPerNode))
-			continue
-		}
-		sites = append(sites, site{node: n, unit: unit, zone: c.Zone, region: c.Region, slots: slots})
-	}
-	if len(against) > 5 {
-		against = append(against[:5], fmt.Sprintf("%d more can't either", len(against)-5))
-	}
-	return sites, strings.Join(against, "; ")
-}
-
-// cantTake says why a node can't take a volume now.
-func cantTake(s *State, n *Node) string {
-	set, named := s.Cluster.FaultSet(n)
-	switch {
-	case n.Removal != nil || n.Revoked || n.Conflict != "" || n.Moved != "":
-		return "is on its way out, or isn't who it was"
-	case !s.live(n):
-		return "isn't heard"
-	case !s.Role(n).Storage() || !holds(n, stepRunSDS):
-		return "runs no SDS"
-	case !named && set == "":
-		return "has no fault set"
-	case s.Held(n) != nil || holds(n, api.ConditionHeld):
-		return "is held"
-	case n.Report.Cloud == nil || n.Report.Cloud.Provider == "":
-		return "is on no cloud"
-	case !n.Report.Cloud.Verified:
-		return "can't verify its instance (" + n.Report.Cloud.Reason + ")"
-	case n.Report.Cloud.InstanceID != n.ID:
-		return "has another identity than its instance"
-	case len(n.Report.Cloud.Notices) > 0:
-		return "is to be interrupted (" + n.Report.Cloud.Notices[0].Kind + ")"
-	case n.Report.Cloud.SlotsMax == 0:
-		return "doesn't know how many volumes it takes"
-	case failedLately(s, n):
-		return "failed to bring a volume lately"
-	}
-	return ""
-}
-
-// failedLately: it couldn't do its part in the expansion that goes on, or in one whose cooldown isn't over.
-func failedLately(s *State, n *Node) bool {
-	for _, e := range s.Ledger {
-		if e.State != api.ExpansionBuying && (e.State != api.ExpansionEnded || s.Now.Sub(e.Ended) >= s.Settings.Growth.Cooldown) {
-			continue
-		}
-		if slices.ContainsFunc(e.Orders, func(o Order) bool { return o.Node == n.ID && o.GivenUp }) {
-			return true
-		}
-	}
-	return false
-}
-
-// unattached are orders of a node that its slots don't count yet.
-func unattached(s *State, n *Node) (count int) {
-	for _, e := range s.Ledger {
-		if !e.open() {
-			continue
-		}
-		for _, o := range e.Orders {
-			if o.Node == n.ID && !o.Settled && o.There() && o.Stage != api.OrderAttached && o.Stage != api.OrderPresent {
-				count++
-			}
-		}
-	}
-	return count
-}
-
-func devicesOf(n *Node) (count int) {
-	for _, d := range reported(n) {
-		if d.State != api.DiskRefused {
-			count++
-		}
-	}
-	return count
-}
-
-// allowance is how many volumes caps and budget allow now, and which of them is the tightest.
-func allowance(s *State, have spending, sites []site, v api.VolumeOrder) (room int, why string) {
-	g := &s.Settings.Growth
-	room = math.MaxInt
-	limit := func(left int, format string, a ...any) {
-		if left < room {
-			if room = left; room < maxPlanned {
-				why = fmt.Sprintf(format, a...)
-			}
-		}
-	}
-	limit(g.MaxPerCluster-have.volumes, "%d of %d volumes are bought (growth-max-per-cluster)", have.volumes, g.MaxPerCluster)
-	limit(g.MaxPerDay-have.today, "%d of %d volumes were bought within a day (growth-max-per-day)", have.today, g.MaxPerDay)
-	devices := 0
-	if s.View != nil {
-		for _, sds := range s.View.SDSs {
-			devices += len(sds.Devices)
-		}
-	}
-	limit(devicesPerPool-devices, "the pool has %d of %d devices", devices, devicesPerPool)
-	if g.Budget == 0 {
-		return max(0, room), why
-	}
-	var dearest api.Cents
-	for _, at := range sites {
-		cost, ok := g.Prices.Monthly(at.region, v)
-		if !ok {
-			return 0, fmt.Sprintf("the price of %s in %s isn't known, so that the budget can't be kept: name it in growth-price-file", v.Type, at.region)
-		}
-		dearest = max(dearest, cost)
-	}
-	if !have.priced {
-		return 0, "the price of a volume that was bought isn't known, so that the budget can't be kept: name it in growth-price-file"
-	}
-	if dearest > 0 {
-		limit(int((g.Budget-have.monthly)/dearest), "$%s of $%s a month are spent, and a volume costs $%s (growth-budget)", have.monthly, g.Budget, dearest)
-	}
-	return max(0, room), why
 }
 
 // unitsNow are the pool's devices by fault unit, and what is ordered and not among them yet.

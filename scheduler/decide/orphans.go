@@ -145,7 +145,7 @@ func vanished(s *State, owned []api.OwnedVolume, at time.Time, out *GrowthOutcom
 	for _, e := range slices.Clone(s.Ledger) {
 		for i := range e.Orders {
 			o := &e.Orders[i]
-			if !o.Settled || o.VolumeID == "" || !o.There() || there[o.VolumeID] {
+			if !o.Settled || o.VolumeID == "" || !o.There() || there[o.VolumeID] || o.shown(s) {
 				continue
 			}
 			since, before := seen[o.VolumeID]
@@ -159,6 +159,12 @@ func vanished(s *State, owned []api.OwnedVolume, at time.Time, out *GrowthOutcom
 			out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeGone", Message: o.VolumeID + " is in no listing any more: it was deleted, and costs nothing from now on"})
 		}
 	}
+}
+
+// shown: its node has the disk, whatever a listing says.
+func (o *Order) shown(s *State) bool {
+	n := s.Nodes[o.Node]
+	return n != nil && s.live(n) && slices.ContainsFunc(reported(n), func(d api.Disk) bool { return o.is(d.ID) })
 }
 
 // boughtNothing: orders that were given up, and of which nobody said whether something was bought. A listing that is late enough, of what no node could have bought

@@ -68,32 +68,35 @@ func up(ctx context.Context, config upConfig) error {
 		wanted = cases.Growing(wanted, "packaging")
 	}
 	stand, err := cases.Up(ctx, wanted)
+	var ready time.Time
 	if err == nil {
-		err = show(ctx, stand, config, log)
+		ready, err = show(ctx, stand, config, log)
 	}
 	if err != nil {
 		return failed(stand, err)
 	}
-	return summary(ctx, stand, time.Since(start))
+	return summary(ctx, stand, ready.Sub(start))
 }
 
-func show(ctx context.Context, stand *cases.Stand, config upConfig, log *slog.Logger) error {
+// show what happens to a cluster that was begun, and say when it was Ready.
+func show(ctx context.Context, stand *cases.Stand, config upConfig, log *slog.Logger) (ready time.Time, err error) {
 	if err := openDoors(stand); err != nil {
-		return err
+		return ready, err
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, config.within, fmt.Errorf("not within %v", config.within))
 	defer cancel()
 	log.Info("following the scheduler", "url", schedulerURL)
 	progress := newProgress(os.Stdout)
-	err := stand.WaitReady(limited, progress.show)
+	err = stand.WaitReady(limited, progress.show)
 	progress.end()
 	if err != nil {
-		return err
+		return ready, err
 	}
+	ready = time.Now()
 	if err := stand.Keep(ctx, "."); err != nil || config.growth == "off" {
-		return err
+		return ready, err
 	}
-	return grow(ctx, stand, progress)
+	return ready, grow(ctx, stand, progress)
 }
 
 func check(ctx context.Context, log *slog.Logger) error {

@@ -24,7 +24,7 @@ const ReasonRemoved = "Removed"
 
 // whatStays on this machine.
 func (s leftoversRemoved) whatStays() string {
-	stays := []string{"disks as they are, never wiped", "logs and state of the vendor's programs under /opt/emc/scaleio, and of REX-Ray under /var",
+	stays := []string{"disks as they are, never wiped", "logs and state of the vendor's programs under /opt/emc/scaleio, and of REX-Ray under /var/lib/rexray and /var/log",
 		"flags of the Mesos agent until it restarts"}
 	if s.sys.Facts.Immutable {
 		stays = append(stays, "systemd-sysext.service, enabled", locksmith.Unit+", stopped until the next boot")

@@ -30,9 +30,10 @@ test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's asse
 	$(BUILD)/demo prepare
 	$(NODETEST) -skip $(LONG) ./test/nodes ./test/aws/loopdisk ./test/cases
 
-test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded, growth at every turn
+test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded, every gap of an expansion
 	$(BUILD)/demo prepare
 	$(NODETEST) -run $(LONG) ./test/cases
+	$(GO) test -count=1 -timeout 30m -run everyGap ./test/growth -all
 
 test-vm: ## Tests in a virtual machine (root): kernels, their modules and disks, as far as a container can't have them
 	$(GO) run ./test/vm/prepare

@@ -3,6 +3,7 @@ package cases
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"scaleio-framework/scheduler/api"
@@ -38,7 +39,10 @@ func (s *Stand) StartFiller(ctx context.Context, node *nodes.Node, percent int) 
 	if err != nil {
 		return nil, err
 	}
-	f := &Filler{Node: node, Volume: "filling", done: make(chan error, 1)}
+	if _, err := node.Output(ctx, "rm", "-f", stopFile); err != nil {
+		return nil, err
+	}
+	f := &Filler{Node: node, Volume: "filling-" + strconv.FormatInt(time.Now().Unix(), 36), done: make(chan error, 1)}
 	go func() {
 		f.done <- u.run(ctx, task{name: "fill", host: node.Name, volume: f.Volume, gb: fillVolume, command: fillCommand(chunks)})
 	}()

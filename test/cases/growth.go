@@ -111,11 +111,18 @@ func (s *Stand) Grow(ctx context.Context, show func(*api.GrowthView, []api.Event
 	if err != nil {
 		return err
 	}
+	ended, err := s.ended(ctx)
+	if err != nil {
+		return err
+	}
 	filler, err := s.StartFiller(ctx, s.Nodes()[len(s.Nodes())-1], 78)
 	if err != nil {
 		return err
 	}
 	err = Eventually(ctx, func(ctx context.Context) error {
+		if err := filler.Ended(); err != nil {
+			return errors.Join(errFinal, err)
+		}
 		plan, err := s.Plan(ctx)
 		if err != nil {
 			return err
@@ -127,15 +134,23 @@ func (s *Stand) Grow(ctx context.Context, show func(*api.GrowthView, []api.Event
 		if show != nil && plan.Growth != nil {
 			show(plan.Growth, story)
 		}
-		if err := filler.Ended(); err != nil {
-			return errors.Join(errFinal, err)
-		}
-		if !slices.ContainsFunc(story, func(e api.Event) bool { return e.Kind == "GrowthEnded" }) {
-			return fmt.Errorf("no expansion has ended: %s", tell(story))
+		if now, err := s.ended(ctx); err != nil || now == ended {
+			return errors.Join(err, fmt.Errorf("no expansion has ended: %s", tell(story)))
 		}
 		return s.grown(ctx, before)
 	})
 	return errors.Join(err, filler.Stop(context.WithoutCancel(ctx)))
+}
+
+// ended expansions.
+func (s *Stand) ended(ctx context.Context) (count int, err error) {
+	story, err := s.Story(ctx)
+	for _, e := range story {
+		if e.Kind == "GrowthEnded" {
+			count++
+		}
+	}
+	return count, err
 }
 
 // grown: the pool has more capacity than before, and everything that was bought is in it.

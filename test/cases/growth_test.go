@@ -14,7 +14,7 @@ import (
 
 // TestGrowth: an app fills the pool of nodes that are instances, and the cluster grows by itself, while the app goes on writing.
 func TestGrowth(t *testing.T) {
-	s := up(t, "growth", cases.Growing(cases.Config{}, top+"/packaging"))
+	s := up(t, "growth", cases.Growing(cases.Config{Scheduler: map[string]any{"growth-cooldown": "10s"}}, top+"/packaging"))
 	require.NoError(t, s.WaitReady(within(t, 5*time.Minute), nil))
 	require.NoError(t, s.GrowWithin(t.Context(), nil))
 	require.NoError(t, s.WaitReady(within(t, 2*time.Minute), nil))
@@ -44,4 +44,5 @@ func TestGrowth(t *testing.T) {
 	require.Equal(t, len(volumes), kinds["GrowthVolumeBought"])
 	require.Equal(t, len(volumes), kinds["GrowthInPool"])
 	require.Positive(t, cost, "every dollar can be explained")
+	growsWhileAllDie(t, s)
 }

@@ -74,7 +74,7 @@ func newSite(t *testing.T, g *gaps, tune ...func(*scheduler.Options, *cloud.Conf
 		s.log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	s.attached.Changed = s.plug
-	ec2 := cloud.Config{Region: "us-east-1", Backend: s.attached, Takes: cloud.Takes{Create: 1500 * time.Millisecond, Attach: time.Second}}
+	ec2 := cloud.Config{Region: "us-east-1", Backend: s.attached, Reads: cloud.Reads{Lag: 12 * time.Second}, Takes: cloud.Takes{Create: 1500 * time.Millisecond, Attach: time.Second}}
 	s.options = scheduler.Options{
 		Settings: decide.Settings{
 			ClusterName: "grow", DomainAttribute: "zone", Settle: time.Second, Licence: true, ProtectionDomain: "pd", StoragePool: "sp", MediaType: "SSD", ZeroPadding: true, VolumeUser: "rexray",

@@ -72,16 +72,6 @@ func (s *storage) devices() map[string]int {
 	return all
 }
 
-// raw capacity.
-func (s *storage) raw() (bytes int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, d := range s.objects.Devices {
-		bytes += d.SizeBytes
-	}
-	return bytes
-}
-
 func refused(text string) error {
 	return &scaleio.CommandError{Command: "test", Code: 7, Text: text, Known: scaleio.KindOfText(text)}
 }

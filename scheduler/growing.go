@@ -31,6 +31,12 @@ func (b *brain) grown(out decide.GrowthOutcome) {
 			b.touchNode(n)
 		}
 	}
+	for id, disks := range out.Disapproved {
+		if n := b.state.Nodes[id]; n != nil {
+			n.Approved = decide.WithoutDisks(n.Approved, disks)
+			b.touchNode(n)
+		}
+	}
 	if out.Checked {
 		b.state.Cluster.Unchecked = false
 		b.touched[keyCluster] = true

@@ -44,11 +44,12 @@ type Growing struct {
 
 // A GrowthOutcome is what came of a look at growth.
 type GrowthOutcome struct {
-	Expansions []*Expansion        // new or changed: to be stored before anybody is told
-	Approved   map[string][]string // node -> disks that need no person's approval
-	Events     []api.Event
-	Checked    bool     // the ledger was compared with what there is
-	Dropped    []string // expansions that are remembered no more: nothing is left of them
+	Expansions  []*Expansion        // new or changed: to be stored before anybody is told
+	Approved    map[string][]string // node -> disks that need no person's approval
+	Disapproved map[string][]string // node -> disks that were approved with an expansion, and aren't part of it any more
+	Events      []api.Event
+	Checked     bool     // the ledger was compared with what there is
+	Dropped     []string // expansions that are remembered no more: nothing is left of them
 }
 
 // tryAgain what was refused.
@@ -66,15 +67,17 @@ func Grow(s *State) (out GrowthOutcome) {
 	if s.Growing.free.IsZero() || s.Held(nil) != nil {
 		s.Growing.free = s.Now
 	}
+	uses := usesOfOrders(s)
 	for i, e := range s.Ledger {
 		if !e.open() {
 			continue
 		}
-		if next := pursue(s, e, &out); next != e {
+		if next := pursue(s, e, uses, &out); next != e {
 			s.Ledger[i] = next
 			out.Expansions = append(out.Expansions, next)
 		}
 	}
+	followSettled(s, uses, &out)
 	compareOwned(s, &out)
 	if s.Held(nil) != nil || !s.Cluster.Open(api.GatePoolReady) {
 		return out

@@ -16,7 +16,7 @@ const (
 
 // pursue an expansion: take what its nodes say, and as far as nothing holds it, give up what makes no progress, order in its place, and end it. What stands is left
 // as it is: if anything changes, a new record is returned.
-func pursue(s *State, e *Expansion, out *GrowthOutcome) *Expansion {
+func pursue(s *State, e *Expansion, uses map[string]use, out *GrowthOutcome) *Expansion {
 	next := e
 	amend := func() *Expansion {
 		if next == e {
@@ -29,7 +29,7 @@ func pursue(s *State, e *Expansion, out *GrowthOutcome) *Expansion {
 			continue
 		}
 		o := e.Orders[i]
-		o.hear(s)
+		o.hear(s, uses)
 		o.permit(s, out)
 		if was := &e.Orders[i]; o != *was {
 			o.report(s, was, out)
@@ -131,6 +131,7 @@ func (o *Order) hopeless(s *State, out *GrowthOutcome) string {
 		}
 		out.tell(s, api.Event{Node: n.Name, Kind: "GrowthAttempt", Why: o.Message,
 			Message: fmt.Sprintf("order %d of expansion %s: EC2 takes its client token no more, attempt %d", o.Index, o.Expansion, o.Attempt+1)})
+		o.disapprove(out)
 		o.Attempt, o.VolumeID, o.Disk, o.Stage, o.Since = o.Attempt+1, "", "", "", s.Now
 		return ""
 	case said != nil && said.Burnt:
@@ -163,6 +164,7 @@ func (o *Order) said(n *Node) *api.OrderState {
 // giveUp an order that was never handed over. Where nothing was bought it is over at once; else the node takes back what there is.
 func (o *Order) giveUp(s *State, why string, out *GrowthOutcome) {
 	o.GivenUp, o.Since = true, s.Now
+	o.disapprove(out)
 	if o.Stage == api.OrderFailed && o.VolumeID == "" {
 		o.Settled = true
 	} else {

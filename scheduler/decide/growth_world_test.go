@@ -137,6 +137,9 @@ func (w *poolWorld) pass(d time.Duration) decide.GrowthOutcome {
 	for id, disks := range out.Approved {
 		w.Nodes[id].Approved = append(w.Nodes[id].Approved, disks...)
 	}
+	for id, disks := range out.Disapproved {
+		w.Nodes[id].Approved = decide.WithoutDisks(w.Nodes[id].Approved, disks)
+	}
 	w.events = append(w.events, out.Events...)
 	return out
 }

@@ -58,6 +58,11 @@ func (o *Order) There() bool {
 // lives: it is counted on to become capacity, or did.
 func (o *Order) lives() bool { return o.InPool || o.Given || !o.Abandon && !o.Settled }
 
+// out: it was given up before it was handed over, and what was bought for it is there.
+func (o *Order) out() bool {
+	return (o.GivenUp || o.Abandon) && !o.Given && o.VolumeID != "" && o.There()
+}
+
 // open: something may still come of one of its orders.
 func (e *Expansion) open() bool {
 	return e.State == api.ExpansionBuying || e.State == api.ExpansionEnded && !e.Settled
@@ -136,15 +141,13 @@ func spent(s *State) spending {
 }
 
 // hear what the node says of an order, and what became of the disk.
-func (o *Order) hear(s *State) {
+func (o *Order) hear(s *State, uses map[string]use) {
 	if n := s.Nodes[o.told()]; n != nil {
 		if r := o.said(n); r != nil {
 			o.take(s, r)
 		}
 	}
-	if n := s.Nodes[o.Node]; n != nil {
-		o.follow(n)
-	}
+	o.follow(uses)
 	if o.Given {
 		o.Abandon = false
 	}
@@ -184,24 +187,6 @@ func plainText(s string, most int) string {
 	}, cut(s, most))
 }
 
-// follow the disk on its way into the pool.
-func (o *Order) follow(n *Node) {
-	for _, c := range n.Claims {
-		o.Given = o.Given || o.is(c.Disk)
-	}
-	for _, d := range reported(n) {
-		if !o.is(d.ID) {
-			continue
-		}
-		switch d.State {
-		case api.DiskClaimed, api.DiskPrepared, api.DiskAdded:
-			o.Given = true
-		case api.DiskAdopted:
-			o.Given, o.InPool, o.Settled, o.Stage = true, true, true, api.OrderPresent
-		}
-	}
-}
-
 // is: a disk of that identity is the order's.
 func (o *Order) is(disk string) bool { return disk != "" && (disk == o.VolumeID || disk == o.Disk) }
 
@@ -229,27 +214,31 @@ func ordersFor(s *State, n *Node) []api.VolumeOrder {
 	return all
 }
 
-// untouchable: disks of a node that no claim may be taken for. What was given up is on its way out; and while the volume of an order isn't known yet, an EBS
-// disk that no order knows may be it: once it is known, the ledger sees it handed over.
+// untouchable: disks of a node that no claim may be taken for. What was given up is on its way out, or kept until a person says what becomes of it, on whatever
+// node it is; and while the volume of an order isn't known yet, an EBS disk that no order knows may be it: once it is known, the ledger sees it handed over.
 func untouchable(s *State, n *Node) func(disk string) bool {
-	var own []*Order
+	var own, out []*Order
 	searching := false
 	for _, e := range s.Ledger {
-		if !e.open() {
+		if e.State != api.ExpansionBuying && e.State != api.ExpansionEnded {
 			continue
 		}
 		for i := range e.Orders {
-			if o := &e.Orders[i]; o.Node == n.ID && !o.Settled {
+			switch o := &e.Orders[i]; {
+			case o.out():
+				out = append(out, o)
+			case o.Node == n.ID && !o.Settled:
 				own = append(own, o)
 				searching = searching || o.VolumeID == ""
 			}
 		}
 	}
 	return func(disk string) bool {
-		for _, o := range own {
-			if o.is(disk) {
-				return o.Abandon
-			}
+		if slices.ContainsFunc(out, func(o *Order) bool { return o.is(disk) }) {
+			return true
+		}
+		if slices.ContainsFunc(own, func(o *Order) bool { return o.is(disk) }) {
+			return false
 		}
 		return searching && isVolume(disk)
 	}

@@ -28,15 +28,27 @@ func compareOwned(s *State, out *GrowthOutcome) {
 	}
 	g := s.Growing
 	g.listed, g.strangers, g.orphans = at, nil, nil
+	ids := map[string]bool{}
+	for _, v := range owned {
+		ids[v.VolumeID] = true
+	}
+	uses := usesOf(s, ids)
 	for _, v := range owned {
 		e, o := ordered(s, v)
 		if o != nil && o.VolumeID == "" { // its node hasn't said so, and may never
 			e, o = adopt(s, e, o, v, out)
 		}
 		switch {
+		case o == nil && uses[v.VolumeID] != unused:
+			g.strangers = append(g.strangers, v)
+			orphan(s, v, "the ledger doesn't know it, and the pool uses it or is about to: it may hold data, so leave it as it is", out)
 		case o == nil:
 			g.strangers = append(g.strangers, v)
 			orphan(s, v, "the ledger doesn't know it: look at it, then attach it or delete it yourself", out)
+		case uses[v.VolumeID] != unused:
+			if v.State == "available" {
+				orphan(s, v, "the pool counts on it, so it may hold data, and isn't attached: bring its node back, or remove that node from the cluster", out)
+			}
 		case o.VolumeID == v.VolumeID && (o.InPool || o.Given):
 			if v.State == "available" {
 				orphan(s, v, "it was handed over to the pool, so it may hold data, and isn't attached: bring its node back, or delete it once its SDS is removed", out)

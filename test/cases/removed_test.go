@@ -26,8 +26,8 @@ import (
 // removedKinds: three Ubuntu nodes carry the MDMs, and one of each kind is taken out.
 var removedKinds = []nodes.Kind{nodes.Ubuntu, nodes.Ubuntu, nodes.Ubuntu, nodes.Ubuntu, nodes.Rocky, nodes.Flatcar}
 
-// TestRemoved takes out one node of each kind, one after the other: drained, all that was put there gone, what stays as it was said, nothing placed there again.
-// Then they are let in again.
+// TestRemoved takes out one node of each kind, one after the other: refused while a volume is mapped, drained, all that was put there gone, what stays as it was said,
+// nothing placed there again. Then they are let in again.
 func TestRemoved(t *testing.T) {
 	s := up(t, "removed", cases.Config{Kinds: removedKinds, NoScheduler: true, Scheduler: map[string]any{"fault-domain-attribute": ""}, Prepare: prepareLeaver})
 	ctx := within(t, 15*time.Minute)
@@ -45,6 +45,16 @@ func TestRemoved(t *testing.T) {
 		require.Contains(t, said, "carries an MDM")
 		require.Contains(t, said, "remove a node that carries only data", "and what to do instead")
 	}
+	app := cases.NewApp("kept", leavers[0])
+	require.NoError(t, s.Write(ctx, app))
+	require.NoError(t, s.MapByHand(ctx, "by-hand", leavers[1]))
+	require.NoError(t, cases.Eventually(ctx, func(context.Context) error { // once the leader has seen it
+		if said, err := wish("remove", "--dry-run", leavers[1].Name); err == nil || !strings.Contains(said, "1 volumes are mapped to the SDC of "+leavers[1].Name+": end the tasks that use them") {
+			return fmt.Errorf("it isn't refused for the volume: %s", said)
+		}
+		return nil
+	}))
+	require.NoError(t, s.UnmapByHand(ctx, "by-hand", leavers[1]))
 	for i, node := range leavers {
 		t.Run(string(node.Kind), func(t *testing.T) {
 			remove(ctx, t, s, wish, node)
@@ -58,6 +68,7 @@ func TestRemoved(t *testing.T) {
 	if t.Failed() {
 		return
 	}
+	require.NoError(t, s.Read(ctx, app, s.Nodes()[0]), "its data moved to those that stay")
 	for _, node := range leavers {
 		said, err := wish("readmit", node.Name)
 		require.NoError(t, err, said)
@@ -172,7 +183,7 @@ func filesOf(ctx context.Context, t *testing.T, node *nodes.Node) map[string]str
 func asBefore(t *testing.T, kind nodes.Kind, before, after map[string]string, said string) {
 	t.Helper()
 	stays := []string{"/opt/scaleio-agent", "/etc/scaleio-agent", "/var/lib/scaleio-agent", "/etc/systemd/system/scaleio-agent.service", "/usr/local/bin/scaleio-agent",
-		"/opt/bin/scaleio-agent", "/opt/emc/scaleio"}
+		"/opt/bin/scaleio-agent", "/opt/emc/scaleio", "/var/lib/rexray"}
 	if kind == nodes.Ubuntu { // the repository of a Rocky-like node has empty packages
 		assert.Contains(t, said, "packages of the distribution")
 		maps.DeleteFunc(after, func(name, _ string) bool {

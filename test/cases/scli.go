@@ -23,11 +23,12 @@ func (s *Stand) scli(ctx context.Context, args ...string) (string, error) {
 		return "", err
 	}
 	argv := scliLine(args...)
-	result, err := leader.Run(ctx, argv...)
-	if err == nil && strings.Contains(result.Stderr, "Invalid session") {
-		if err := s.login(ctx, leader); err != nil {
-			return "", err
-		}
+	text, err := leader.Output(ctx, argv...)
+	if err == nil || !strings.Contains(err.Error(), "Invalid session") {
+		return text, err
+	}
+	if err := s.login(ctx, leader); err != nil {
+		return "", err
 	}
 	return leader.Output(ctx, argv...)
 }

@@ -64,7 +64,8 @@ func Grow(s *State) (out GrowthOutcome) {
 	if s.Growing == nil || g.Mode == "" || g.Mode == api.GrowthOff {
 		return out
 	}
-	if s.Growing.free.IsZero() || s.Held(nil) != nil {
+	doubt(s, &out)
+	if s.Growing.free.IsZero() || s.Held(nil) != nil || s.Cluster.Unchecked {
 		s.Growing.free = s.Now
 	}
 	uses := usesOfOrders(s)
@@ -74,7 +75,7 @@ func Grow(s *State) (out GrowthOutcome) {
 		}
 		if next := pursue(s, e, uses, &out); next != e {
 			s.Ledger[i] = next
-			out.Expansions = append(out.Expansions, next)
+			out.store(e, next)
 		}
 	}
 	followSettled(s, uses, &out)
@@ -311,6 +312,15 @@ func (s *State) replace(next *Expansion) {
 			s.Ledger[i] = next
 		}
 	}
+}
+
+// store an expansion in the place of what it was before.
+func (o *GrowthOutcome) store(was, next *Expansion) {
+	if i := slices.Index(o.Expansions, was); i >= 0 {
+		o.Expansions[i] = next
+		return
+	}
+	o.Expansions = append(o.Expansions, next)
 }
 
 func (o *GrowthOutcome) tell(s *State, e api.Event) {

@@ -36,7 +36,7 @@ func pursue(s *State, e *Expansion, uses map[string]use, out *GrowthOutcome) *Ex
 			amend().Orders[i] = o
 		}
 	}
-	if s.Held(nil) != nil {
+	if s.Held(nil) != nil || s.Cluster.Unchecked {
 		return next
 	}
 	for i := range next.Orders {
@@ -165,9 +165,12 @@ func (o *Order) said(n *Node) *api.OrderState {
 func (o *Order) giveUp(s *State, why string, out *GrowthOutcome) {
 	o.GivenUp, o.Since = true, s.Now
 	o.disapprove(out)
-	if o.Stage == api.OrderFailed && o.VolumeID == "" {
+	switch {
+	case o.Stage == api.OrderFailed && o.VolumeID == "":
 		o.Settled = true
-	} else {
+	case o.Doubted:
+		o.Settled, o.Stage = true, api.OrderKept
+	default:
 		o.Abandon = true
 	}
 	if o.Reason == "" {

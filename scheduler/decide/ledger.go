@@ -38,6 +38,7 @@ type Order struct {
 	InPool  bool           `json:"inPool,omitempty"`
 	Settled bool           `json:"settled,omitempty"` // nothing more comes of it
 	GivenUp bool           `json:"givenUp,omitempty"` // another one was ordered in its place, or the expansion ends smaller
+	Doubted bool           `json:"doubted,omitempty"` // it was on its way when the ledger wasn't known: nothing shows that it was never handed over, so nothing deletes it
 	Deleter string         `json:"deleter,omitempty"` // node that is to delete it, where its own can't be
 	Former  string         `json:"former,omitempty"`  // volumes of burnt attempts: gone, as EC2 said
 	Reason  string         `json:"reason,omitempty"`
@@ -206,7 +207,7 @@ func ordersFor(s *State, n *Node) []api.VolumeOrder {
 			continue
 		}
 		for i := range e.Orders {
-			if o := &e.Orders[i]; !o.Settled && o.told() == n.ID {
+			if o := &e.Orders[i]; !o.Settled && o.told() == n.ID && o.toldNow(s) {
 				all = append(all, o.VolumeOrder)
 			}
 		}

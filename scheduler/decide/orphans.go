@@ -61,7 +61,9 @@ func compareOwned(s *State, out *GrowthOutcome) {
 		}
 	}
 	vanished(s, owned, at, out)
-	boughtNothing(s, at, out)
+	if !s.Cluster.Unchecked {
+		boughtNothing(s, at, out)
+	}
 	if s.Cluster.Unchecked && s.Now.Sub(s.Cluster.UncheckedSince) > listingLag && at.Sub(s.Cluster.UncheckedSince) > listingLag {
 		out.Checked = true
 		out.tell(s, api.Event{Kind: "GrowthLedgerChecked", Message: fmt.Sprintf("%d volumes carry the cluster's tag, %d of them are unknown here: "+
@@ -123,6 +125,10 @@ func adopt(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutco
 
 // cleanUp clears away a volume that was given up before it was handed over: its own node deletes it, or where that is gone, the leader's.
 func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) {
+	if s.Cluster.Unchecked || o.Doubted {
+		orphan(s, v, "it was given up, and the ledger wasn't known meanwhile: nothing shows that it was never handed over, so it is kept; look what is on it", out)
+		return
+	}
 	text := "it was given up before it was handed over"
 	if s.Settings.Growth.Node.CleanupFile == "" {
 		orphan(s, v, text+"; nodes may not delete volumes (growth-cleanup-credentials-file): delete it yourself", out)

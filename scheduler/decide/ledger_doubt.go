@@ -1,0 +1,46 @@
+package decide
+
+import "scaleio-framework/scheduler/api"
+
+// doubt the orders of which something may still come while the ledger isn't known: what stands in a restored one may have been handed over after it was written.
+// They may go on once the cluster's volumes were listed; what is given up of them is kept.
+func doubt(s *State, out *GrowthOutcome) {
+	if !s.Cluster.Unchecked {
+		return
+	}
+	for i, e := range s.Ledger {
+		next := e
+		for j := range e.Orders {
+			o := &e.Orders[j]
+			if o.Settled || o.Doubted || e.State == api.ExpansionWithdrawn {
+				continue
+			}
+			if next == e {
+				next = e.clone()
+			}
+			o = &next.Orders[j]
+			if o.Doubted = true; o.Abandon {
+				o.Abandon, o.Settled, o.Stage, o.Since = false, true, api.OrderKept, s.Now
+			}
+		}
+		if next != e {
+			s.Ledger[i] = next
+			out.Expansions = append(out.Expansions, next)
+		}
+	}
+}
+
+// toldNow: its node hears of the order. While the ledger isn't known nothing is bought and nothing taken back; where growth is off, or only says what it
+// would do, nothing is bought.
+func (o *Order) toldNow(s *State) bool {
+	switch {
+	case s.Cluster.Unchecked || o.Doubted && o.Abandon:
+		return o.VolumeID != "" && !o.Abandon
+	case !s.Settings.Growth.buys():
+		return o.VolumeID != "" || o.Abandon
+	}
+	return true
+}
+
+// buys: volumes are bought, by itself or as a person approves.
+func (g *GrowthSettings) buys() bool { return g.Mode == api.GrowthAuto || g.Mode == api.GrowthApprove }

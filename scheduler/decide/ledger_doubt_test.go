@@ -1,0 +1,78 @@
+package decide_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+)
+
+// While the ledger isn't known nodes hear of nothing that they could buy or take back, and nothing is ordered in the place of anything.
+func TestOrders_unknownLedger(t *testing.T) {
+	w := growing(t, 6, 1)
+	before := len(w.Ledger[0].Orders)
+	w.part[w.Ledger[0].Orders[0].Key()] = &part{since: w.Now, volume: "vol-1"}
+	w.work()
+	w.pass(12 * time.Second)
+	require.Equal(t, "vol-1", w.Ledger[0].Orders[0].VolumeID)
+	w.latency = 100 * time.Hour
+	w.Cluster.Unchecked, w.Cluster.UncheckedSince = true, w.Now
+	last := w.Ledger[0].Orders[before-1]
+	w.Nodes[last.Node].Report.Orders = []api.OrderState{{Expansion: last.Expansion, Index: last.Index, Attempt: 1, Stage: api.OrderFailed, Reason: "NoCapacity"}}
+	for range 100 { // 20 minutes: longer than patience
+		w.pass(12 * time.Second)
+		for _, id := range w.nodes {
+			for _, o := range decide.Spec(&w.State, w.Nodes[id]).Growth.Orders {
+				require.NotEmpty(t, o.VolumeID)
+				require.False(t, o.Abandon)
+			}
+		}
+	}
+	assert.Len(t, decide.Spec(&w.State, w.Nodes[w.Ledger[0].Orders[0].Node]).Growth.Orders, 1, "what is bought may be attached")
+	assert.Len(t, w.Ledger[0].Orders, before)
+	assert.NotContains(t, w.story(), "GrowthOrderGivenUp")
+}
+
+// What was on its way when the doubt began is never deleted afterwards, whether it was given up before, or is later.
+func TestOwned_doubtedIsNeverDeleted(t *testing.T) {
+	rows := []struct {
+		name   string
+		before bool
+	}{{"given up before", true}, {"given up afterwards", false}}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			w := growing(t, 3, 1)
+			w.partOf("i-2").volume = "vol-1"
+			w.latency = 100 * time.Hour
+			w.minutes(1, 0)
+			if row.before {
+				w.deaf = "i-2"
+				w.minutes(16, 0)
+				require.True(t, w.on("i-2")[0].Abandon)
+			}
+			w.Cluster.Unchecked, w.Cluster.UncheckedSince = true, w.Now
+			w.minutes(1, 0)
+			w.Cluster.Unchecked, w.deaf = false, ""
+			w.Settings.Growth.Node.CleanupFile = "/etc/cleanup"
+			w.partOf("i-2").fails = "DeviceMissing"
+			for range 20 {
+				w.minutes(2, 0)
+				o := w.on("i-2")[0]
+				w.listed(w.owned(o, "vol-1", "available"))
+				for _, d := range w.deletions() {
+					require.NotEqual(t, "vol-1", d.VolumeID)
+				}
+			}
+			o := w.on("i-2")[0]
+			assert.True(t, o.GivenUp)
+			assert.True(t, o.Settled)
+			assert.True(t, o.There(), "it costs")
+			require.NotEmpty(t, decide.GrowthOf(&w.State).Orphans)
+			assert.NotContains(t, decide.GrowthOf(&w.State).Orphans[0].Why, "delete")
+		})
+	}
+}

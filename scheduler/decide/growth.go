@@ -38,6 +38,7 @@ type Growing struct {
 	looked    time.Time            // sample that was looked at last for whether the pool should grow
 	refused   time.Time            // since when it should and can't: that isn't tried with every sample
 	free      time.Time            // since when nothing held and this process watched: patience with nodes counts from then
+	sighted   time.Time            // since when the leader's view is fresh: patience with disks that wait for the leader counts from then
 	soon      map[string]bool      // nodes that may get orders soon
 	foreseen  time.Time            // when those were looked for
 }
@@ -67,6 +68,9 @@ func Grow(s *State) (out GrowthOutcome) {
 	doubt(s, &out)
 	if s.Growing.free.IsZero() || s.Held(nil) != nil || s.Cluster.Unchecked {
 		s.Growing.free = s.Now
+	}
+	if s.Growing.sighted.IsZero() || !s.sees() {
+		s.Growing.sighted = s.Now
 	}
 	uses := usesOfOrders(s)
 	for i, e := range s.Ledger {

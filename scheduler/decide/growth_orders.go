@@ -66,16 +66,30 @@ func pursue(s *State, e *Expansion, uses map[string]use, out *GrowthOutcome) *Ex
 
 // waits: its expansion isn't over.
 func (o *Order) waits(s *State) bool {
-	return !o.Settled && !o.Abandon && !(o.Given && o.idle(s) >= givenFor)
+	return !o.Settled && !o.Abandon && !((o.Given || o.Stage == api.OrderPresent) && o.idle(s) >= givenFor)
 }
 
-// idle is how long an order has made no progress, as far as it could: not while all was held, nor while no scheduler watched.
+// idle is how long an order has made no progress, as far as it could: not while all was held, nor while no scheduler watched; and what waits for the leader not
+// while there is none that sees the pool.
 func (o *Order) idle(s *State) time.Duration {
 	since := o.Since
 	if s.Growing.free.After(since) {
 		since = s.Growing.free
 	}
+	if (o.Given || o.Stage == api.OrderPresent) && s.Growing.sighted.After(since) {
+		since = s.Growing.sighted
+	}
 	return s.Now.Sub(since)
+}
+
+// sees: the leader's view of the pool is there, and fresh.
+func (s *State) sees() bool {
+	return s.View != nil && s.View.From == s.Leases.Leader && s.Now.Before(s.Leases.LeaderUntil) && s.Now.Sub(s.View.At) <= sampleFresh
+}
+
+// offered: its node did its part, and the disk waits for the leader's claim.
+func (o *Order) offered(s *State, n *Node) bool {
+	return o.Stage == api.OrderPresent && s.live(n) && slices.ContainsFunc(reported(n), func(d api.Disk) bool { return o.is(d.ID) && d.State == api.DiskOffered })
 }
 
 // permit the disk to be used: whoever approved the expansion approved it.
@@ -138,7 +152,7 @@ func (o *Order) hopeless(s *State, out *GrowthOutcome) string {
 		return fmt.Sprintf("%d attempts were burnt: %s", o.Attempt, o.Message)
 	case o.Stage == api.OrderFailed && (said == nil || !said.Retry):
 		return o.Reason + ": " + o.Message
-	case o.idle(s) < s.Settings.Growth.Patience:
+	case o.idle(s) < s.Settings.Growth.Patience, o.offered(s, n):
 		return ""
 	case !s.live(n):
 		return "its node isn't heard"

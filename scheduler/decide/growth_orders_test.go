@@ -256,3 +256,53 @@ func TestGrow_forgets(t *testing.T) {
 	assert.Len(t, w.Ledger, 21)
 	assert.True(t, slices.ContainsFunc(w.Ledger, func(e *decide.Expansion) bool { return e.ID == "kept" }))
 }
+
+// A node whose disk is there did its part: it isn't given up, and nothing is bought in its place, because no leader claims.
+func TestOrders_presentWaitsForTheLeader(t *testing.T) {
+	rows := []struct {
+		name  string
+		set   func(*poolWorld)
+		ended bool // it isn't waited for for ever
+	}{
+		{"no leader", func(w *poolWorld) { w.Leases.Leader = "" }, false},
+		{"no fresh view", func(w *poolWorld) { w.blind = true }, false},
+		{"claims wait", func(w *poolWorld) {
+			for _, o := range w.Ledger[0].Orders {
+				n := w.Nodes[o.Node]
+				n.Report.Disks = append(n.Report.Disks, api.Disk{ID: "vol-" + o.Node, SizeBytes: 200 * gib, State: api.DiskOffered})
+			}
+		}, true},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			w := growing(t, 6, 1)
+			before := len(w.Ledger[0].Orders)
+			for _, o := range w.Ledger[0].Orders {
+				w.Nodes[o.Node].Report.Orders = []api.OrderState{{Expansion: o.Expansion, Index: o.Index, Attempt: 1, Stage: api.OrderPresent, VolumeID: "vol-" + o.Node, Disk: "vol-" + o.Node}}
+			}
+			row.set(w)
+			for range 5 * 70 {
+				w.pass(12 * time.Second)
+			}
+			require.Len(t, w.Ledger[0].Orders, before)
+			for _, o := range w.Ledger[0].Orders {
+				assert.False(t, o.GivenUp)
+				assert.False(t, o.Settled, "it is followed")
+			}
+			assert.Equal(t, row.ended, w.Ledger[0].State == api.ExpansionEnded)
+		})
+	}
+}
+
+// A disk that its node shows and doesn't offer makes no progress by itself.
+func TestOrders_presentAndRefusedIsGivenUp(t *testing.T) {
+	w := growing(t, 3, 1)
+	o := w.on("i-2")[0]
+	n := w.Nodes["i-2"]
+	n.Report.Orders = []api.OrderState{{Expansion: o.Expansion, Index: o.Index, Attempt: 1, Stage: api.OrderPresent, VolumeID: "vol-2", Disk: "vol-2"}}
+	n.Report.Disks = append(n.Report.Disks, api.Disk{ID: "vol-2", SizeBytes: 200 * gib, State: api.DiskRefused})
+	for range 5 * 17 {
+		w.pass(12 * time.Second)
+	}
+	assert.True(t, w.on("i-2")[0].GivenUp)
+}

@@ -25,6 +25,7 @@ type poolWorld struct {
 	latency time.Duration // from order to volume in the pool
 	part    map[string]*part
 	deaf    string // node that isn't heard
+	blind   bool   // the leader has no new view
 }
 
 type bought struct {
@@ -127,7 +128,9 @@ func (w *poolWorld) pass(d time.Duration) decide.GrowthOutcome {
 			n.SeenAt = w.Now
 		}
 	}
-	w.View.At = w.Now
+	if !w.blind {
+		w.View.At = w.Now
+	}
 	w.Growing.Take(&w.State)
 	if w.Nonce == "" || len(w.Ledger) > 0 && w.Ledger[len(w.Ledger)-1].ID == w.Nonce {
 		w.serial++

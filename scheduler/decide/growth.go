@@ -31,6 +31,7 @@ type Growing struct {
 	History
 	told      map[string]string // what people were told last, by kind of event
 	quiet     time.Time         // since when the reason of what is proposed is gone
+	calm      time.Time         // since when there is no reason to grow
 	listed    time.Time         // when the volumes were listed that strangers and orphans are made from
 	strangers []api.OwnedVolume // that the ledger doesn't know
 	orphans   []api.OrphanView
@@ -59,10 +60,11 @@ const tryAgain = 2 * time.Minute
 // hysteresis: an expansion is made so large that this many points are between the threshold and how full the pool is then.
 const hysteresis = 10
 
-// Grow looks at the pool and at what was ordered. Nothing is decided while the cluster is held, read-only or not whole; what nodes report is taken always.
+// Grow looks at the pool and at what was ordered. Nothing is decided while growth is off, or the cluster is held, read-only or not whole; what nodes report is
+// taken always.
 func Grow(s *State) (out GrowthOutcome) {
 	g := &s.Settings.Growth
-	if s.Growing == nil || g.Mode == "" || g.Mode == api.GrowthOff {
+	if s.Growing == nil || g.off() && len(s.Ledger) == 0 {
 		return out
 	}
 	doubt(s, &out)
@@ -84,7 +86,7 @@ func Grow(s *State) (out GrowthOutcome) {
 	}
 	followSettled(s, uses, &out)
 	compareOwned(s, &out)
-	if s.Held(nil) != nil || !s.Cluster.Open(api.GatePoolReady) {
+	if g.off() || s.Held(nil) != nil || !s.Cluster.Open(api.GatePoolReady) {
 		return out
 	}
 	switch e := inFlight(s); {
@@ -188,19 +190,23 @@ func begin(s *State, out *GrowthOutcome) {
 		return
 	}
 	s.Growing.looked = last.At
-	t, _ := triggered(s)
+	t, waits := triggered(s)
 	if t == nil {
+		if waits == "" {
+			s.Growing.calmed(s.Now)
+		}
 		foresee(s, last)
 		return
 	}
+	s.Growing.calm = time.Time{}
 	p := planGrowth(s, t)
 	g := &s.Settings.Growth
 	switch {
 	case p.Refused != "":
 		s.Growing.refused = s.Now
-		out.once(s, "GrowthRefused", "", p.Kind, api.Event{Message: "the pool should grow and can't: " + p.Refused, Why: t.why})
+		out.once(s, kindRefused, "", p.Kind, api.Event{Message: "the pool should grow and can't: " + p.Refused, Why: t.why})
 	case g.Mode == api.GrowthDryRun:
-		out.once(s, "GrowthDryRun", "", p.What(s), api.Event{Message: "would buy " + p.What(s), Why: t.why, Cost: p.Cost})
+		out.once(s, kindDryRun, "", p.What(s), api.Event{Message: "would buy " + p.What(s), Why: t.why, Cost: p.Cost})
 	default:
 		e := p.expansion(s, t)
 		s.Ledger = append(s.Ledger, e)
@@ -212,6 +218,23 @@ func begin(s *State, out *GrowthOutcome) {
 		out.tell(s, api.Event{Kind: "GrowthProposed", Message: fmt.Sprintf("%s; `scaleio-scheduler approve %s`", p.What(s), e.ID), Why: t.why, Cost: e.Cost})
 	}
 }
+
+// calmed: the pool needs nothing now. After a while without a reason to grow, the next one is news again.
+func (g *Growing) calmed(now time.Time) {
+	if g.calm.IsZero() {
+		g.calm = now
+	}
+	if now.Sub(g.calm) >= reconsiders {
+		delete(g.told, kindRefused)
+		delete(g.told, kindDryRun)
+	}
+}
+
+// Events that are told once for each time that the pool should grow.
+const (
+	kindRefused = "GrowthRefused"
+	kindDryRun  = "GrowthDryRun"
+)
 
 // foresee which nodes may get orders soon. A node at rest asks once a minute; those are told to wait for word, so that growing isn't begun a minute late.
 func foresee(s *State, last Sample) {

@@ -196,8 +196,8 @@ func (o *Order) giveUp(s *State, why string, out *GrowthOutcome) {
 
 // reorder what a node failed to bring on another node, of the same fault unit if there is one; or the expansion ends smaller.
 func reorder(s *State, e *Expansion, failed string, out *GrowthOutcome) {
-	why := "growth is not to buy anything (dry-run)"
-	if s.Settings.Growth.Mode != api.GrowthDryRun {
+	why := fmt.Sprintf("growth is not to buy anything (%s)", orText(string(s.Settings.Growth.Mode), string(api.GrowthOff)))
+	if s.Settings.Growth.buys() {
 		s.replace(e) // what was ordered by now is in the sums
 		var at site
 		if at, why = substitute(s, e, failed); why == "" {

@@ -6,14 +6,18 @@ import (
 	"scaleio-framework/scheduler/api"
 )
 
-// growthFor a node: its orders, and how it reaches the cloud. Nodes that are on none hear nothing of it.
+// growthFor a node: its orders, and how it reaches the cloud. Nodes that are on none hear nothing of it; where growth is off only what was begun before goes on,
+// as far as it buys nothing.
 func growthFor(s *State, n *Node) *api.NodeGrowth {
 	g := &s.Settings.Growth
-	if g.Mode == "" || g.Mode == api.GrowthOff || n.Report == nil || n.Report.Cloud == nil {
+	if n.Report == nil || n.Report.Cloud == nil {
 		return nil
 	}
 	spec := g.Node
 	spec.Orders, spec.WatchSlots = ordersFor(s, n), true
+	if g.off() && len(spec.Orders) == 0 {
+		return nil
+	}
 	if s.Leads(n) {
 		spec.Listing = "first"
 		for _, e := range s.Ledger {

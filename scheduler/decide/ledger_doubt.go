@@ -42,5 +42,7 @@ func (o *Order) toldNow(s *State) bool {
 	return true
 }
 
+func (g *GrowthSettings) off() bool { return g.Mode == "" || g.Mode == api.GrowthOff }
+
 // buys: volumes are bought, by itself or as a person approves.
 func (g *GrowthSettings) buys() bool { return g.Mode == api.GrowthAuto || g.Mode == api.GrowthApprove }

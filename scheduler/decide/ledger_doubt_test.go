@@ -76,3 +76,43 @@ func TestOwned_doubtedIsNeverDeleted(t *testing.T) {
 		})
 	}
 }
+
+// Where growth is turned down while an expansion goes on, nodes hear of nothing that they could buy; what is bought comes into the pool, and what nodes say is taken.
+func TestOrders_turnedDownMeanwhile(t *testing.T) {
+	for _, mode := range []api.GrowthMode{api.GrowthDryRun, api.GrowthOff} {
+		t.Run(string(mode), func(t *testing.T) {
+			w := growing(t, 6, 1)
+			before := len(w.Ledger[0].Orders)
+			w.partOf("i-2").volume = "vol-2"
+			w.bought["vol-2"] = &bought{node: "i-2"}
+			w.latency = 5 * time.Minute
+			w.pass(time.Second)
+			w.work()
+			w.pass(time.Second)
+			require.Equal(t, "vol-2", w.on("i-2")[0].VolumeID)
+			w.Settings.Growth.Mode = mode
+			for range 5 * 20 {
+				for _, id := range w.nodes {
+					if told := decide.Spec(&w.State, w.Nodes[id]).Growth; told != nil {
+						for _, o := range told.Orders {
+							require.True(t, o.Abandon || o.VolumeID != "", "%s could buy", id)
+						}
+					}
+				}
+				w.minutes(1, 0)
+			}
+			assert.True(t, w.on("i-2")[0].InPool)
+			assert.Len(t, w.bought, 1, "before")
+			assert.Len(t, w.Ledger[0].Orders, before, "nothing in the place of what isn't bought")
+			assert.Equal(t, api.ExpansionEnded, w.Ledger[0].State)
+			assert.True(t, w.Ledger[0].Settled)
+			assert.Equal(t, 1, decide.GrowthOf(&w.State).Volumes)
+			for _, id := range w.nodes {
+				if told := decide.Spec(&w.State, w.Nodes[id]).Growth; told != nil {
+					assert.Equal(t, api.GrowthDryRun, mode)
+					assert.Empty(t, told.Orders)
+				}
+			}
+		})
+	}
+}

@@ -101,6 +101,7 @@ func TestExpansion_everyGapOfEveryActor(t *testing.T) {
 	for _, part := range []string{"scheduler: commit expansions", "n1: EC2 CreateVolume", "n2: EC2 AttachVolume", "n3: inspect-disk", "n1: add device", "n2: write ", "n3: report"} {
 		assert.Condition(t, func() bool { return contains(names, part) }, "no gap like %q", part)
 	}
+	t.Logf("%d gaps", total)
 	tried, hows := map[string]bool{}, []how{dieBefore, dieAfter, answerLost, requestLost}
 	if raced { // slow: what is done and not known is the harder half
 		hows = []how{dieAfter, answerLost}

@@ -151,12 +151,7 @@ func TestUpgrade_scriptFails(t *testing.T) {
 		n := inContainer()
 		whole(t, n)
 		broken := true
-		n.List(scaleio.SDS, newer, func() error {
-			if broken {
-				return installertest.ErrScript
-			}
-			return nil
-		})
+		n.List(scaleio.SDS, newer, scriptFailsWhile(&broken))
 		n.Leases.Grant(api.UpgradeLease(scaleio.SDS), true)
 		got := start(n).onePass(t)
 		c := got["upgrade-sds"]
@@ -257,12 +252,7 @@ func TestUpgrade_unfinishedBeforeOthersAreFetched(t *testing.T) {
 		n := inContainer()
 		whole(t, n)
 		broken := true
-		n.List(scaleio.SDS, newer, func() error {
-			if broken {
-				return installertest.ErrScript
-			}
-			return nil
-		})
+		n.List(scaleio.SDS, newer, scriptFailsWhile(&broken))
 		n.Leases.Grant(api.UpgradeLease(scaleio.SDS), true)
 		start(n).onePass(t)
 		require.False(t, version(t, n, scaleio.SDS).Configured)
@@ -369,5 +359,15 @@ func lists(component string) func(*testing.T, *installertest.Node) {
 		if _, held := n.Leases.Left(api.UpgradeLease(component)); held {
 			n.Files.Set(installer.PackageFile(p), "stand-in for "+component+" "+newer+" as a deb", 0o600)
 		}
+	}
+}
+
+// scriptFailsWhile is a package's script.
+func scriptFailsWhile(broken *bool) func() error {
+	return func() error {
+		if *broken {
+			return installertest.ErrScript
+		}
+		return nil
 	}
 }

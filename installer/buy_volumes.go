@@ -46,6 +46,7 @@ const (
 	reasonHandedOver   = "HandedOver"
 	reasonDetachFirst  = "DetachFirst"
 	reasonInUseLocally = "InUse"
+	reasonNotAsOrdered = "NotAsOrdered"
 	reasonNoRight      = "NoCleanupCredentials"
 )
 

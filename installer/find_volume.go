@@ -15,18 +15,21 @@ const gib = 1 << 30
 // has no serial that says otherwise. Its size must be what was ordered. Two that fit are none: one of them is something else.
 func diskOf(order api.VolumeOrder, volume, device string, disks []surveyed) (surveyed, bool) {
 	size := int64(order.SizeGiB) * gib
-	var fit []surveyed
-	for _, d := range disks {
-		switch {
-		case volume == "" || d.SizeBytes != size:
-		case d.ID == volume, d.ID != "" && !isVolumeID(d.ID) && isCalled(d.at, device):
-			fit = append(fit, d)
-		}
-	}
+	fit := slices.DeleteFunc(disksThatMayBe(volume, device, disks), func(d surveyed) bool { return d.SizeBytes != size || d.ID == "" })
 	if len(fit) != 1 {
 		return surveyed{}, false
 	}
 	return fit[0], true
+}
+
+// disksThatMayBe a volume, of whatever size, and whether or not they have an identity.
+func disksThatMayBe(volume, device string, disks []surveyed) (may []surveyed) {
+	for _, d := range disks {
+		if volume != "" && (d.ID == volume || !isVolumeID(d.ID) && isCalled(d.at, device)) {
+			may = append(may, d)
+		}
+	}
+	return may
 }
 
 // isCalled says whether a disk bears the name that was requested for it. Only where the name decides what a disk is called: under Xen, and where a device

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"scaleio-framework/platform/aws"
+	"scaleio-framework/platform/block"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -50,7 +51,7 @@ func (r *round) nothingLeft(o api.VolumeOrder, p purchase, v aws.Volume) {
 
 // takeOff a volume that is attached here and empty.
 func (r *round) takeOff(ctx context.Context, o api.VolumeOrder, v aws.Volume, a aws.Attachment) error {
-	if why := r.handedOver(o, v.ID, a.Device); why != "" {
+	if why := r.handedOver(v.ID, a.Device); why != "" {
 		r.end(o, api.OrderKept, reasonHandedOver, fmt.Sprintf("volume %s is kept: %s", v.ID, why))
 		return nil
 	}
@@ -58,15 +59,13 @@ func (r *round) takeOff(ctx context.Context, o api.VolumeOrder, v aws.Volume, a 
 		r.stay(o, reasonDetachFirst, fmt.Sprintf("volume %s is %s", v.ID, a.State))
 		return nil
 	}
-	if d, here := diskOf(o, v.ID, a.Device, r.disks); here { // looked at anew: a mounted or written one is somebody's
-		refusals, err := r.sys.Disks.Inspect(ctx, d.at, r.diskRules())
-		if err != nil {
-			return fmt.Errorf("looking at disk %s before it is detached: %w", d.Path, err)
-		}
-		if len(refusals) > 0 {
-			r.end(o, api.OrderKept, reasonInUseLocally, fmt.Sprintf("volume %s is kept: %s", v.ID, messages(refusals)))
-			return nil
-		}
+	reason, why, err := r.speaksAgainst(ctx, o, v.ID, a.Device)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		r.end(o, api.OrderKept, reason, fmt.Sprintf("volume %s is kept: %s", v.ID, why))
+		return nil
 	}
 	volumes, err := r.cleanup(o, v.ID)
 	if volumes == nil {
@@ -75,9 +74,37 @@ func (r *round) takeOff(ctx context.Context, o api.VolumeOrder, v aws.Volume, a 
 	return r.kept(o, v.ID, "detaching", reasonDetachFirst, volumes.Detach(ctx, v.ID))
 }
 
+// speaksAgainst detaching: whatever disk may be the volume is looked at anew, since a mounted or written one is somebody's. One that isn't as it was
+// ordered isn't what was ordered.
+func (r *round) speaksAgainst(ctx context.Context, o api.VolumeOrder, id, device string) (reason, why string, err error) {
+	may := disksThatMayBe(id, device, r.disks)
+	for _, d := range may {
+		if size := int64(o.SizeGiB) * gib; d.SizeBytes != size {
+			return reasonNotAsOrdered, fmt.Sprintf("disk %s has %d bytes, and %d were ordered: somebody changed it, and may use it", d.Path, d.SizeBytes, size), nil
+		}
+		if r.survey.settling.is(d.at.Kernel, r.sys.Clock()) {
+			return "", "", fmt.Errorf("looking at disk %s before it is detached: %w", d.Path, errSettling)
+		}
+		refusals, err := r.sys.Disks.Inspect(ctx, d.at, r.diskRules())
+		if err != nil {
+			return "", "", fmt.Errorf("looking at disk %s before it is detached: %w", d.Path, err)
+		}
+		if nameless(d.at) { // EC2 says under which name it is here
+			refusals = slices.DeleteFunc(refusals, func(f block.Refusal) bool { return f.Reason == block.ReasonNoIdentity })
+		}
+		if len(refusals) > 0 {
+			return reasonInUseLocally, messages(refusals), nil
+		}
+	}
+	if len(may) > 1 {
+		return reasonNotAsOrdered, fmt.Sprintf("disks %s and %s both say that they are it", may[0].Path, may[1].Path), nil
+	}
+	return "", "", nil
+}
+
 // remove a volume that is attached to nothing. Its tags are compared again by whoever deletes.
 func (r *round) remove(ctx context.Context, o api.VolumeOrder, v aws.Volume) error {
-	if why := r.handedOver(o, v.ID, ""); why != "" {
+	if why := r.handedOver(v.ID, ""); why != "" {
 		r.end(o, api.OrderKept, reasonHandedOver, fmt.Sprintf("volume %s is kept: %s", v.ID, why))
 		return nil
 	}
@@ -123,9 +150,9 @@ func (r *round) cleanup(o api.VolumeOrder, id string) (Volumes, error) {
 }
 
 // handedOver says what speaks for data on it: from a claim on, nobody may take a volume away.
-func (r *round) handedOver(o api.VolumeOrder, id, device string) string {
+func (r *round) handedOver(id, device string) string {
 	names := []string{id}
-	if d, here := diskOf(o, id, device, r.disks); here {
+	for _, d := range disksThatMayBe(id, device, r.disks) {
 		names = append(names, d.ID)
 		if d.State == api.DiskAdopted || d.intent != nil || d.claim != nil {
 			return "disk " + d.Path + " is on its way into the pool or in it"

@@ -1,6 +1,7 @@
 package installer_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -9,7 +10,9 @@ import (
 
 	"scaleio-framework/installer"
 	"scaleio-framework/installer/installertest"
+	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/platform/aws"
+	"scaleio-framework/platform/block"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -27,6 +30,12 @@ func abandoned(t *testing.T, cleanup bool, then func(n *installertest.Node)) (*i
 		n.Spec.Growth.CleanupFile = "/etc/scaleio-agent/cleanup"
 	}
 	return n, i
+}
+
+// resize a volume behind our back: its disk isn't the one that was ordered.
+func resize(n *installertest.Node, id string) {
+	n.Disks.Detach("/dev/nvme-" + id)
+	n.Disks.Attach(block.Disk{ID: id, Serial: strings.Replace(id, "-", "", 1), Path: "/dev/nvme-" + id, SizeBytes: 200 << 30, Type: block.TypeDisk, Transport: "nvme"})
 }
 
 func TestGiveUp(t *testing.T) {
@@ -57,6 +66,25 @@ func TestGiveUp(t *testing.T) {
 		"not empty any more": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
 			n.Disks.Refuse("/dev/nvme-"+stateOf(t, i, n, 0).Disk, notEmpty)
 		}, api.OrderKept, "InUse", 1},
+		"of another size than was ordered": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
+			resize(n, stateOf(t, i, n, 0).VolumeID)
+		}, api.OrderKept, "NotAsOrdered", 1},
+		"of another size, and in the pool": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
+			id := stateOf(t, i, n, 0).VolumeID
+			resize(n, id)
+			n.Storage = &api.StorageView{SDS: &api.SDSView{Name: "n1", Devices: []api.DeviceView{{ID: "d1", Name: scaleio.DeviceName(id), Path: "/dev/nvme-" + id, State: "Normal"}}}}
+		}, api.OrderKept, "HandedOver", 1},
+		"two disks say that they are it": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
+			id := stateOf(t, i, n, 0).VolumeID
+			n.Disks.Attach(block.Disk{ID: id, Path: "/dev/nvme9n1", SizeBytes: 120 << 30, Type: block.TypeDisk, Transport: "nvme"})
+		}, api.OrderKept, "NotAsOrdered", 1},
+		"nameless under Xen and written": {true, func(n *installertest.Node) { n.Cloud.Xen = true }, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
+			require.NoError(t, n.Files.Remove("/var/lib/scaleio-agent/volumes.json"))
+			n.Disks.Refuse(n.Cloud.All()[stateOf(t, i, n, 0).VolumeID].Attachments[0].Device, notEmpty)
+		}, api.OrderKept, "InUse", 1},
+		"nameless under Xen and empty": {true, func(n *installertest.Node) { n.Cloud.Xen = true }, func(t *testing.T, n *installertest.Node, _ *installer.Installer) {
+			require.NoError(t, n.Files.Remove("/var/lib/scaleio-agent/volumes.json"))
+		}, api.OrderDeleted, "Abandoned", 0},
 		"moved to another instance": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
 			id := stateOf(t, i, n, 0).VolumeID
 			n.Disks.Detach("/dev/nvme-" + id)

@@ -22,7 +22,10 @@ type namedVolumes struct {
 	mu    sync.Mutex
 }
 
-const namedFile = stateDir + "/volumes.json"
+const (
+	namedFile     = stateDir + "/volumes.json"
+	damagedSuffix = ".damaged"
+)
 
 // A namedVolume is known by the name of its attachment.
 type namedVolume struct {
@@ -31,27 +34,33 @@ type namedVolume struct {
 	SizeBytes int64  `json:"sizeBytes"`
 }
 
-// known ones. A file that can't be read names nothing: such disks are then refused for want of an identity.
+// errDamaged: nobody knows any more what the record said.
+var errDamaged = errors.New("damaged")
+
+// known ones.
 func (n *namedVolumes) known() ([]namedVolume, error) {
 	data, err := n.files.Read(namedFile)
 	if errors.Is(err, platform.ErrNotFound) {
 		return nil, nil
 	}
-	var all []namedVolume
-	if err == nil {
-		err = json.Unmarshal(data, &all)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("reading which volume is which disk: %w", err)
+	}
+	var all []namedVolume
+	if err := json.Unmarshal(data, &all); err != nil {
+		return nil, fmt.Errorf("reading which volume is which disk: %s is %w: %v", namedFile, errDamaged, err)
 	}
 	return all, nil
 }
 
-// note that EC2 attached a volume under this name. Whatever had the name before hasn't got it any more.
+// note that EC2 attached a volume under this name. Whatever had the name before hasn't got it any more. A damaged record is set aside: EC2 says anew what is what.
 func (n *namedVolumes) note(v namedVolume) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	all, err := n.known()
+	if errors.Is(err, errDamaged) {
+		err = n.setAside()
+	}
 	if err != nil || slices.Contains(all, v) {
 		return err
 	}
@@ -69,20 +78,28 @@ func (n *namedVolumes) note(v namedVolume) error {
 	return nil
 }
 
+func (n *namedVolumes) setAside() error {
+	data, err := n.files.Read(namedFile)
+	if err == nil {
+		err = n.files.Write(namedFile+damagedSuffix, data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("setting %s aside, which is damaged: %w", namedFile, err)
+	}
+	return nil
+}
+
 func nameless(d block.Disk) bool {
 	return d.ID == "" && d.Transport == "xen" && d.Type == block.TypeDisk
 }
 
-// Scan with the volumes' ids where disks have none.
+// Scan with the volumes' ids where disks have none. A record that can't be read names nothing and hides nothing: such disks are refused for want of an identity.
 func (n *namedVolumes) Scan(ctx context.Context) ([]block.Disk, error) {
 	disks, err := n.Disks.Scan(ctx)
 	if err != nil || !slices.ContainsFunc(disks, nameless) {
 		return disks, err
 	}
-	all, err := n.known()
-	if err != nil {
-		return nil, err
-	}
+	all, _ := n.known() // Inspect tells why a disk has no name
 	for i := range disks {
 		for _, v := range all {
 			if nameless(disks[i]) && isCalled(disks[i], v.Device) && disks[i].SizeBytes == v.SizeBytes {
@@ -95,12 +112,27 @@ func (n *namedVolumes) Scan(ctx context.Context) ([]block.Disk, error) {
 
 // Inspect a disk: one that has its identity from here shows none of its own, and that isn't held against it.
 func (n *namedVolumes) Inspect(ctx context.Context, d block.Disk, rules block.Rules) ([]block.Refusal, error) {
+	if nameless(d) {
+		return n.inspectNameless(ctx, d, rules)
+	}
 	if d.Transport != "xen" || !isVolumeID(d.ID) || d.Serial != "" {
 		return n.Disks.Inspect(ctx, d, rules)
 	}
 	d.ID = ""
 	refusals, err := n.Disks.Inspect(ctx, d, rules)
 	return slices.DeleteFunc(refusals, func(r block.Refusal) bool { return r.Reason == block.ReasonNoIdentity }), err
+}
+
+// inspectNameless says why a disk may have lost its name.
+func (n *namedVolumes) inspectNameless(ctx context.Context, d block.Disk, rules block.Rules) ([]block.Refusal, error) {
+	refusals, err := n.Disks.Inspect(ctx, d, rules)
+	_, unread := n.known()
+	for i := range refusals {
+		if unread != nil && refusals[i].Reason == block.ReasonNoIdentity {
+			refusals[i].Message += "; " + unread.Error()
+		}
+	}
+	return refusals, err
 }
 
 // nameIt: EC2 has the volume here under that name, and the disk of that name shows no identity of its own.

@@ -43,6 +43,37 @@ func TestNamedVolumes_haveTheirVolumesID(t *testing.T) {
 	})
 }
 
+// A damaged record of names names nothing. It hides no disk, hands none over, and is set aside when EC2 says a name anew.
+func TestNamedVolumes_damagedRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, s := underXen(t)
+		n.Disks.Attach(block.Disk{ID: "wwn-1", Path: "/dev/sdq", SizeBytes: 120 << 30, Type: block.TypeDisk, Transport: "scsi", Serial: "S"})
+		record := "/var/lib/scaleio-agent/volumes.json"
+		n.Files.Set(record, `[{"volume":"vol-`, 0o600)
+		growth := n.Spec.Growth
+		n.Spec.Growth, n.Spec.Disks.Use = nil, api.DiskUseAllEmpty
+		n.Spec.Claims = []api.DiskClaim{{Disk: s.Disk, SizeBytes: 120 << 30}}
+		i := n.Installer()
+		seen := i.Observe(t.Context(), n.Input())
+		require.False(t, seen.DisksUnseen)
+		states := map[string]api.Disk{}
+		for _, d := range seen.Disks {
+			states[d.Path] = d
+		}
+		assert.Equal(t, api.DiskOffered, states["/dev/sdq"].State, "the others are as they were")
+		device := n.Cloud.All()[s.VolumeID].Attachments[0].Device
+		assert.Equal(t, api.DiskRefused, states[device].State)
+		assert.Equal(t, "NoIdentity", states[device].Reason)
+		assert.Contains(t, states[device].Message, "volumes.json")
+		assert.NotEqual(t, api.DiskPrepared, states[device].State, "claimed or not: by its name alone none is given")
+
+		n.Spec.Growth, n.Spec.Claims = growth, nil
+		require.Equal(t, step.Satisfied, buy(t, i, n, 12).Verdict, "EC2 says the name again")
+		assert.Equal(t, s.Disk, stateOf(t, i, n, 0).Disk)
+		assert.Equal(t, `[{"volume":"vol-`, n.Files.Tree("/")[record+".damaged"], "what was in it can be looked at")
+	})
+}
+
 func TestNamedVolumes_areConfirmedBeforeTheyAreHandedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, s := underXen(t)

@@ -40,7 +40,7 @@ func (s leftoversRemoved) whatStays() string {
 
 // Files that packages' scripts and our steps made, which no package tool takes away.
 var leftoverFiles = []string{scaleio.PathDrvCfgText, scaleio.PathDrvCfgTextOld, "/etc/emc/scaleio/scini_sync/driver_sync.conf",
-	firstMesosConfig, keptMesosConfig, guidWitness, sigCheckOff, stateDir + "/gateway.pem"}
+	firstMesosConfig, keptMesosConfig, guidWitness, sigCheckOff, stateDir + "/gateway.pem", namedFile, namedFile + damagedSuffix}
 
 // Folders that are ours alone.
 var leftoverFolders = []string{packageDir, moduleDir, intentDir}

@@ -22,15 +22,20 @@ func TestWhere(t *testing.T) {
 		ec2       bool
 		id        string
 	}{
-		"Nitro":                       {map[string]string{"sys/class/dmi/id/sys_vendor": "Amazon EC2\n", "sys/class/dmi/id/board_asset_tag": here + "\n"}, "", true, here},
-		"Nitro without a tag":         {map[string]string{"sys/class/dmi/id/sys_vendor": "Amazon EC2", "sys/class/dmi/id/board_asset_tag": "Not Specified"}, "", true, ""},
-		"Xen":                         {map[string]string{"sys/hypervisor/uuid": "ec2e1916-9099-7caf-fd21-012345abcdef", "sys/class/dmi/id/sys_vendor": "Xen"}, "", true, ""},
-		"Xen, the other way round":    {map[string]string{"sys/hypervisor/uuid": "45E12AEC-DCD1-B213-94ED-012345ABCDEF"}, "", true, ""},
-		"Xen without /sys/hypervisor": {map[string]string{"sys/class/dmi/id/bios_version": "4.11.amazon", "sys/class/dmi/id/product_uuid": "EC2E1916-9099-7CAF-FD21-012345ABCDEF"}, "", true, ""},
+		"Nitro":                                    {map[string]string{"sys/class/dmi/id/sys_vendor": "Amazon EC2\n", "sys/class/dmi/id/board_asset_tag": here + "\n"}, "", true, here},
+		"Nitro without a tag":                      {map[string]string{"sys/class/dmi/id/sys_vendor": "Amazon EC2", "sys/class/dmi/id/board_asset_tag": "Not Specified"}, "", true, ""},
+		"Xen":                                      {map[string]string{"sys/hypervisor/uuid": "ec2e1916-9099-7caf-fd21-012345abcdef", "sys/class/dmi/id/sys_vendor": "Xen", "sys/class/dmi/id/bios_version": "4.11.amazon"}, "", true, ""},
+		"Xen, the other way round":                 {map[string]string{"sys/hypervisor/uuid": "45E12AEC-DCD1-B213-94ED-012345ABCDEF", "sys/hypervisor/version/extra": ".amazon"}, "", true, ""},
+		"Xen, paravirtual: no firmware":            {map[string]string{"sys/hypervisor/uuid": "ec2e1916-9099-7caf-fd21-012345abcdef", "sys/hypervisor/version/extra": ".amazon"}, "", true, ""},
+		"Xen elsewhere, a UUID that begins so":     {map[string]string{"sys/hypervisor/uuid": "ec2e1916-9099-7caf-fd21-012345abcdef", "sys/class/dmi/id/sys_vendor": "Xen", "sys/class/dmi/id/bios_version": "4.13.0-xcp", "sys/class/dmi/id/product_uuid": "ec2e1916-9099-7caf-fd21-012345abcdef"}, "", false, ""},
+		"Xen elsewhere, paravirtual":               {map[string]string{"sys/hypervisor/uuid": "ec2e1916-9099-7caf-fd21-012345abcdef", "sys/hypervisor/version/extra": ".1"}, "", false, ""},
+		"Xen elsewhere, UUID the other way round":  {map[string]string{"sys/hypervisor/uuid": "45E12AEC-DCD1-B213-94ED-012345ABCDEF"}, "", false, ""},
+		"Amazon's hypervisor and another's UUID":   {map[string]string{"sys/hypervisor/uuid": "11111916-9099-7caf-fd21-012345abcdef", "sys/hypervisor/version/extra": ".amazon"}, "", false, ""},
+		"Xen without /sys/hypervisor":              {map[string]string{"sys/class/dmi/id/bios_version": "4.11.amazon", "sys/class/dmi/id/product_uuid": "EC2E1916-9099-7CAF-FD21-012345ABCDEF"}, "", true, ""},
 		"a machine whose UUID happens to begin so": {map[string]string{"sys/class/dmi/id/sys_vendor": "QEMU", "sys/class/dmi/id/product_uuid": "ec2e1916-9099-7caf-fd21-012345abcdef"}, "", false, ""},
-		"another cloud":                       {map[string]string{"sys/class/dmi/id/sys_vendor": "Google", "sys/class/dmi/id/board_asset_tag": "8AD5D3C7"}, "", false, ""},
-		"no firmware":                         {nil, "", false, ""},
-		"a container on EC2 shows its host's": {map[string]string{"sys/class/dmi/id/sys_vendor": "Amazon EC2", "sys/class/dmi/id/board_asset_tag": here}, "systemd-nspawn", false, ""},
+		"another cloud":                            {map[string]string{"sys/class/dmi/id/sys_vendor": "Google", "sys/class/dmi/id/board_asset_tag": "8AD5D3C7"}, "", false, ""},
+		"no firmware":                              {nil, "", false, ""},
+		"a container on EC2 shows its host's":      {map[string]string{"sys/class/dmi/id/sys_vendor": "Amazon EC2", "sys/class/dmi/id/board_asset_tag": here}, "systemd-nspawn", false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()

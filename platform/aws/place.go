@@ -27,7 +27,11 @@ func Where(root platform.Root, container string) Place {
 		return Place{Evidence: "container=" + container}
 	}
 	vendor, asset := line(root, "sys/class/dmi/id/sys_vendor"), line(root, "sys/class/dmi/id/board_asset_tag")
-	hypervisor, product := line(root, "sys/hypervisor/uuid"), line(root, "sys/class/dmi/id/product_uuid")
+	uuid := line(root, "sys/hypervisor/uuid")
+	if uuid == "" {
+		uuid = line(root, "sys/class/dmi/id/product_uuid")
+	}
+	amazon := saysAmazon(root)
 	var p Place
 	switch {
 	case vendor == "Amazon EC2":
@@ -36,17 +40,26 @@ func Where(root platform.Root, container string) Place {
 			p.InstanceID = asset
 			p.Evidence += " board_asset_tag=" + asset
 		}
-	case ofXen(hypervisor):
-		p = Place{EC2: true, Evidence: "hypervisor/uuid=" + hypervisor}
-	case strings.Contains(strings.ToLower(line(root, "sys/class/dmi/id/bios_version")), "amazon") && ofXen(product):
-		p = Place{EC2: true, Evidence: "bios_version and product_uuid=" + product}
+	case ofXen(uuid) && amazon != "":
+		p = Place{EC2: true, Evidence: "uuid=" + uuid + " " + amazon}
 	default:
 		p.Evidence = "sys_vendor=" + orDash(vendor)
 	}
 	return p
 }
 
-// ofXen: EC2's Xen instances have a UUID that begins with "ec2", on some with the first field's bytes the other way round.
+// saysAmazon gives what speaks for Amazon's own Xen: the version of its firmware or, of a paravirtual machine that has none, of the hypervisor.
+func saysAmazon(root platform.Root) string {
+	for _, file := range []string{"sys/class/dmi/id/bios_version", "sys/class/dmi/id/sys_vendor", "sys/hypervisor/version/extra"} {
+		if text := line(root, file); strings.Contains(strings.ToLower(text), "amazon") {
+			return strings.TrimPrefix(strings.TrimPrefix(file, "sys/class/dmi/id/"), "sys/") + "=" + text
+		}
+	}
+	return ""
+}
+
+// ofXen: EC2's Xen instances have a UUID that begins with "ec2", on some with the first field's bytes the other way round. One in 4,096 machines of another
+// Xen has too: alone it shows nothing.
 func ofXen(uuid string) bool {
 	uuid = strings.ToLower(uuid)
 	return strings.HasPrefix(uuid, "ec2") || len(uuid) >= 8 && uuid[6:8]+uuid[4:5] == "ec2"

@@ -15,6 +15,7 @@ type Cloud interface {
 	Firmware() string                   // the instance's id, without asking anybody; "" = the firmware doesn't say
 	Known() aws.Known                   // without asking
 	Look(ctx context.Context) aws.Known // asks
+	Forget() error                      // what was verified was another machine's
 	Notices(ctx context.Context) ([]aws.Notice, error)
 	Slots(ctx context.Context, by aws.Access) (aws.Slots, error)
 }

@@ -20,8 +20,9 @@ const (
 )
 
 // Identify says who this node is: as its state says, or else, on its first start, by its EC2 instance id, or else by its machine-id. What it begins as it stays:
-// the scheduler knows it by that name, and so do certificate and ledger. State made under another machine-id is a copy's: it counts for nothing (remember lets it go). Images take a machine-id with them, an instance id never; hostnames and Mesos agent ids
-// change hands and are for people only.
+// the scheduler knows it by that name, and so do certificate and ledger. State made under another machine-id is a copy's: it counts for nothing (remember lets it
+// go), and neither does the instance that was verified then. Images take a machine-id with them, an instance id never; hostnames and Mesos agent ids change hands
+// and are for people only.
 func Identify(ctx context.Context, facts platform.Facts, files installer.Files, cloud Cloud, log *slog.Logger) (api.Identity, error) {
 	if facts.MachineID == "" {
 		return api.Identity{}, errors.New("this machine has no machine-id (/etc/machine-id is empty): run `systemd-machine-id-setup`")
@@ -33,11 +34,17 @@ func Identify(ctx context.Context, facts platform.Facts, files installer.Files, 
 	if err != nil {
 		return api.Identity{}, err
 	}
+	id := kept.node(&Keys{files: files}, facts.MachineID)
+	copied := id != "" && !aws.IsInstanceID(id) && id != facts.MachineID
 	if cloud != nil {
+		if copied {
+			if err := cloud.Forget(); err != nil {
+				return api.Identity{}, fmt.Errorf("letting go which instance node %s was: %w", id, err)
+			}
+		}
 		cloud.Look(ctx) // a copy is to be told before it speaks for the machine that it was made of
 	}
-	id := kept.node(&Keys{files: files}, facts.MachineID)
-	if id == "" || !aws.IsInstanceID(id) && id != facts.MachineID {
+	if id == "" || copied {
 		id = firstIdentity(ctx, facts, cloud, log)
 	}
 	return api.Identity{ID: id, Hostname: facts.Hostname}, nil
@@ -82,6 +89,16 @@ func firstIdentity(ctx context.Context, facts platform.Facts, cloud Cloud, log *
 			return facts.MachineID
 		}
 	}
+}
+
+// outsideEC2 says that this node is an instance's by its state, and that nothing on this machine shows that it is one; "" = it isn't so. It goes on with what it
+// has, and reaches no cloud.
+func (a *Agent) outsideEC2() string {
+	if a.Cloud != nil || !aws.IsInstanceID(a.Identity.ID) {
+		return ""
+	}
+	return fmt.Sprintf("this node is known as instance %s, and this machine's firmware doesn't say that it is one (`scaleio-agent detect` shows what it says): nothing is bought for it. "+
+		"If it is one, set metadataEndpoint; if %s came with an image or a volume, stop this agent"+toBeANewNode, a.Identity.ID, stateFile)
 }
 
 // toBeANewNode is what a person does where the machine is another one. What else lies in StateDir is needed: it shows that the SDC's GUID is a copy too.

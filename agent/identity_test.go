@@ -54,6 +54,13 @@ func (c *fakeCloud) Look(context.Context) aws.Known {
 	return c.known
 }
 
+func (c *fakeCloud) Forget() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = aws.Known{Reason: aws.ReasonNotAsked}
+	return nil
+}
+
 func (c *fakeCloud) Notices(context.Context) ([]aws.Notice, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,6 +177,48 @@ func TestIdentify_anotherMachineID(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, kept.Node)
 		assert.NotEqual(t, "u", kept.AgentUUID)
+	}
+}
+
+// The instance that was verified on the original is let go with the rest, or the copy would hold it against itself for ever.
+func TestIdentify_aCopyLetsTheInstanceGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files, file := platform.NewFiles(platform.Root(t.TempDir())), StateDir+"/instance.json"
+		require.NoError(t, files.MkdirAll(StateDir, 0o700))
+		require.NoError(t, files.Write(file, []byte(`{"schema":1,"instance":{"id":"`+instance+`"}}`), 0o600))
+		require.NoError(t, files.Write(stateFile, []byte(`{"schema":1,"agentUuid":"u","node":"`+otherID+`"}`), 0o600))
+		start := func() (*Agent, api.Identity) {
+			machine, err := aws.NewMachine(files, file, aws.Place{EC2: true, InstanceID: another}, "http://127.0.0.1:1")
+			require.NoError(t, err)
+			id, err := Identify(t.Context(), platform.Facts{MachineID: machineID}, files, machine, quiet)
+			require.NoError(t, err)
+			a := testAgent(t)
+			a.Identity, a.Cloud = id, machine
+			return a, id
+		}
+		start() // and dies before it remembers
+		a, id := start()
+		assert.Equal(t, another, id.ID)
+		_, err := remember(files, id.ID, quiet)
+		require.NoError(t, err)
+		why, is := a.notItself()
+		assert.False(t, is, why)
+		_, err = files.Read(file)
+		require.ErrorIs(t, err, platform.ErrNotFound)
+		a, _ = start()
+		why, is = a.notItself()
+		assert.False(t, is, why)
+	})
+}
+
+// A state that speaks of an instance, on a machine that is none: told, and nothing is asked of a cloud.
+func TestIdentity_ofAnInstanceOutsideEC2(t *testing.T) {
+	for id, told := range map[string]bool{instance: true, machineID: false} {
+		a := testAgent(t)
+		a.Identity.ID = id
+		assert.Equal(t, told, hasCondition(a, api.ConditionInstanceUnverified), id)
+		a.Cloud = &fakeCloud{known: verified(instance)}
+		assert.False(t, hasCondition(a, api.ConditionInstanceUnverified), id)
 	}
 }
 

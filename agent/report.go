@@ -86,6 +86,9 @@ func (a *Agent) conditionsLocked() []api.Condition {
 	if conflict := a.conflictLocked(); conflict != "" {
 		add(api.ConditionIdentityConflict, "IdentityConflict", conflict)
 	}
+	if why := a.outsideEC2(); why != "" {
+		add(api.ConditionInstanceUnverified, "NotOnEC2", why)
+	}
 	for _, c := range a.seen.cloud.conditions() {
 		add(c.Type, c.Reason, c.Message)
 	}

@@ -101,6 +101,17 @@ func (m *Machine) Look(ctx context.Context) Known {
 	return m.knownLocked()
 }
 
+// Forget what was verified last: the files here are another machine's, and what it was says nothing about this one.
+func (m *Machine) Forget() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.files.Remove(m.file); err != nil {
+		return err
+	}
+	m.kept, m.verified, m.failure = Instance{}, time.Time{}, &MetadataError{ReasonNotAsked, "not asked yet"}
+	return nil
+}
+
 // Known without asking.
 func (m *Machine) Known() Known {
 	m.mu.Lock()

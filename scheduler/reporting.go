@@ -95,6 +95,10 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 	}
 	if ours := b.state.Version(n); ours.Before(r.Version) { // we store before we tell, so nobody can have heard more than we know
 		b.doubtLedger()
+		if c := &b.state.Cluster; r.Version.Epoch > c.Shown {
+			c.Shown = r.Version.Epoch
+			b.touched[keyCluster] = true
+		}
 		b.once(n, "StoreIsOlder", "it follows orders (epoch %d, generation %d) that this scheduler doesn't know of (its own: %d, %d): its state was restored from "+
 			"a backup? Start it once with --adopt", r.Version.Epoch, r.Version.Generation, ours.Epoch, ours.Generation)
 		return api.Errorf(api.CodeForbidden, "node %s follows newer orders than this scheduler's store holds: was it restored? start it once with --adopt", n.Name)

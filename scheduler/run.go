@@ -41,6 +41,7 @@ type Options struct {
 	ReserveData   Resources
 	Artifacts     map[string]string // sha256 -> file
 	CAFile        string            // where people find the CA certificate; "" = nowhere
+	CopyFile      string            // where a copy of the store is kept, for when that is damaged; "" = nowhere
 	Adopt         bool
 	Now           func() time.Time // nil = time.Now
 	Log           *slog.Logger
@@ -78,6 +79,7 @@ func Run(ctx context.Context, o Options) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return b.loop(ctx) })
 	group.Go(func() error { return web.Serve(ctx, o.Listener) })
+	group.Go(func() error { return b.keepCopies(ctx) })
 	group.Go(func() error {
 		err := o.Mesos.Run(ctx, framework, b)
 		if err == nil && ctx.Err() == nil {
@@ -110,8 +112,8 @@ func (b *brain) prepare(ctx context.Context) error {
 		if !slices.ContainsFunc(known, func(f KnownFramework) bool { return f.ID == b.framework.ID }) {
 			b.framework.ID = only(known)
 		}
-		b.state.Cluster.Epoch++
 		b.state.Now = now
+		b.raiseEpoch()
 		b.doubtLedger()
 		b.event(nil, "Adopted", "epoch %d, framework %q", b.state.Cluster.Epoch, b.framework.ID)
 		b.touched[keyCluster], b.touched[keyFramework] = true, true

@@ -17,6 +17,7 @@ const (
 	PathTokens    = "/v1/tokens"        // GET, read token: TokenList; POST TokenRequest, operator token: NewToken
 	PathRevoke    = "/v1/tokens/revoke" // POST TokenRevocation, operator token
 	PathNodes     = "/v1/nodes"         // POST NodeRequest, operator token: NodeAnswer
+	PathBackup    = "/v1/backup"        // GET, operator token: the whole state, CA key included, as store.WriteBackup writes it; ?keys=true for CA and passwords alone
 	PathHealthz   = "/healthz"
 	PathReadyz    = "/readyz"
 	PathMetrics   = "/metrics" // read token

@@ -7,13 +7,18 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"scaleio-framework/scheduler/api"
 )
 
-const peopleTimeout = 15 * time.Second
+const (
+	peopleTimeout = 15 * time.Second
+	backupTimeout = 10 * time.Minute
+)
 
 // People is how `status`, `plan`, `events`, `hold`, `approve`, `release`, `tokens` and `nodes` call.
 type People struct {
@@ -87,4 +92,35 @@ func (p *People) RevokeToken(ctx context.Context, r api.TokenRevocation) error {
 // Node tells a wish for a node.
 func (p *People) Node(ctx context.Context, r api.NodeRequest) (answer api.NodeAnswer, err error) {
 	return answer, p.call(ctx, http.MethodPost, api.PathNodes, peopleTimeout, r, &answer)
+}
+
+// Backup writes the scheduler's whole state to w, or its keys alone. Whether it is whole its reader tells.
+func (p *People) Backup(ctx context.Context, w io.Writer, keysOnly bool) error {
+	ctx, cancel := context.WithTimeout(ctx, backupTimeout)
+	defer cancel()
+	url := strings.TrimRight(p.servers[0], "/") + api.PathBackup
+	if keysOnly {
+		url += "?keys=true"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("asking for a backup: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+p.token.Reveal())
+	response, err := p.http.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking for a backup: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		raw, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+		if err != nil {
+			return fmt.Errorf("reading the answer of %s: %w", url, err)
+		}
+		return refusal(url, response.StatusCode, raw)
+	}
+	if _, err := io.Copy(w, response.Body); err != nil {
+		return fmt.Errorf("reading the backup: %w", err)
+	}
+	return nil
 }

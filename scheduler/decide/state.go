@@ -39,7 +39,8 @@ type Cluster struct {
 	Spread    bool              `json:"spread,omitempty"`    // fault sets are decided
 	FaultSets map[string]string `json:"faultSets,omitempty"` // failure domain -> name; empty with Spread = none
 	SystemID  string            `json:"systemId,omitempty"`
-	Gateways  []api.Gateway     `json:"gateways,omitempty"` // certificates as read on the nodes
+	Gateways  []api.Gateway     `json:"gateways,omitempty"`   // certificates as read on the nodes
+	Shown     int64             `json:"shownEpoch,omitempty"` // the highest that a node showed though the store didn't know of it
 	Hold      *api.Hold         `json:"hold,omitempty"`
 	ReadOnly  *ReadOnly         `json:"readOnly,omitempty"`
 

@@ -49,6 +49,7 @@ var routes = []route{
 	{"POST", api.PathTokens, operator, smallBody, false, (*Server).createToken},
 	{"POST", api.PathRevoke, operator, smallBody, false, (*Server).revokeToken},
 	{"POST", api.PathNodes, operator, smallBody, false, (*Server).node},
+	{"GET", api.PathBackup, operator, 0, false, (*Server).backup},
 	{"GET", api.PathHealthz, anyone, 0, false, (*Server).healthz},
 	{"GET", api.PathReadyz, anyone, 0, false, (*Server).readyz},
 	{"GET", api.PathMetrics, reader, 0, false, (*Server).metrics},

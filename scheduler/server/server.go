@@ -35,6 +35,7 @@ type Cluster interface {
 	Tokens() api.TokenList
 	Node(ctx context.Context, r api.NodeRequest) (api.NodeAnswer, error)
 	RevokeToken(ctx context.Context, r api.TokenRevocation) error
+	Backup(ctx context.Context, w io.Writer, keysOnly bool) error
 	Ready() error
 }
 

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
 )
 
 // LockTimeout is how long Open waits for another process to let go of the file; bbolt's own default is for ever.
@@ -32,7 +32,11 @@ func OpenBolt(path string) (*Bolt, error) {
 	if err := refuseDamaged(path); err != nil {
 		return nil, err
 	}
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: LockTimeout, NoFreelistSync: true})
+	err := walk(path)
+	var db *bolt.DB
+	if err == nil {
+		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: LockTimeout, NoFreelistSync: true})
+	}
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("opening %s: %w", path, ErrLocked)
@@ -56,23 +60,9 @@ func OpenBolt(path string) (*Bolt, error) {
 	return &Bolt{db}, nil
 }
 
-// refuseDamaged tells an empty file from a missing one: bbolt would make a fresh store of a file that a full disk truncated to nothing.
-func refuseDamaged(path string) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("looking at %s: %w", path, err)
-	}
-	if info.Size() == 0 {
-		return fmt.Errorf("opening %s: %w (the file is empty; remove it only if there never was a cluster)", path, ErrCorrupt)
-	}
-	return nil
-}
-
 // Get one record.
 func (b *Bolt) Get(_ context.Context, key string) (rec Record, err error) {
+	defer caught(&err)
 	err = b.db.View(func(tx *bolt.Tx) error {
 		raw := tx.Bucket(records).Get([]byte(key))
 		if raw == nil {
@@ -86,6 +76,7 @@ func (b *Bolt) Get(_ context.Context, key string) (rec Record, err error) {
 
 // List the records whose keys begin with prefix.
 func (b *Bolt) List(_ context.Context, prefix string) (all []Record, err error) {
+	defer caught(&err)
 	err = b.db.View(func(tx *bolt.Tx) error {
 		c := tx.Bucket(records).Cursor()
 		for k, v := c.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, v = c.Next() {
@@ -141,3 +132,16 @@ func swap(bucket *bolt.Bucket, key []byte, c Change, present uint64) error {
 
 // Close lets go of the file.
 func (b *Bolt) Close() error { return b.db.Close() }
+
+// MoveBolt gives a store's file another name, unless a process has it open. What is in it doesn't matter: it may be damaged.
+func MoveBolt(from, to string) error {
+	file, err := os.OpenFile(from, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { // as bbolt locks it
+		return fmt.Errorf("%s: %w", from, ErrLocked)
+	}
+	return os.Rename(from, to)
+}

@@ -6,9 +6,6 @@ import (
 	"hash/crc32"
 )
 
-// Schema of the records that this program writes. It rises when an older program could no longer read one rightly.
-const Schema = 1
-
 // An envelope around each record. The checksum covers key, revision and data: a record that was copied to another key is damage too.
 type envelope struct {
 	Schema   int             `json:"schema"`
@@ -42,5 +39,6 @@ func open(key string, raw []byte) (Record, error) {
 	if e.Schema < 1 || e.CRC != checksum(key, e.Revision, e.Data) {
 		return Record{}, fmt.Errorf("reading %s: %w (checksum)", key, ErrCorrupt)
 	}
-	return Record{Key: key, Value: e.Data, Revision: e.Revision}, nil
+	value, err := migrate(key, e.Schema, e.Data)
+	return Record{Key: key, Value: value, Revision: e.Revision}, err
 }

@@ -36,7 +36,7 @@ var (
 	ErrNotFound = errors.New("no such record")
 	ErrConflict = errors.New("record was changed by someone else")
 	ErrNewer    = errors.New("record was written by a newer version of this program: start that one, or restore a backup")
-	ErrCorrupt  = errors.New("record is damaged: restore a backup of the state directory")
+	ErrCorrupt  = errors.New("record is damaged: restore a backup")
 	ErrTooLarge = fmt.Errorf("record is larger than %d bytes", MaxRecord)
 	ErrLocked   = errors.New("store is in use by another process")
 )

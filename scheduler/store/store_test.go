@@ -1,7 +1,10 @@
 package store_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -96,7 +99,7 @@ func TestBolt_refusesNewerAndDamagedRecords(t *testing.T) {
 		raw  string
 		want error
 	}{
-		"newer":          {`{"schema":2,"rev":1,"crc":0,"data":{}}`, store.ErrNewer},
+		"newer":          {`{"schema":99,"rev":1,"crc":0,"data":{}}`, store.ErrNewer},
 		"no JSON":        {`{"schema":`, store.ErrCorrupt},
 		"wrong checksum": {`{"schema":1,"rev":1,"crc":5,"data":{}}`, store.ErrCorrupt},
 		"no schema":      {`{"rev":1}`, store.ErrCorrupt},
@@ -162,4 +165,84 @@ func TestAnnounced_diesBeforeAndAfter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Wherever a file was cut off, it is told: never a crash, never a fresh store. A page that was overwritten is told when it is read.
+func TestBolt_cutOffOrOverwrittenIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	b, err := store.OpenBolt(path)
+	require.NoError(t, err)
+	for i := range 40 {
+		require.NoError(t, b.Commit(t.Context(), store.Change{Key: fmt.Sprintf("reports/%d", i), Value: fmt.Appendf(nil, `"%01000d"`, i)}))
+	}
+	require.NoError(t, b.Close())
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	read := func(content []byte) error {
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		b, err := store.OpenBolt(path)
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		all, err := b.List(t.Context(), "")
+		if err == nil {
+			require.GreaterOrEqual(t, len(all), 39, "without its newer meta it is as it was one commit before")
+		}
+		return err
+	}
+	require.NoError(t, read(whole))
+	page := os.Getpagesize()
+	told := 0
+	for at := 0; at < len(whole); at += page {
+		cut, over := read(whole[:at]), bytes.Clone(whole)
+		if cut != nil {
+			require.ErrorIs(t, cut, store.ErrCorrupt, "cut off at %d", at)
+			told++
+		}
+		copy(over[at:], make([]byte, page))
+		if err := read(over); err != nil {
+			require.ErrorIs(t, err, store.ErrCorrupt, "overwritten at %d", at)
+			told++
+		}
+	}
+	assert.Greater(t, told, 20)
+}
+
+// A file that the first version wrote is read, record by record, and written anew one by one.
+func TestBolt_ofSchema1IsRead(t *testing.T) {
+	raw, err := os.ReadFile("../testdata/schema-1.backup")
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "state.db")
+	db, err := bolt.Open(path, 0o600, nil)
+	require.NoError(t, err)
+	count := 0
+	require.NoError(t, db.Update(func(tx *bolt.Tx) error {
+		bucket, err := tx.CreateBucket([]byte("records"))
+		for line := range bytes.Lines(raw) {
+			var l struct {
+				Key    string
+				Record json.RawMessage
+			}
+			if err = json.Unmarshal(line, &l); err == nil && l.Key != "" {
+				count++
+				err = bucket.Put([]byte(l.Key), l.Record)
+			}
+		}
+		return err
+	}))
+	require.NoError(t, db.Close())
+	b, err := store.OpenBolt(path)
+	require.NoError(t, err)
+	defer b.Close()
+	all, err := b.List(t.Context(), "")
+	require.NoError(t, err)
+	assert.Len(t, all, count)
+	assert.Greater(t, count, 20)
+	for _, rec := range all {
+		require.NoError(t, b.Commit(t.Context(), store.Change{Key: rec.Key, Value: rec.Value, Revision: rec.Revision}))
+	}
+	again, err := b.List(t.Context(), "")
+	require.NoError(t, err)
+	assert.Len(t, again, count)
 }

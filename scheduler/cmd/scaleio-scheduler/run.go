@@ -74,9 +74,9 @@ func run(ctx context.Context, c config.Config, f runFlags) (err error) {
 	if err != nil {
 		return &usageError{err}
 	}
-	state, err := store.OpenBolt(filepath.Join(c.StateDir, "state.db"))
+	state, err := openStore(c)
 	if err != nil {
-		return err
+		return damaged(c, err)
 	}
 	defer func() { err = errors.Join(err, state.Close()) }()
 	o.Store, o.Adopt = state, f.adopt
@@ -89,7 +89,7 @@ func run(ctx context.Context, c config.Config, f runFlags) (err error) {
 	if o.Listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	return scheduler.Run(ctx, o)
+	return damaged(c, scheduler.Run(ctx, o))
 }
 
 // options turn the configuration into a scheduler's parts; nothing is written or started.
@@ -116,7 +116,7 @@ func options(c config.Config, log *slog.Logger) (scheduler.Options, error) {
 		},
 		Servers: c.PublicURLs, AdminPassword: admin, AgentURL: c.AgentURL, AgentSHA256: c.AgentSHA256, AgentsMatch: c.AgentsMatch,
 		ReserveMDM: scheduler.Resources(c.ReserveMDM), ReserveData: scheduler.Resources(c.ReserveData),
-		Artifacts: manifest.Artifacts, CAFile: filepath.Join(c.StateDir, "ca.pem"), Log: log,
+		Artifacts: manifest.Artifacts, CAFile: filepath.Join(c.StateDir, "ca.pem"), CopyFile: copyFile(c), Log: log,
 	}, nil
 }
 

@@ -1,0 +1,166 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"scaleio-framework/scheduler/decide"
+	"scaleio-framework/scheduler/store"
+)
+
+// keptAnew is how often the copy is written that a damaged store is restored from.
+const keptAnew = 24 * time.Hour
+
+// Backup writes all records, as they are at one moment: nothing is decided meanwhile.
+func (b *brain) Backup(ctx context.Context, w io.Writer, keysOnly bool) error {
+	var all []store.Record
+	err := b.do(ctx, func() (err error) {
+		all, err = b.records.store.List(ctx, "")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return writeBackup(w, all, keysOnly, b.Now())
+}
+
+// WriteBackup of a store that no scheduler has open.
+func WriteBackup(ctx context.Context, w io.Writer, s store.Store, keysOnly bool, now time.Time) error {
+	all, err := s.List(ctx, "")
+	if err != nil {
+		return fmt.Errorf("reading the store: %w", err)
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("backing up: %w: the store is empty", store.ErrNotFound)
+	}
+	return writeBackup(w, all, keysOnly, now)
+}
+
+func writeBackup(w io.Writer, all []store.Record, keysOnly bool, now time.Time) error {
+	kind := store.BackupState
+	if keysOnly {
+		kind = store.BackupKeys
+		all = slices.DeleteFunc(all, func(r store.Record) bool { return r.Key != keyAuthority && r.Key != keySecrets })
+	}
+	return store.WriteBackup(w, kind, now, all)
+}
+
+// keepCopies writes the copy that a damaged store is restored from: of what was just read and found good, and then daily.
+func (b *brain) keepCopies(ctx context.Context) error {
+	if b.CopyFile == "" {
+		return nil
+	}
+	tick := time.NewTicker(keptAnew)
+	defer tick.Stop()
+	for {
+		if err := SaveFile(b.CopyFile, func(w io.Writer) error { return b.Backup(ctx, w, false) }); err != nil && ctx.Err() == nil {
+			b.log.Warn("keeping a copy of the store", "file", b.CopyFile, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// SaveFile writes a file that is nobody else's to read. It replaces one that is there only by a whole one.
+func SaveFile(path string, write func(io.Writer) error) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part") // 0600
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("writing %s: %w", path, err), os.Remove(file.Name()))
+		}
+	}()
+	if err = write(file); err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+// Restored says what a backup brought back.
+type Restored struct {
+	Cluster, Framework string
+	Epoch              int64
+	Nodes              int
+}
+
+// Restore fills an empty store with a backup: all of it is read and understood before anything is written. The epoch rises, so that nodes take this state's orders
+// though they know newer ones, and the ledger is doubted: nothing is bought before the cluster's volumes were listed.
+func Restore(ctx context.Context, s store.Store, backup store.Backup, now time.Time) (Restored, error) {
+	if backup.Kind != store.BackupState {
+		return Restored{}, fmt.Errorf("restoring: %w: it holds the keys alone; `recover --from-nodes` starts with it", store.ErrBackup)
+	}
+	if err := isEmpty(ctx, s); err != nil {
+		return Restored{}, err
+	}
+	b, memory, err := offline(ctx, backup.Records, now)
+	if err != nil {
+		return Restored{}, fmt.Errorf("restoring: %w", err)
+	}
+	b.raiseEpoch()
+	b.doubtLedger()
+	b.event(nil, "Restored", "from a backup of %s, under epoch %d", backup.Made.Format(time.RFC3339), b.state.Cluster.Epoch)
+	if err := b.store(ctx); err != nil {
+		return Restored{}, err
+	}
+	all, err := memory.List(ctx, "")
+	if err == nil {
+		err = store.Fill(ctx, s, all, keyCluster)
+	}
+	if err != nil {
+		return Restored{}, fmt.Errorf("restoring: %w", err)
+	}
+	return Restored{b.state.Cluster.ID, b.framework.ID, b.state.Cluster.Epoch, len(b.state.Nodes)}, nil
+}
+
+// ErrNotEmpty: what is there is never overwritten.
+var ErrNotEmpty = errors.New("the store isn't empty: --replace keeps what it holds aside")
+
+func isEmpty(ctx context.Context, s store.Store) error {
+	all, err := s.List(ctx, "")
+	if err == nil && len(all) > 0 {
+		err = ErrNotEmpty
+	}
+	return err
+}
+
+// offline is a brain over a copy of records in memory: it decides nothing and calls nobody.
+func offline(ctx context.Context, records []store.Record, now time.Time) (*brain, *store.Memory, error) {
+	memory := &store.Memory{}
+	if err := store.Fill(ctx, memory, records, keyCluster); err != nil {
+		return nil, nil, err
+	}
+	b, err := opened(ctx, memory, now)
+	return b, memory, err
+}
+
+func opened(ctx context.Context, s store.Store, now time.Time) (*brain, error) {
+	b := newBrain(Options{Settings: decide.Settings{}, Store: s, Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)})
+	found, err := b.load(ctx)
+	if err == nil && !found {
+		err = fmt.Errorf("reading the store: %w: it is empty", store.ErrNotFound)
+	}
+	b.state.Now = now
+	return b, err
+}
+
+// raiseEpoch above every order that a node is known to have heard.
+func (b *brain) raiseEpoch() {
+	c := &b.state.Cluster
+	c.Epoch, c.Shown = max(c.Epoch, c.Shown)+1, 0
+	b.touched[keyCluster] = true
+}

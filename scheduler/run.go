@@ -82,7 +82,10 @@ func Run(ctx context.Context, o Options) error {
 	group.Go(func() error { return b.keepCopies(ctx) })
 	group.Go(func() error {
 		err := o.Mesos.Run(ctx, framework, b)
-		if err == nil && ctx.Err() == nil {
+		switch {
+		case errors.Is(err, ErrRemoved):
+			err = removed(err)
+		case err == nil && ctx.Err() == nil:
 			err = errors.New("subscription ended")
 		}
 		return err

@@ -54,7 +54,7 @@ func exitCode(err error) int {
 		return 0
 	case errors.Is(err, errNotReady):
 		return exitNotReady
-	case errors.As(err, &usage), errors.Is(err, scheduler.ErrRefused), errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrNewer), errors.Is(err, store.ErrBackup), errors.Is(err, scheduler.ErrNotEmpty),
+	case errors.As(err, &usage), errors.Is(err, scheduler.ErrRefused), errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrNewer), errors.Is(err, store.ErrBackup), errors.Is(err, scheduler.ErrNotEmpty), errors.Is(err, scheduler.ErrRemoved),
 		errors.Is(err, store.ErrLocked):
 		return exitUsage
 	case errors.Is(err, scheduler.ErrFailedOver), errors.As(err, &refused):
@@ -82,7 +82,7 @@ Exit status: 0 ok, 1 failed, 2 usage, configuration or state, 3 not ready, 4 ref
 		SilenceUsage: true, SilenceErrors: true, Version: version,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(runCommand(), statusCommand(), planCommand(), eventsCommand(), holdCommand(), releaseCommand(), approveCommand(), tokensCommand(), nodesCommand(), backupCommand(), stateBackupCommand(), restoreCommand(), versionCommand(), referenceCommand(), pointsCommand())
+	root.AddCommand(runCommand(), statusCommand(), planCommand(), eventsCommand(), holdCommand(), releaseCommand(), approveCommand(), tokensCommand(), nodesCommand(), backupCommand(), stateBackupCommand(), restoreCommand(), adoptFrameworkCommand(), versionCommand(), referenceCommand(), pointsCommand())
 	return root
 }
 

@@ -34,8 +34,8 @@ func execute(t *testing.T, args ...string) (string, error) {
 func TestExitCodes(t *testing.T) {
 	rows := map[int][]error{
 		0:            {nil},
-		exitFailed:   {errors.New("x"), scheduler.ErrRemoved},
-		exitUsage:    {&usageError{errors.New("x")}, fmt.Errorf("y: %w", store.ErrNewer), store.ErrCorrupt, store.ErrLocked, scheduler.ErrRefused},
+		exitFailed:   {errors.New("x")},
+		exitUsage:    {&usageError{errors.New("x")}, fmt.Errorf("y: %w", store.ErrNewer), store.ErrCorrupt, store.ErrLocked, scheduler.ErrRefused, fmt.Errorf("y: %w", scheduler.ErrRemoved)},
 		exitNotReady: {errNotReady},
 		exitRefused:  {scheduler.ErrFailedOver},
 	}

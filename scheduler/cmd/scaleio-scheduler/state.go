@@ -182,3 +182,30 @@ func damaged(c config.Config, err error) error {
 	}
 	return fmt.Errorf("%w; a good copy of %s is there: `scaleio-scheduler restore --replace --from %s`", err, good.Made.Format(time.RFC3339), copyFile(c))
 }
+
+func adoptFrameworkCommand() *cobra.Command {
+	var anew bool
+	cmd := onState("adopt-framework ID | --new", "Go on as another Mesos framework, after Mesos removed this one",
+		"After \"Framework has been removed\" (its failover timeout passed, or somebody tore it down) the scheduler stops with exit status 2, and takes no other framework id by\n"+
+			"itself. This stores that you want it to: with --new it registers as a new framework and launches its tasks again; `place` adopts the daemons that run, so nothing\n"+
+			"restarts on a node, and storage isn't touched. With ID it goes on as a framework that the master knows. The epoch rises.",
+		cobra.MaximumNArgs(1), func(ctx context.Context, c config.Config, cmd *cobra.Command, args []string) error {
+			if anew == (len(args) == 1) {
+				return &usageError{errors.New("say either the framework's ID or --new")}
+			}
+			id := ""
+			if !anew {
+				id = args[0]
+			}
+			return withStore(c, func(s store.Store) error {
+				got, err := scheduler.AdoptFramework(ctx, s, id, time.Now())
+				if err != nil {
+					return &usageError{err}
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "stored: epoch %d, %d tasks to be launched again. Start the scheduler\n", got.Epoch, got.Tasks)
+				return nil
+			})
+		})
+	cmd.Flags().BoolVar(&anew, "new", false, "register as a new framework")
+	return cmd
+}

@@ -14,7 +14,7 @@ NODETEST := $(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v
 LONG     := '^(TestGrowth|TestIgnited|TestRemoved|TestUpgraded)$$'
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-nodes test-long test-vm test-all demo demo-down bench lint fmt readme clean gcc
+.PHONY: help build test test-faults test-nodes test-long test-vm test-all demo demo-down bench lint fmt readme clean gcc
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, 
 	$(BUILD)/demo prepare
 	$(NODETEST) -run $(LONG) ./test/cases
 	$(GO) test -count=1 -timeout 30m -run everyGap ./test/growth -all
+
+SEEDS ?= 10000
+
+test-faults: ## Faults of every kind in one process, SEEDS of them: 10000, or as many as you say
+	GOGC=400 $(GO) test -count=1 -timeout 24h ./test/faults -seeds $(SEEDS)
 
 test-vm: ## Tests in a virtual machine (root): kernels, their modules and disks, as far as a container can't have them
 	$(GO) run ./test/vm/prepare

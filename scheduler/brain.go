@@ -37,8 +37,9 @@ type brain struct {
 	metrics   *metrics
 	log       *slog.Logger
 
-	inbox chan *event
-	ended chan struct{} // closed when the loop is over
+	inbox   chan *event
+	ended   chan struct{} // closed when the loop is over
+	stepped *Stepped      // whose calls are the loop; nil = a goroutine is
 
 	mu            sync.RWMutex // the loop writes; status and the like read
 	state         decide.State
@@ -104,6 +105,9 @@ func (b *brain) do(ctx context.Context, apply func() error) error {
 }
 
 func (b *brain) submit(ctx context.Context, e *event) error {
+	if b.stepped != nil {
+		return b.stepped.turn(ctx, e)
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	select {

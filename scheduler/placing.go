@@ -244,6 +244,13 @@ func (b *brain) backOff(p *placement) {
 	b.event(b.owners[p.AgentID], "TaskEnded", "%s on %s: %s %s %s; again in %s", p.TaskID, p.Hostname, p.State, p.Reason, p.Message, wait)
 }
 
+// resume the wait of a placement that was stored. Somebody may have set the wall clock since: it takes no longer than any such wait, and goes on by the monotonic clock.
+func (p *placement) resume(now time.Time) {
+	if left := p.NotBefore.Sub(now); left > 0 {
+		p.NotBefore = now.Add(min(left, lastRelaunch)).UTC()
+	}
+}
+
 // reviveOffers has Mesos forget our filters: without it an agent that we declined for an hour wouldn't be offered when its task ends.
 func (b *brain) reviveOffers(ctx context.Context) {
 	reviver, ok := b.Mesos.(Reviver)

@@ -168,6 +168,7 @@ func (b *brain) take(rec store.Record, authority *trust.Record) error {
 	case strings.HasPrefix(rec.Key, kindAgent):
 		var p placement
 		err := json.Unmarshal(rec.Value, &p)
+		p.resume(b.Now())
 		b.keep(&p)
 		return err
 	case strings.HasPrefix(rec.Key, kindEnrolment):

@@ -1,0 +1,176 @@
+package faults_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"scaleio-framework/scheduler"
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/server"
+	"scaleio-framework/scheduler/store"
+)
+
+var (
+	errAway = errors.New("connection refused")
+	errLost = errors.New("the answer was lost")
+	errFull = errors.New("no space left on device")
+	errDied = errors.New("died here")
+)
+
+// brain is the scheduler's process, or none while it is down. A frozen one does nothing, and what is sent to it waits for it.
+type brain struct {
+	*scheduler.Stepped
+	w      *world
+	ahead  time.Duration // of its host's wall clock
+	frozen bool
+	queue  []func() // requests in its sockets
+	look   time.Time
+	starts time.Time // when it is started again
+	subs   bool      // subscribed
+}
+
+func newBrain(w *world) *brain {
+	b := &brain{w: w}
+	b.start()
+	return b
+}
+
+func (b *brain) up() bool { return b.Stepped != nil && !b.frozen }
+
+// start it from what is stored. What is stored decides whether it may.
+func (b *brain) start() {
+	o := b.w.options
+	o.Now = func() time.Time { return clock(b.ahead) }
+	made, err := scheduler.Step(b.w.ctx, o)
+	b.w.note("scheduler starts: %v", err)
+	if err != nil {
+		b.starts = time.Now().Add(30 * time.Second)
+		b.w.refused(err)
+		return
+	}
+	b.Stepped, b.look, b.subs, b.queue = made, time.Now(), false, nil
+}
+
+// die leaves what is stored, and is started again in a while.
+func (b *brain) die(why string) {
+	if b.Stepped == nil {
+		return
+	}
+	b.w.note("scheduler dies: %s", why)
+	b.Stepped, b.frozen, b.subs, b.queue = nil, false, false, nil
+	b.starts = time.Now().Add(b.w.between(time.Second, b.w.plan.away))
+}
+
+// freeze as SIGSTOP does.
+func (b *brain) freeze(d time.Duration) {
+	if !b.up() {
+		return
+	}
+	b.w.note("scheduler freezes for %s", d)
+	b.frozen = true
+	frozen := b.Stepped
+	b.w.after(d, "", func() {
+		if b.Stepped == frozen && b.frozen {
+			b.thaw()
+		}
+	})
+}
+
+// thaw: whatever waited is served first, in any order.
+func (b *brain) thaw() {
+	b.w.note("scheduler goes on, %d requests waited", len(b.queue))
+	b.frozen = false
+	queue := b.queue
+	b.queue = nil
+	for _, i := range b.w.dice.Perm(len(queue)) {
+		if b.up() {
+			queue[i]()
+		}
+	}
+}
+
+func (b *brain) turn() {
+	switch {
+	case b.Stepped == nil && !time.Now().Before(b.starts):
+		b.start()
+	case b.up() && !time.Now().Before(b.look):
+		next, err := b.Turn(b.w.ctx)
+		b.look = time.Now().Add(next)
+		_ = b.ended(err)
+	}
+}
+
+// ended: a call that came back may have been the process's last.
+func (b *brain) ended(err error) error {
+	if b.Stepped != nil && b.Failed() != nil {
+		b.die(b.Failed().Error())
+	}
+	return err
+}
+
+// report of a node, through its certificate.
+func (b *brain) report(n *node, r api.Report) (api.Answer, error) {
+	caller := server.Caller{Node: n.id, Fingerprint: n.fingerprint}
+	if err := b.Known(caller); err != nil {
+		return api.Answer{}, err
+	}
+	b.look = time.Now()
+	answer, err := b.Report(b.w.ctx, caller, r)
+	return answer, b.ended(err)
+}
+
+// disk is the store's file, or ZooKeeper: it outlives processes.
+type disk struct {
+	store.Memory
+	w       *world
+	full    bool
+	spoiled store.Record // as it was before somebody damaged it
+	expired bool         // the session: nothing is written by it any more
+	commits int
+}
+
+func newDisk(w *world) *disk { return &disk{w: w} }
+
+// Commit, with all that can come of one: it is done or not, known or not.
+func (d *disk) Commit(ctx context.Context, changes ...store.Change) error {
+	d.commits++
+	if d.full {
+		return errFull
+	}
+	switch d.w.fate("scheduler", "commit") {
+	case fails, lostRequest, diesBefore:
+		return errDied
+	case lostAnswer, diesAfter:
+		return errors.Join(d.Memory.Commit(ctx, changes...), errLost)
+	}
+	return d.Memory.Commit(ctx, changes...)
+}
+
+// List, with what was damaged.
+func (d *disk) List(ctx context.Context, prefix string) ([]store.Record, error) {
+	all, err := d.Memory.List(ctx, prefix)
+	for _, r := range all {
+		if d.spoiled.Key == r.Key {
+			return nil, errors.Join(store.ErrCorrupt, err)
+		}
+	}
+	return all, err
+}
+
+// spoil a record, whichever.
+func (d *disk) spoil() {
+	all, _ := d.Memory.List(d.w.ctx, "")
+	if len(all) > 0 {
+		d.spoiled = all[d.w.dice.IntN(len(all))]
+		d.w.note("record %s is damaged", kindOf(d.spoiled.Key))
+	}
+}
+
+func (d *disk) mend() { d.spoiled, d.full = store.Record{}, false }
+
+// Revive and Kill are what the scheduler asks of Mesos beside launches.
+var _ scheduler.Reviver = (*mesos)(nil)
+
+func contains[T comparable](all []T, one T) bool { return slices.Contains(all, one) }

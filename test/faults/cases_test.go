@@ -1,0 +1,47 @@
+package faults_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// quiet is a plan in which nothing happens but what the case says.
+func quiet(nodes int, rage time.Duration) plan {
+	return plan{seed: 7, nodes: nodes, rage: rage, pace: 4 * time.Second, away: 20 * time.Second, install: 20 * time.Second}
+}
+
+// moment of a case.
+type moment struct {
+	at time.Duration
+	do func(*world)
+}
+
+// passes lives through a case, and looks that nothing was broken.
+func passes(t *testing.T, p plan, story ...moment) *world {
+	t.Helper()
+	p.script = func(w *world) {
+		for len(story) > 0 && time.Since(w.begun) >= story[0].at {
+			story[0].do(w)
+			story = story[1:]
+		}
+	}
+	o := live(t, p)
+	assert.Empty(t, o.wrong)
+	assert.Empty(t, story, "not all of it happened")
+	if t.Failed() {
+		t.Log(o.story)
+	}
+	return o.world
+}
+
+const year = 365 * 24 * time.Hour
+
+// Fault 14: a task ended while the scheduler's clock was a year ahead. Its next try was stored for a year from now.
+func TestFault14_clockWasAheadWhenATaskEnded(t *testing.T) {
+	passes(t, quiet(3, 4*time.Minute),
+		moment{time.Minute, func(w *world) { w.brain.ahead = year }},
+		moment{70 * time.Second, func(w *world) { w.mesos.agents[0].set("TASK_FAILED"); w.mesos.agents[0].offer = "of another framework" }},
+		moment{80 * time.Second, func(w *world) { w.brain.die("killed"); w.brain.ahead = 0 }})
+}

@@ -1,0 +1,522 @@
+package faults_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"scaleio-framework/agent/leader"
+	"scaleio-framework/installer"
+	"scaleio-framework/installer/installertest"
+	"scaleio-framework/installer/scaleio"
+	"scaleio-framework/installer/step"
+	"scaleio-framework/platform/block"
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/trust"
+)
+
+// node is a machine. Its agent is the real one's parts that decide: steps, leader, what is kept of orders; of the rest of a node it reports that all is well after a while.
+type node struct {
+	w                     *world
+	name, id, ip, zone    string
+	machine               *installertest.Node
+	fingerprint, csr      string
+	instance              *instance
+	disks                 []*drive
+	off                   time.Time // without power until then
+	mdmDown, gatewayDown  bool
+	installed             map[string]time.Time // component: when it is there
+	placed                bool
+	token, cluster, cert  string
+	deaf                  bool // the scheduler can't be reached
+	full, damaged         bool // its disk; its state file
+	ahead                 time.Duration
+	dead, frozen, waiting bool // process: ended, stopped, in a call that hangs
+	starts, next          time.Time
+	kept                  kept
+
+	steps   *installer.Installer
+	rec     *step.Reconciler
+	acts    *step.Reconciler
+	lead    *leader.Leader
+	answer  api.Answer // of this process
+	sent    time.Time  // its report
+	spec    *api.NodeSpec
+	conds   []api.Condition
+	view    *api.ClusterView
+	viewAt  time.Time
+	owned   []api.OwnedVolume
+	listed  time.Time
+	wish    string
+	decided []string
+}
+
+// kept is what the agent has on disk of its orders.
+type kept struct {
+	Spec *api.NodeSpec
+	Hold *api.Hold
+}
+
+// drive is a disk of the node, as the world knows it.
+type drive struct {
+	id, path string
+	size     int64
+	foreign  time.Time // since when it holds what isn't ours; zero = it is empty
+	taken    bool      // by the pool
+}
+
+// A key for each node serves all worlds: making them takes longer than a world.
+var keys = sync.OnceValue(func() (all []identity) {
+	for range 9 {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		must(err)
+		der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+		must(err)
+		csr := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+		request, err := trust.ParseRequest(csr)
+		must(err)
+		all = append(all, identity{csr, trust.Fingerprint(request.RawSubjectPublicKeyInfo)})
+	}
+	return all
+})
+
+type identity struct{ csr, fingerprint string }
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func newNode(w *world, i, zone int) *node {
+	n := &node{w: w, name: fmt.Sprintf("n%d", i), id: fmt.Sprintf("i-%017x", i), ip: fmt.Sprintf("10.0.0.%d", 10+i), zone: "us-east-1" + string(rune('a'+zone-1)), installed: map[string]time.Time{}}
+	n.csr, n.fingerprint = keys()[i].csr, keys()[i].fingerprint
+	n.instance = &instance{w.cloud, n}
+	n.machine = w.product.NewNode(n.name, n.ip)
+	n.machine.Files.Hook, n.machine.Disks.Hook = n.touches, n.touches
+	n.plug("wwn-"+n.name, "/dev/sdb", diskBytes, "scsi")
+	n.plug("theirs-"+n.name, "/dev/sdc", diskBytes, "scsi")
+	n.spoil(n.disks[1])
+	w.mesos.add(n)
+	n.dead = true
+	return n
+}
+
+func (w *world) at(ip string) *node {
+	for _, n := range w.nodes {
+		if n.ip == ip {
+			return n
+		}
+	}
+	return nil
+}
+
+func (n *node) plug(id, path string, size int64, transport string) {
+	n.disks = append(n.disks, &drive{id: id, path: path, size: size})
+	n.machine.Disks.Attach(block.Disk{ID: id, Path: path, SizeBytes: size, Type: block.TypeDisk, Transport: transport, Serial: strings.Replace(id, "-", "", 1)})
+}
+
+func (n *node) unplug(d *drive) {
+	n.disks = slices.DeleteFunc(n.disks, func(o *drive) bool { return o == d })
+	n.machine.Disks.Detach(d.path)
+}
+
+// spoil: somebody puts a filesystem on a disk.
+func (n *node) spoil(d *drive) {
+	d.foreign = time.Now()
+	n.machine.Disks.Refuse(d.path, block.Refusal{Reason: block.ReasonHasSignature, Message: "ext4"})
+}
+
+// taken: the SDS opens a disk and writes to it.
+func (n *node) taken(d scaleio.NewDevice) (int64, error) {
+	for _, disk := range n.disks {
+		if disk.path != d.Path {
+			continue
+		}
+		if scaleio.DeviceName(disk.id) != d.Name {
+			n.w.broken("%s: disk %s is taken for %s", n.name, disk.id, d.Name)
+		}
+		if !disk.foreign.IsZero() && time.Since(disk.foreign) > api.PreparedTTL {
+			n.w.broken("%s: disk %s isn't ours since %s, and is taken", n.name, disk.id, time.Since(disk.foreign))
+		}
+		disk.taken = true
+		n.machine.Disks.Refuse(d.Path, block.Refusal{Reason: block.ReasonInUse, Message: "the SDS has it open"})
+		return disk.size, nil
+	}
+	return 0, refused("The device could not be found")
+}
+
+func (n *node) powered() bool { return !time.Now().Before(n.off) }
+
+// has a component: its package takes a while.
+func (n *node) has(component string) bool {
+	at, begun := n.installed[component]
+	return begun && !time.Now().Before(at)
+}
+
+func (n *node) install(component string, takes time.Duration) bool {
+	if _, begun := n.installed[component]; !begun {
+		n.installed[component] = time.Now().Add(takes)
+	}
+	return n.has(component)
+}
+
+// place is what the Mesos task does: the daemon is there from then on, whatever becomes of the task.
+func (n *node) place(token, cluster string) {
+	n.token = token
+	if n.cluster == "" {
+		n.cluster = cluster
+	}
+	if !n.placed {
+		n.placed, n.starts = true, time.Now()
+	}
+}
+
+// touches: what changes the machine, or what a handover rests on.
+func (n *node) touches(call string, effect func() error) error {
+	if n.dead {
+		return errDied
+	}
+	if strings.HasPrefix(call, "write ") && n.full {
+		return errFull
+	}
+	changes := strings.HasPrefix(call, "write ") || strings.HasPrefix(call, "remove ")
+	if !changes && !strings.HasPrefix(call, "inspect-disk ") {
+		return effect()
+	}
+	switch n.w.fate(n.name, call) {
+	case diesBefore:
+		n.die(call)
+		return errDied
+	case diesAfter:
+		_ = effect()
+		n.die(call)
+		return errDied
+	case fails:
+		return errors.New("input/output error")
+	case freezes:
+		err := effect()
+		n.w.pause(n)
+		return err
+	}
+	return effect()
+}
+
+// die: the process ends, and systemd starts it again.
+func (n *node) die(why string) {
+	if n.dead {
+		return
+	}
+	n.w.note("the agent of %s dies: %s", n.name, why)
+	n.dead, n.frozen = true, false
+	n.starts = time.Now().Add(n.w.between(time.Second, n.w.plan.away/2))
+}
+
+// lose the power, and come back.
+func (n *node) lose(d time.Duration) {
+	n.die("no power")
+	n.w.note("%s is off for %s", n.name, d)
+	n.off = time.Now().Add(d)
+	n.starts = n.off.Add(5 * time.Second)
+	n.machine.Facts.BootID += "+"
+}
+
+func (n *node) clock() time.Time { return clock(n.ahead) }
+
+// begin a new process from what is on disk.
+func (n *node) begin() {
+	if n.damaged {
+		n.starts = time.Now().Add(5 * time.Second)
+		return
+	}
+	n.dead, n.frozen = false, false
+	n.w.note("the agent of %s begins", n.name)
+	log := n.w.log.With("node", n.name)
+	system := n.machine.System()
+	system.Cloud = n.instance
+	system.Clock = n.clock
+	options := n.machine.Options()
+	reach := tools{n.w.storage, n}
+	options.Log, options.CLI = log, reach
+	n.steps = installer.New(system, options)
+	held := func() (string, bool) {
+		if n.kept.Hold != nil {
+			return n.kept.Hold.Author, true
+		}
+		return "", false
+	}
+	n.rec, n.acts = &step.Reconciler{Log: log, Held: held}, &step.Reconciler{Log: log, Held: held}
+	n.lead = leader.New(reach, reach, log)
+	n.answer, n.view, n.conds, n.owned, n.listed, n.wish, n.next = api.Answer{}, nil, nil, nil, time.Time{}, "", time.Time{}
+	if n.spec = nil; n.kept.Spec != nil {
+		spec := *n.kept.Spec
+		spec.Cluster, spec.Formation = nil, nil
+		n.spec = &spec
+	}
+}
+
+// turn is one round of everything that an agent does.
+func (n *node) turn() {
+	if !n.powered() || n.frozen || !n.placed {
+		return
+	}
+	if n.dead {
+		if !time.Now().Before(n.starts) {
+			n.begin()
+		}
+		return
+	}
+	if time.Now().Before(n.next) {
+		return
+	}
+	n.exchange()
+	if n.dead || n.frozen || n.waiting || n.spec == nil {
+		return
+	}
+	n.pass(n.w.ctx)
+	if !n.dead {
+		n.leadOnce(n.w.ctx)
+	}
+}
+
+// exchange a report for an answer, over a network that does with both what it likes.
+func (n *node) exchange() {
+	sent, b := time.Now(), n.w.brain
+	if n.cert == "" && !n.join() {
+		return
+	}
+	r := n.report()
+	arrives := func() (api.Answer, error) {
+		if !b.up() {
+			return api.Answer{}, errAway
+		}
+		return b.report(n, r)
+	}
+	f := n.w.fate(n.name, "report")
+	switch {
+	case n.deaf || b.Stepped == nil || f == fails || f == lostRequest:
+		n.answered(api.Answer{}, errAway, sent)
+	case b.frozen:
+		b.queue = append(b.queue, func() { _, _ = arrives() })
+		n.next = time.Now().Add(15 * time.Second)
+	case f == late: // on a connection that was given up
+		n.w.after(n.w.between(time.Second, 40*time.Second), n.name+": a late report arrives", func() { _, _ = arrives() })
+		n.next = time.Now().Add(5 * time.Second)
+	case f == lostAnswer:
+		_, _ = arrives()
+		n.answered(api.Answer{}, errLost, sent)
+	case f == twice:
+		_, _ = arrives()
+		a, err := arrives()
+		n.answered(a, err, sent)
+	case f == freezes: // the answer is there, and the process isn't
+		a, err := arrives()
+		n.w.pause(n)
+		n.answered(a, err, sent)
+	default:
+		a, err := arrives()
+		n.answered(a, err, sent)
+	}
+}
+
+func (n *node) join() bool {
+	b := n.w.brain
+	if n.deaf || !b.up() || n.w.fate(n.name, "join") == lostRequest {
+		return false
+	}
+	csr, err := trust.ParseRequest(n.csr)
+	must(err)
+	a, err := b.Join(n.w.ctx, api.JoinRequest{Token: n.token, Node: n.identity(), CSR: n.csr}, csr)
+	n.w.note("%s joins: %v", n.name, b.ended(err))
+	if err != nil || n.w.fate(n.name, "join answer") == lostAnswer {
+		n.next = time.Now().Add(5 * time.Second)
+		return false
+	}
+	n.cert = a.Certificate
+	return true
+}
+
+func (n *node) identity() api.Identity {
+	return api.Identity{ID: n.id, AgentUUID: "uuid-" + n.name, Hostname: n.name}
+}
+
+// answered: the answer is followed as far as it may be and can be kept.
+func (n *node) answered(a api.Answer, err error, sent time.Time) {
+	if n.dead {
+		return
+	}
+	if err != nil {
+		var no *api.Error
+		if errors.As(err, &no) {
+			n.w.note("%s is refused: %s", n.name, no.Message)
+		}
+		n.next = time.Now().Add(2 * time.Second)
+		return
+	}
+	if n.kept.Spec != nil {
+		v, have := a.Spec.Version, n.kept.Spec.Version
+		if v.Cluster != have.Cluster || v.Before(have) {
+			n.w.note("%s refuses an older spec (%d.%d, it has %d.%d)", n.name, v.Epoch, v.Generation, have.Epoch, have.Generation)
+			return
+		}
+	}
+	if n.kept.Spec == nil || n.kept.Spec.Version != a.Spec.Version || (n.kept.Hold == nil) != (a.Hold == nil) {
+		lasting := a.Spec
+		lasting.Cluster, lasting.Formation = nil, nil
+		raw, err := json.Marshal(lasting)
+		must(err)
+		if err := n.machine.Files.MkdirAll("/var/lib/scaleio-agent", 0o700); err != nil {
+			return
+		}
+		if err := n.machine.Files.Write("/var/lib/scaleio-agent/state.json", raw, 0o600); err != nil {
+			n.next = time.Now().Add(2 * time.Second)
+			return
+		}
+		n.kept = kept{&lasting, a.Hold}
+	}
+	spec := a.Spec
+	n.spec, n.answer, n.sent = &spec, a, sent
+	if n.next = time.Now(); !a.Wait {
+		n.next = time.Now().Add(min(20*time.Second, time.Duration(a.PollMS)*time.Millisecond))
+	}
+}
+
+// report what the node is.
+func (n *node) report() api.Report {
+	in := n.input()
+	seen := n.steps.Observe(n.w.ctx, in)
+	r := api.Report{Node: n.identity(), Version: in.Spec.Version, Agent: "test", Time: n.clock().Round(0), BootID: n.machine.Facts.BootID,
+		Platform: api.Platform{OS: "ubuntu22.04", Kernel: "5.15", Arch: "amd64", Supported: true}, Addresses: []string{n.ip}, Disks: seen.Disks, Intents: seen.Intents,
+		Orders: seen.Orders, Seen: n.answer.ETag, Cloud: n.instance.view()}
+	role := in.Spec.Role
+	well := n.well(role, in.Spec)
+	for _, name := range well {
+		r.Conditions = append(r.Conditions, api.Condition{Type: name, Status: api.True, Reason: api.ReasonSatisfied, Generation: in.Spec.Version.Generation})
+	}
+	r.Conditions = append(r.Conditions, n.conds...)
+	r.Ready = role != api.RoleUndecided && contains(well, "run-volume-driver")
+	for _, c := range n.conds {
+		r.Ready = r.Ready && c.Status == api.True
+	}
+	if role.MDM() {
+		r.MDM = n.w.storage.mdm(n)
+		if r.MDM.Master {
+			r.Wants = []api.LeaseName{api.LeaseLeader}
+		}
+	}
+	if role == api.RoleManager && n.has("gateway") {
+		r.Gateway = &api.Gateway{Node: n.id, Address: n.ip + ":443", CertificatePEM: "certificate of " + n.name}
+	}
+	if n.view != nil && n.leads() {
+		view := *n.view
+		view.AgeMS = time.Since(n.viewAt).Milliseconds()
+		if !n.listed.IsZero() {
+			view.Owned = &api.OwnedVolumes{Volumes: n.owned, AgeMS: time.Since(n.listed).Milliseconds()}
+		}
+		r.Cluster = &view
+	}
+	return r
+}
+
+// well: the steps that this world takes as done after a while.
+func (n *node) well(role api.Role, spec api.NodeSpec) (steps []string) {
+	if role != api.RoleUndecided && n.install("sds", n.w.plan.install) {
+		steps = append(steps, "run-sds", "connect-sdc", "serve-storage")
+	}
+	if role.MDM() && slices.Contains(spec.Gates, api.GateRolesDecided) && n.install("mdm", n.w.plan.install) && !n.mdmDown {
+		steps = append(steps, "run-mdm")
+	}
+	if role == api.RoleManager && slices.Contains(spec.Gates, api.GateClusterFormed) && n.install("gateway", n.w.plan.install) && !n.gatewayDown {
+		steps = append(steps, "install-gateway", "trust-mdms")
+	}
+	if slices.Contains(spec.Gates, api.GateGatewayReady) && n.has("sds") {
+		steps = append(steps, "run-volume-driver")
+	}
+	return steps
+}
+
+func (n *node) input() installer.Input {
+	in := installer.Input{Leases: n.machine.Leases, Heard: n.clock().Add(-time.Since(n.sent))}
+	if n.spec != nil {
+		in.Spec = *n.spec
+	}
+	if n.answer.ETag == "" { // this process heard nothing yet
+		in.Heard = time.Time{}
+	}
+	if n.answer.Storage != nil {
+		aged := *n.answer.Storage
+		aged.AgeMS += time.Since(n.sent).Milliseconds()
+		in.Storage = &aged
+	}
+	return in
+}
+
+// left of the leader's lease, on this node's monotonic clock.
+func (n *node) left() time.Duration {
+	for _, l := range n.answer.Leases {
+		if l.Name == api.LeaseLeader {
+			return time.Duration(l.TTLMS)*time.Millisecond - time.Since(n.sent)
+		}
+	}
+	return 0
+}
+
+func (n *node) leads() bool { return !n.dead && n.left() > 0 }
+
+// ours are the steps that are followed here; the others are taken as done.
+var ours = []string{"form-cluster", "buy-volumes", "hand-over-disks"}
+
+func (n *node) pass(ctx context.Context) {
+	plan, err := n.steps.Plan(n.input())
+	if err != nil {
+		n.w.broken("%s can't follow its spec: %v", n.name, err)
+		return
+	}
+	plan = slices.DeleteFunc(plan, func(i step.Item) bool { return !contains(ours, i.Step.Name()) })
+	if !n.has("mdm") {
+		plan = slices.DeleteFunc(plan, func(i step.Item) bool { return i.Step.Name() == "form-cluster" })
+	}
+	n.conds = n.rec.Pass(ctx, plan, n.spec.Gates, n.spec.Version.Generation).Conditions
+}
+
+func (n *node) leadOnce(ctx context.Context) {
+	if !n.leads() || n.spec.Cluster == nil {
+		n.view = nil
+		return
+	}
+	in, _ := n.duty()
+	if view, err := n.lead.View(ctx, in); err == nil {
+		n.view, n.viewAt = view, time.Now().Add(-time.Duration(view.AgeMS)*time.Millisecond)
+	}
+	n.acts.Pass(ctx, n.lead.Plan(in), n.spec.Gates, n.spec.Version.Generation)
+	if g := n.spec.Growth; g != nil && !n.dead && (n.wish != g.Listing || time.Since(n.listed) > 10*time.Minute) {
+		n.wish = g.Listing
+		at := time.Now()
+		if owned, err := n.steps.OwnedVolumes(ctx, n.input()); err == nil {
+			n.owned, n.listed = owned, at
+		}
+	}
+}
+
+// duty is what the leader works from now.
+func (n *node) duty() (leader.Input, bool) {
+	if n.spec == nil || n.spec.Cluster == nil || !n.leads() {
+		return leader.Input{Spec: *n.spec}, false
+	}
+	return leader.Input{Spec: *n.spec, Secrets: n.answer.Secrets, Received: n.sent, Latest: n.duty, Guard: func(_ context.Context, need time.Duration) error {
+		if n.dead || n.left() <= need {
+			return errDied
+		}
+		return nil
+	}}, true
+}

@@ -1,0 +1,92 @@
+package faults_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+var (
+	oneSeed = flag.Uint64("seed", 0, "replay this seed alone, with its whole trace")
+	seeds   = flag.Uint64("seeds", few, "how many seeds")
+	first   = flag.Uint64("first", 1, "the first of them")
+)
+
+// outcome of a seed.
+type outcome struct {
+	hash  uint64
+	wrong []string
+	story string
+	took  time.Duration // virtual
+	world *world
+}
+
+// live through a plan, in a bubble of virtual time.
+func live(t *testing.T, p plan) (o outcome) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, p)
+		wrong := w.run()
+		o = outcome{w.hash, wrong, w.story(), time.Since(w.begun), w}
+	})
+	return o
+}
+
+// Whatever befalls a cluster, in whatever order: its invariants hold after every step, and once it is left alone it is well again.
+func TestSeeds(t *testing.T) {
+	if *oneSeed != 0 {
+		o := live(t, planOf(*oneSeed))
+		t.Logf("seed %d, %s of virtual time, trace %016x\n%s", *oneSeed, o.took, o.hash, o.story)
+		assert.Empty(t, o.wrong)
+		return
+	}
+	var next, done atomic.Uint64
+	next.Store(*first)
+	begun, mu := time.Now(), sync.Mutex{}
+	for worker := range 2 {
+		t.Run(fmt.Sprint(worker), func(t *testing.T) {
+			t.Parallel()
+			for !t.Failed() {
+				seed := next.Add(1) - 1
+				if seed >= *first+*seeds {
+					return
+				}
+				o := live(t, planOf(seed))
+				if len(o.wrong) > 0 {
+					t.Errorf("seed %d: %s\n%s\nreplay: go test ./test/faults -run Seeds -seed %d -v", seed, strings.Join(o.wrong, "; "), o.story, seed)
+					next.Store(*first + *seeds)
+				}
+				mu.Lock()
+				if n := done.Add(1); time.Since(begun).Seconds()/10 > float64(reported.Load()) {
+					reported.Add(1)
+					fmt.Fprintf(os.Stderr, "%d of %d seeds, %s\n", n, *seeds, time.Since(begun).Round(time.Second))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+}
+
+var reported atomic.Int64
+
+// The same seed goes the same way, to the last line: else nothing could be replayed.
+func TestSeeds_areReplayed(t *testing.T) {
+	for seed := uint64(1); seed <= 3; seed++ {
+		a, b := live(t, planOf(seed)), live(t, planOf(seed))
+		if !assert.Equal(t, a.hash, b.hash, "seed %d", seed) {
+			x, y := strings.Split(a.story, "\n"), strings.Split(b.story, "\n")
+			for i := range min(len(x), len(y)) {
+				if x[i] != y[i] {
+					t.Fatalf("they part at\n%s\n%s", x[i], y[i])
+				}
+			}
+		}
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"time"
 
@@ -43,7 +42,7 @@ func (t *conversation) listen(from io.Reader) {
 }
 
 // A question that isn't ours to answer.
-var strange = regexp.MustCompile(`(?i)(approve|accept|trust)[^\n]*certificate|\[?y(es)?/n(o)?\]?[^\n]*[:?>)] *$|are you sure`)
+var strange = lazily(`(?i)(approve|accept|trust)[^\n]*certificate|\[?y(es)?/n(o)?\]?[^\n]*[:?>)] *$|are you sure`)
 
 // errNoSuchPrompt: a question was heard that no reply was made for.
 var errNoSuchPrompt = errors.New("unexpected question")
@@ -99,7 +98,7 @@ func (t *conversation) answer() error {
 		return nil
 	}
 	// A refused password may be asked for again: that is no prompt of ours any more.
-	if strange.MatchString(line) || t.next == len(t.replies) && passwordPrompt.MatchString(line) {
+	if strange().MatchString(line) || t.next == len(t.replies) && passwordPrompt().MatchString(line) {
 		return errNoSuchPrompt
 	}
 	return nil

@@ -3,7 +3,6 @@ package scaleio
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -90,32 +89,32 @@ func unknown(what, line, raw string) error {
 // Texts of the product, in the order in which they are tried; each is a part of one or several refusals that mean the same to us.
 var texts = []struct {
 	kind ErrorKind
-	re   *regexp.Regexp
+	re   pattern
 }{
-	{KindUsage, regexp.MustCompile(`(?m)^Usage: scli|Wrong command parameters`)},
-	{KindUnreachable, regexp.MustCompile(`Failed to connect|Could not connect to MDM|Connection to the MDM was lost`)},
-	{KindNotMaster, regexp.MustCompile(`not supported on the (Slave|Standby|Secondary) MDM`)},
-	{KindNoCluster, regexp.MustCompile(`The MDM cluster state is incorrect|This MDM is not attached to a system|MDM is not configured`)},
-	{KindForeign, regexp.MustCompile(`(previously )?part of (this|another) cluster (and|or) was not properly removed|already attached to another MDM|actively attached` +
+	{KindUsage, lazily(`(?m)^Usage: scli|Wrong command parameters`)},
+	{KindUnreachable, lazily(`Failed to connect|Could not connect to MDM|Connection to the MDM was lost`)},
+	{KindNotMaster, lazily(`not supported on the (Slave|Standby|Secondary) MDM`)},
+	{KindNoCluster, lazily(`The MDM cluster state is incorrect|This MDM is not attached to a system|MDM is not configured`)},
+	{KindForeign, lazily(`(previously )?part of (this|another) cluster (and|or) was not properly removed|already attached to another MDM|actively attached` +
 		`|already attached to this MDM|configured to a different cluster|Device already added to another SDS`)},
-	{KindPasswordChange, regexp.MustCompile(`Password change required`)},
-	{KindPasswordRules, regexp.MustCompile(`password is too short|lacks character diversity`)},
-	{KindNotAuthenticated, regexp.MustCompile(`Permission denied\.|Invalid session|does not match the one stored|Unauthorized|usage of --password to login was disabled`)},
-	{KindBusy, regexp.MustCompile(`The system is busy|SDS is being configured|not listening on the specified port|SDS is being removed|maximum number of sessions|blocked during the MDM cluster upgrade`)},
-	{KindSlow, regexp.MustCompile(`Adding a device takes too long`)},
-	{KindDone, regexp.MustCompile(`already in this cluster mode|already mapped to this SDC|not mapped to SDC|SDC is already approved|already the Master|already in the cluster`)},
-	{KindExists, regexp.MustCompile(`(name|port) (is )?already in use|already exists|Storage Pool already exists|Fault Set exists|The Master MDM is already configured`)},
-	{KindNotFound, regexp.MustCompile(`(?i)could ?n.t find|could not find|\bnot found\b|could not be found`)},
-	{KindDegraded, regexp.MustCompile(`when a cluster is degraded|degraded or failed capacity|degraded or failed data`)},
-	{KindDevice, regexp.MustCompile(`Could not open SDS device|device size is (too|out of)|already partitioned|that was already mounted|512-byte|sector size|device path has changed`)},
-	{KindRule, regexp.MustCompile(`violates spare policy|Less than three devices|unbalanced|license capacity|no devices in the Storage Pool|at least three Fault Sets` +
+	{KindPasswordChange, lazily(`Password change required`)},
+	{KindPasswordRules, lazily(`password is too short|lacks character diversity`)},
+	{KindNotAuthenticated, lazily(`Permission denied\.|Invalid session|does not match the one stored|Unauthorized|usage of --password to login was disabled`)},
+	{KindBusy, lazily(`The system is busy|SDS is being configured|not listening on the specified port|SDS is being removed|maximum number of sessions|blocked during the MDM cluster upgrade`)},
+	{KindSlow, lazily(`Adding a device takes too long`)},
+	{KindDone, lazily(`already in this cluster mode|already mapped to this SDC|not mapped to SDC|SDC is already approved|already the Master|already in the cluster`)},
+	{KindExists, lazily(`(name|port) (is )?already in use|already exists|Storage Pool already exists|Fault Set exists|The Master MDM is already configured`)},
+	{KindNotFound, lazily(`(?i)could ?n.t find|could not find|\bnot found\b|could not be found`)},
+	{KindDegraded, lazily(`when a cluster is degraded|degraded or failed capacity|degraded or failed data`)},
+	{KindDevice, lazily(`Could not open SDS device|device size is (too|out of)|already partitioned|that was already mounted|512-byte|sector size|device path has changed`)},
+	{KindRule, lazily(`violates spare policy|Less than three devices|unbalanced|license capacity|no devices in the Storage Pool|at least three Fault Sets` +
 		`|Too many IP addresses|exceeds the|invalid characters|percentage value|Wrong (number of MDMs|MDM role)|should not be specified|media type|not in the specified Protection Domain`)},
 }
 
 // KindOfText reads the kind from the product's words.
 func KindOfText(text string) ErrorKind {
 	for _, t := range texts {
-		if t.re.MatchString(text) {
+		if t.re().MatchString(text) {
 			return t.kind
 		}
 	}
@@ -123,14 +122,14 @@ func KindOfText(text string) ErrorKind {
 }
 
 // The prefix of a refusal has two blanks before "Status"; a text that comes without it is taken whole.
-var refusal = regexp.MustCompile(`(?s)Error: MDM failed command\. {1,2}Status: (.*)`)
+var refusal = lazily(`(?s)Error: MDM failed command\. {1,2}Status: (.*)`)
 
 func commandError(command string, code int, stdout, stderr string) *CommandError {
 	text := strings.TrimSpace(stderr)
 	if text == "" || strings.HasPrefix(strings.TrimSpace(stdout), "Usage: scli") {
 		text = strings.TrimSpace(stdout)
 	}
-	if m := refusal.FindStringSubmatch(text); m != nil {
+	if m := refusal().FindStringSubmatch(text); m != nil {
 		text = strings.TrimSpace(m[1])
 	}
 	text = strings.TrimPrefix(text, "Error: ")

@@ -1,4 +1,4 @@
 package scaleio
 
 // PasswordPrompt for the tests' own dialogues.
-var PasswordPrompt = passwordPrompt
+var PasswordPrompt = passwordPrompt()

@@ -2,7 +2,6 @@ package scaleio
 
 import (
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -36,11 +35,11 @@ func (r *reader) line() string {
 }
 
 // take the line if it matches whole.
-func (r *reader) take(re *regexp.Regexp) []string {
+func (r *reader) take(re pattern) []string {
 	if !r.more() {
 		return nil
 	}
-	m := re.FindStringSubmatch(r.line())
+	m := re().FindStringSubmatch(r.line())
 	if m != nil {
 		r.at++
 	}

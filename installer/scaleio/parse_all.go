@@ -1,29 +1,26 @@
 package scaleio
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 var (
-	productLine  = regexp.MustCompile(`^Product: +(?:DellEMC|EMC) ScaleIO Version: (R\d+_\S+)$`)
-	systemIDLine = regexp.MustCompile(`^ID: +([0-9a-f]{16})$`)
-	systemName   = regexp.MustCompile(`^Name: +(\S+)$`)
-	installLine  = regexp.MustCompile(`^Installation ID: ([0-9a-f]{16})$`)
-	returnedLine = regexp.MustCompile(`^Query all returned (\d+) Protection Domains?:$`)
-	domainLine   = regexp.MustCompile(`^Protection Domain (\S+) \(Id: ([0-9a-f]{16})\) has \d+ storage pools?, (\d+) Fault Sets?, (\d+) SDS nodes?, (\d+) volumes? and ` + size + ` available for volume allocation$`)
-	operational  = regexp.MustCompile(`^Operational state is (\w+)$`)
-	poolLine     = regexp.MustCompile(`^Storage Pool (\S+) \(Id: ([0-9a-f]{16})\) has (?:(\d+|[Nn]o) volumes?) and ` + size + ` available for volume allocation$`)
-	spareLine    = regexp.MustCompile(`^Spare policy: (\d+)% out of total$`)
-	paddingLine  = regexp.MustCompile(`^Zero padding is (enabled|disabled)$`)
-	mediaLine    = regexp.MustCompile(`^Media type: (\w+)$`)
-	totalLine    = regexp.MustCompile(`^Total (\d+) SDS Nodes$`)
-	joinedLine   = regexp.MustCompile(`^(\d+) SDS nodes have (membership|connection) state '(\w+)'$`)
-	capacityLine = regexp.MustCompile(`^(` + size + `) ([a-z -]+) capacity$`)
-	moving       = regexp.MustCompile(`degraded|failed|unreachable|rebuild|semi-protected|in-maintenance`)
+	productLine  = lazily(`^Product: +(?:DellEMC|EMC) ScaleIO Version: (R\d+_\S+)$`)
+	systemIDLine = lazily(`^ID: +([0-9a-f]{16})$`)
+	systemName   = lazily(`^Name: +(\S+)$`)
+	installLine  = lazily(`^Installation ID: ([0-9a-f]{16})$`)
+	returnedLine = lazily(`^Query all returned (\d+) Protection Domains?:$`)
+	domainLine   = lazily(`^Protection Domain (\S+) \(Id: ([0-9a-f]{16})\) has \d+ storage pools?, (\d+) Fault Sets?, (\d+) SDS nodes?, (\d+) volumes? and ` + size + ` available for volume allocation$`)
+	operational  = lazily(`^Operational state is (\w+)$`)
+	poolLine     = lazily(`^Storage Pool (\S+) \(Id: ([0-9a-f]{16})\) has (?:(\d+|[Nn]o) volumes?) and ` + size + ` available for volume allocation$`)
+	spareLine    = lazily(`^Spare policy: (\d+)% out of total$`)
+	paddingLine  = lazily(`^Zero padding is (enabled|disabled)$`)
+	mediaLine    = lazily(`^Media type: (\w+)$`)
+	totalLine    = lazily(`^Total (\d+) SDS Nodes$`)
+	joinedLine   = lazily(`^(\d+) SDS nodes have (membership|connection) state '(\w+)'$`)
+	capacityLine = lazily(`^(` + size + `) ([a-z -]+) capacity$`)
+	moving       = lazily(`degraded|failed|unreachable|rebuild|semi-protected|in-maintenance`)
 
 	// What query_all says besides. Nothing is decided on it, but another line among it means another dialect.
-	allAside = regexp.MustCompile(`^(?:System Info:|License info:|System settings:|SDS Summary:|Volumes summary:|Manager ID: +[0-9a-f]{16}|SWID:.*|Maximum capacity: .*|Usage time left: .*` +
+	allAside = lazily(`^(?:System Info:|License info:|System settings:|SDS Summary:|Volumes summary:|Manager ID: +[0-9a-f]{16}|SWID:.*|Maximum capacity: .*|Usage time left: .*` +
 		`|Enterprise features: \w+|The system was activated \d+ days? ago|Capacity alert thresholds: High: \d+, Critical: \d+|Thick volume reservation percent: \d+` +
 		`|Management Clients secure communication: \w+|TLS version: \S+|CLI preemptive login banner acceptance via shell: \w+|User authentication method: \w+` +
 		`|SDS connection authentication: \w+|Rfcache (?:enabled|disabled).*|The number of parallel rebuild/rebalance jobs: \d+` +
@@ -38,7 +35,7 @@ func ParseQueryAll(raw string) (System, error) {
 	domains, ok := -1, true
 	for ok && r.more() {
 		line := r.line()
-		ok = r.systemLine(&s, line) || r.domainLine(&s, line, &domains) || summaryLine(&s, line, r) || allAside.MatchString(line)
+		ok = r.systemLine(&s, line) || r.domainLine(&s, line, &domains) || summaryLine(&s, line, r) || allAside().MatchString(line)
 		r.at++
 	}
 	if !ok {
@@ -119,7 +116,7 @@ func summaryLine(s *System, line string, r *reader) bool {
 	}):
 	case match(capacityLine, line, func(m []string) {
 		ok = true
-		if !strings.HasPrefix(m[1], "0 ") && moving.MatchString(m[2]) {
+		if !strings.HasPrefix(m[1], "0 ") && moving().MatchString(m[2]) {
 			s.Moving = append(s.Moving, m[2])
 		}
 	}):

@@ -1,19 +1,16 @@
 package scaleio
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // The lines of query_cluster in the dialects 2.0, 2.5 and 3.6. The mode isn't anchored at the line's start: a renamed system begins with its
 // name. Sections come in any order.
 var (
-	clusterLine  = regexp.MustCompile(`^(?:Name: (\S+), )?Mode: ([135]_node), State: ([A-Z][A-Za-z -]*), Active: (\d+)/(\d+), Replicas: (\d+)/(\d+)$`)
-	refreshLine  = regexp.MustCompile(`^SDC refresh with MDM IP addresses: (enabled|disabled)$`)
-	virtualLine  = regexp.MustCompile(`^Virtual IP(?:s| Addresses): (.+)$`)
-	memberLine   = regexp.MustCompile(`^(?:Name: (\S+), )?ID: 0x([0-9a-f]{16})(?:, (Manager|Tie[ -]Breaker))?$`)
-	addressLine  = regexp.MustCompile(`^IP(?:s| Addresses): ([^A-Z]+?)(?:, Management IP(?:s| Addresses): ([^A-Z]+?|N/A))?, Port: (\d+)(?:, Virtual IP interfaces: (\S.*))?$`)
-	statusLine   = regexp.MustCompile(`^(?:Status: ([A-Z][A-Za-z ]*))?(?:(?:^|, )Version: ([0-9][0-9.]*|N/A))?$`)
+	clusterLine  = lazily(`^(?:Name: (\S+), )?Mode: ([135]_node), State: ([A-Z][A-Za-z -]*), Active: (\d+)/(\d+), Replicas: (\d+)/(\d+)$`)
+	refreshLine  = lazily(`^SDC refresh with MDM IP addresses: (enabled|disabled)$`)
+	virtualLine  = lazily(`^Virtual IP(?:s| Addresses): (.+)$`)
+	memberLine   = lazily(`^(?:Name: (\S+), )?ID: 0x([0-9a-f]{16})(?:, (Manager|Tie[ -]Breaker))?$`)
+	addressLine  = lazily(`^IP(?:s| Addresses): ([^A-Z]+?)(?:, Management IP(?:s| Addresses): ([^A-Z]+?|N/A))?, Port: (\d+)(?:, Virtual IP interfaces: (\S.*))?$`)
+	statusLine   = lazily(`^(?:Status: ([A-Z][A-Za-z ]*))?(?:(?:^|, )Version: ([0-9][0-9.]*|N/A))?$`)
 	sectionPlace = map[string]Place{"Master MDM:": PlaceMaster, "Slave MDMs:": PlaceSlave, "Tie-Breakers:": PlaceTieBreaker, "Standby MDMs:": PlaceStandby}
 )
 
@@ -24,7 +21,7 @@ func ParseQueryCluster(raw string) (Cluster, error) {
 	if !r.takeText("Cluster:") {
 		return c, r.stuck()
 	}
-	m := clusterLine.FindStringSubmatch(r.line())
+	m := clusterLine().FindStringSubmatch(r.line())
 	if m == nil || !r.number(m[4], &c.Active) || !r.number(m[5], &c.Voters) || !r.number(m[6], &c.Replicas) || !r.number(m[7], &c.WantedReplicas) {
 		return c, r.stuck()
 	}
@@ -34,7 +31,7 @@ func ParseQueryCluster(raw string) (Cluster, error) {
 		if r.take(refreshLine) != nil {
 			continue
 		}
-		m := virtualLine.FindStringSubmatch(r.line())
+		m := virtualLine().FindStringSubmatch(r.line())
 		if m == nil {
 			break
 		}
@@ -98,7 +95,7 @@ func (r *reader) member(place Place) (Member, bool) {
 	if m.ManagementIPs, ok = addresses(at[2]); !ok {
 		return m, false
 	}
-	if status := statusLine.FindStringSubmatch(r.line()); r.more() && status != nil {
+	if status := statusLine().FindStringSubmatch(r.line()); r.more() && status != nil {
 		if status[2] != "" && status[2] != "N/A" && !knownVersion(status[2]) {
 			return m, false
 		}

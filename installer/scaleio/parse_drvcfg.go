@@ -1,20 +1,16 @@
 package scaleio
 
-import (
-	"regexp"
-)
-
 var (
-	retrievedLine = regexp.MustCompile(`^Retrieved (\d+) mdm\(s\)$`)
-	knownMDMLine  = regexp.MustCompile(`^MDM-ID ([0-9a-f]{16}) SDC ID ([0-9a-f]{16}) INSTALLATION ID ([0-9a-f]{16}) IPs ((?:\[\d+\]-\S+ ?)+)$`)
-	knownIP       = regexp.MustCompile(`\[\d+\]-(\S+)`)
-	guidLine      = regexp.MustCompile(`^([0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12})$`)
+	retrievedLine = lazily(`^Retrieved (\d+) mdm\(s\)$`)
+	knownMDMLine  = lazily(`^MDM-ID ([0-9a-f]{16}) SDC ID ([0-9a-f]{16}) INSTALLATION ID ([0-9a-f]{16}) IPs ((?:\[\d+\]-\S+ ?)+)$`)
+	knownIP       = lazily(`\[\d+\]-(\S+)`)
+	guidLine      = lazily(`^([0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12})$`)
 )
 
 // ParseDrvCfgMDMs reads drv_cfg --query_mdms.
 func ParseDrvCfgMDMs(raw string) ([]KnownMDM, error) {
 	r := read("drv_cfg --query_mdms", raw)
-	head := retrievedLine.FindStringSubmatch(r.line())
+	head := retrievedLine().FindStringSubmatch(r.line())
 	var count int
 	if head == nil || !r.number(head[1], &count) {
 		return nil, r.stuck()
@@ -22,12 +18,12 @@ func ParseDrvCfgMDMs(raw string) ([]KnownMDM, error) {
 	r.at++
 	var all []KnownMDM
 	for r.more() {
-		m := knownMDMLine.FindStringSubmatch(r.line())
+		m := knownMDMLine().FindStringSubmatch(r.line())
 		if m == nil {
 			return nil, r.stuck()
 		}
 		known := KnownMDM{SystemID: m[1], SDCID: m[2], InstallationID: m[3]}
-		for _, ip := range knownIP.FindAllStringSubmatch(m[4], -1) {
+		for _, ip := range knownIP().FindAllStringSubmatch(m[4], -1) {
 			a, ok := addresses(ip[1])
 			if !ok || len(a) != 1 {
 				return nil, r.stuck()

@@ -1,13 +1,10 @@
 package scaleio
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 var (
-	objectLine   = regexp.MustCompile(`^([A-Z][A-Z_]*) ([0-9a-f]{16}):$`)
-	propertyLine = regexp.MustCompile(`^([A-Z][A-Z0-9_]*)(?: +(.*))?$`)
+	objectLine   = lazily(`^([A-Z][A-Z_]*) ([0-9a-f]{16}):$`)
+	propertyLine = lazily(`^([A-Z][A-Z0-9_]*)(?: +(.*))?$`)
 )
 
 // ParseQueryProperties reads query_properties, the best form that scli has for machines. Which keys come back is the asker's business.
@@ -25,7 +22,7 @@ func ParseQueryProperties(raw string) ([]Properties, error) {
 			all = append(all, Properties{Type: m[1], ID: m[2], Values: map[string]string{}})
 			continue
 		}
-		m := propertyLine.FindStringSubmatch(r.line())
+		m := propertyLine().FindStringSubmatch(r.line())
 		if m == nil || len(all) == 0 {
 			return nil, r.stuck()
 		}

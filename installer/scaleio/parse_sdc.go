@@ -1,23 +1,20 @@
 package scaleio
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 var (
-	restrictedLine = regexp.MustCompile(`^MDM restricted SDC mode: (\w+)$`)
-	sdcsLine       = regexp.MustCompile(`^Query all SDC returned (\d+) SDC nodes\.$`)
-	sdcLine        = regexp.MustCompile(`^SDC ID: ([0-9a-f]{16}) Name: (\S+) IP: (\S+) State: (\w+) GUID: ([0-9A-F-]{36})(?: OS Type: (\w+))?` +
+	restrictedLine = lazily(`^MDM restricted SDC mode: (\w+)$`)
+	sdcsLine       = lazily(`^Query all SDC returned (\d+) SDC nodes\.$`)
+	sdcLine        = lazily(`^SDC ID: ([0-9a-f]{16}) Name: (\S+) IP: (\S+) State: (\w+) GUID: ([0-9A-F-]{36})(?: OS Type: (\w+))?` +
 		`(?: Approved: (yes|no))?(?: Loaded Version: (\S+))?(?: Installed Version: (\S+))?$`)
-	bandwidthLine = regexp.MustCompile(`^(?:Read|Write) bandwidth:\s+\d+ IOPS .* per-second$`)
+	bandwidthLine = lazily(`^(?:Read|Write) bandwidth:\s+\d+ IOPS .* per-second$`)
 )
 
 // ParseQueryAllSDC reads query_all_sdc. Approved is shown in restricted mode alone: elsewhere every client is.
 func ParseQueryAllSDC(raw string) ([]ShownSDC, error) {
 	r := read("query_all_sdc", raw)
 	restricted := r.take(restrictedLine)
-	head := sdcsLine.FindStringSubmatch(r.line())
+	head := sdcsLine().FindStringSubmatch(r.line())
 	var count int
 	if head == nil || !r.number(head[1], &count) {
 		return nil, r.stuck()
@@ -26,7 +23,7 @@ func ParseQueryAllSDC(raw string) ([]ShownSDC, error) {
 	open := restricted == nil || strings.EqualFold(restricted[1], "disabled")
 	var all []ShownSDC
 	for r.more() {
-		m := sdcLine.FindStringSubmatch(r.line())
+		m := sdcLine().FindStringSubmatch(r.line())
 		if m == nil {
 			return nil, r.stuck()
 		}

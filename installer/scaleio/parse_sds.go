@@ -1,20 +1,17 @@
 package scaleio
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 var (
-	sdssLine      = regexp.MustCompile(`^Query-all-SDS returned (\d+) SDS nodes\.?$`)
-	sdsDomainLine = regexp.MustCompile(`^Protection Domain ([0-9a-f]{16}) Name: (\S+)$`)
-	sdsLine       = regexp.MustCompile(`^SDS ID: ([0-9a-f]{16}) Name: (\S+) State: (\w+), (\w+) IP: ([0-9a-fA-F:., ]+) Port: (\d+) Version: (\S+)$`)
+	sdssLine      = lazily(`^Query-all-SDS returned (\d+) SDS nodes\.?$`)
+	sdsDomainLine = lazily(`^Protection Domain ([0-9a-f]{16}) Name: (\S+)$`)
+	sdsLine       = lazily(`^SDS ID: ([0-9a-f]{16}) Name: (\S+) State: (\w+), (\w+) IP: ([0-9a-fA-F:., ]+) Port: (\d+) Version: (\S+)$`)
 )
 
 // ParseQueryAllSDS reads query_all_sds.
 func ParseQueryAllSDS(raw string) ([]ShownSDS, error) {
 	r := read("query_all_sds", raw)
-	head := sdssLine.FindStringSubmatch(r.line())
+	head := sdssLine().FindStringSubmatch(r.line())
 	var count int
 	if head == nil || !r.number(head[1], &count) {
 		return nil, r.stuck()
@@ -27,7 +24,7 @@ func ParseQueryAllSDS(raw string) ([]ShownSDS, error) {
 			domain = m
 			continue
 		}
-		m := sdsLine.FindStringSubmatch(r.line())
+		m := sdsLine().FindStringSubmatch(r.line())
 		if m == nil || domain == nil || !knownVersion(m[7]) {
 			return nil, r.stuck()
 		}
@@ -46,19 +43,19 @@ func ParseQueryAllSDS(raw string) ([]ShownSDS, error) {
 }
 
 var (
-	oneSDSLine    = regexp.MustCompile(`^SDS ([0-9a-f]{16}) Name: (\S+) Version: (\S+)$`)
-	oneDomainLine = regexp.MustCompile(`^Protection Domain: ([0-9a-f]{16}), Name: (\S+)$`)
-	oneFaultLine  = regexp.MustCompile(`^Fault Set: (?:([0-9a-f]{16}), Name: (\S+)|N/A)$`)
-	ipsLine       = regexp.MustCompile(`^IP information \(total (\d+) IPs\):$`)
-	ipLine        = regexp.MustCompile(`^(\d+): (\S+)\s+Role: (All \(SDS and SDC\)|SDS Only|SDC Only)$`)
-	portLine      = regexp.MustCompile(`^Port: (\d+)$`)
-	devicesLine   = regexp.MustCompile(`^Device information \(total (\d+) devices\):$`)
-	deviceLine    = regexp.MustCompile(`^(\d+): Name: (\S+)\s+Path: (\S+)\s+Original-path: (\S+)\s+ID: ([0-9a-f]{16})$`)
-	devicePool    = regexp.MustCompile(`^Storage Pool: (\S+), Capacity: (\S+ \S+) Error-fixes: \d+ scanned \d+ [KMGT]?B(?:ytes)?, Compare errors: \d+ State: (\S.*)$`)
-	stateLine     = regexp.MustCompile(`^Membership-state: (\w+); Connection-state: (\w+); SDS-state: ([\w ]+); \d+ devices with error(?:;.*)?$`)
+	oneSDSLine    = lazily(`^SDS ([0-9a-f]{16}) Name: (\S+) Version: (\S+)$`)
+	oneDomainLine = lazily(`^Protection Domain: ([0-9a-f]{16}), Name: (\S+)$`)
+	oneFaultLine  = lazily(`^Fault Set: (?:([0-9a-f]{16}), Name: (\S+)|N/A)$`)
+	ipsLine       = lazily(`^IP information \(total (\d+) IPs\):$`)
+	ipLine        = lazily(`^(\d+): (\S+)\s+Role: (All \(SDS and SDC\)|SDS Only|SDC Only)$`)
+	portLine      = lazily(`^Port: (\d+)$`)
+	devicesLine   = lazily(`^Device information \(total (\d+) devices\):$`)
+	deviceLine    = lazily(`^(\d+): Name: (\S+)\s+Path: (\S+)\s+Original-path: (\S+)\s+ID: ([0-9a-f]{16})$`)
+	devicePool    = lazily(`^Storage Pool: (\S+), Capacity: (\S+ \S+) Error-fixes: \d+ scanned \d+ [KMGT]?B(?:ytes)?, Compare errors: \d+ State: (\S.*)$`)
+	stateLine     = lazily(`^Membership-state: (\w+); Connection-state: (\w+); SDS-state: ([\w ]+); \d+ devices with error(?:;.*)?$`)
 
 	// What query_sds says besides; none of it decides anything.
-	aside = regexp.MustCompile(`^(?:DRL mode: .*|Authentication error: \w+|RAM Read Cache.*|Rfcache .*|No devices use Rfcache|Cache is (?:enabled|disabled)|RAM Read Cache memory allocation state is \w+` +
+	aside = lazily(`^(?:DRL mode: .*|Authentication error: \w+|RAM Read Cache.*|Rfcache .*|No devices use Rfcache|Cache is (?:enabled|disabled)|RAM Read Cache memory allocation state is \w+` +
 		`|` + size + ` total size|` + size + ` [a-z -]+ capacity|\d+ (?:active|pending) moving-(?:in|out) [a-z-]+ jobs|[A-Z][a-z-]+-(?:reads|writes) +\d+ IOPS .* per-second)$`)
 	ipRoles = map[string]string{"All (SDS and SDC)": "all", "SDS Only": "sdsOnly", "SDC Only": "sdcOnly"}
 )
@@ -70,7 +67,7 @@ const size = `[\d.]+ (?:Bytes|[KMGTP]B)(?: \([\d.]+ (?:Bytes|[KMGTP]B)\))?`
 func ParseQuerySDS(raw string) (ShownSDS, error) {
 	r := read("query_sds", raw)
 	var s ShownSDS
-	m := oneSDSLine.FindStringSubmatch(r.line())
+	m := oneSDSLine().FindStringSubmatch(r.line())
 	if m == nil || !knownVersion(m[3]) {
 		return s, r.stuck()
 	}
@@ -93,7 +90,7 @@ func (r *reader) sdsLine(s *ShownSDS, ips, devices *int) bool {
 	r.at++
 	ok := false
 	switch {
-	case aside.MatchString(line):
+	case aside().MatchString(line):
 		return true
 	case match(oneDomainLine, line, func(m []string) { s.DomainID, s.DomainName, ok = m[1], m[2], true }):
 	case match(oneFaultLine, line, func(m []string) { s.FaultSet, ok = m[2], true }):
@@ -125,8 +122,8 @@ func (r *reader) device(s *ShownSDS, m []string) bool {
 	return true
 }
 
-func match(re *regexp.Regexp, line string, then func([]string)) bool {
-	m := re.FindStringSubmatch(line)
+func match(re pattern, line string, then func([]string)) bool {
+	m := re().FindStringSubmatch(line)
 	if m != nil {
 		then(m)
 	}

@@ -1,21 +1,18 @@
 package scaleio
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 var (
-	usersLine  = regexp.MustCompile(`^System has (\d+) users?:?$`)
-	usersTitle = regexp.MustCompile(`^ID\s+Role\s+Need-New-Pass\s+User Name$`)
-	usersRule  = regexp.MustCompile(`^[-= ]+$`)
-	userLine   = regexp.MustCompile(`^(\w+)\s+(\w+)\s+([Yy]es|[Nn]o|YES|NO)\s+(\S+)$`)
+	usersLine  = lazily(`^System has (\d+) users?:?$`)
+	usersTitle = lazily(`^ID\s+Role\s+Need-New-Pass\s+User Name$`)
+	usersRule  = lazily(`^[-= ]+$`)
+	userLine   = lazily(`^(\w+)\s+(\w+)\s+([Yy]es|[Nn]o|YES|NO)\s+(\S+)$`)
 )
 
 // ParseQueryUsers reads query_users.
 func ParseQueryUsers(raw string) ([]User, error) {
 	r := read("query_users", raw)
-	head := usersLine.FindStringSubmatch(r.line())
+	head := usersLine().FindStringSubmatch(r.line())
 	var count int
 	if head == nil || !r.number(head[1], &count) {
 		return nil, r.stuck()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,14 +49,14 @@ func (c *CLI) Session(ctx context.Context, as Credentials, do func(context.Conte
 	return do(ctx, s)
 }
 
-var loggedIn = regexp.MustCompile(`(?m)^Logged in\. User role is (\w+)\. System ID is ([0-9a-f]{16})\.?\s*$`)
+var loggedIn = lazily(`(?m)^Logged in\. User role is (\w+)\. System ID is ([0-9a-f]{16})\.?\s*$`)
 
 func (c *CLI) login(ctx context.Context, as Credentials) (*Session, error) {
-	out, err := c.talk(ctx, "login", []string{"--username", as.User}, Reply{passwordPrompt, as.Password})
+	out, err := c.talk(ctx, "login", []string{"--username", as.User}, Reply{passwordPrompt(), as.Password})
 	if err != nil {
 		return nil, err
 	}
-	m := loggedIn.FindStringSubmatch(out)
+	m := loggedIn().FindStringSubmatch(out)
 	if m == nil {
 		return nil, unknown("login", out, out)
 	}
@@ -66,15 +65,15 @@ func (c *CLI) login(ctx context.Context, as Credentials) (*Session, error) {
 
 // The prompts, as far as they are documented: "Enter password:", "Enter old password:", "Confirm new password:".
 var (
-	passwordPrompt = regexp.MustCompile(`(?i)password[^\n]*: *$`)
-	oldPrompt      = regexp.MustCompile(`(?i)(old|current)[^\n]*password[^\n]*: *$`)
-	newPrompt      = regexp.MustCompile(`(?i)new[^\n]*password[^\n]*: *$`)
-	confirmPrompt  = regexp.MustCompile(`(?i)(confirm|retype|re-enter|again)[^\n]*: *$`)
+	passwordPrompt = lazily(`(?i)password[^\n]*: *$`)
+	oldPrompt      = lazily(`(?i)(old|current)[^\n]*password[^\n]*: *$`)
+	newPrompt      = lazily(`(?i)new[^\n]*password[^\n]*: *$`)
+	confirmPrompt  = lazily(`(?i)(confirm|retype|re-enter|again)[^\n]*: *$`)
 )
 
 // SetPassword of the user who is logged in.
 func (s *Session) SetPassword(ctx context.Context, old, to api.Secret) error {
-	out, err := s.cli.talk(ctx, "set_password", nil, Reply{oldPrompt, old}, Reply{newPrompt, to}, Reply{confirmPrompt, to})
+	out, err := s.cli.talk(ctx, "set_password", nil, Reply{oldPrompt(), old}, Reply{newPrompt(), to}, Reply{confirmPrompt(), to})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package scaleio
 
 import (
 	"context"
-	"regexp"
 
 	"scaleio-framework/scheduler/api"
 )
@@ -65,7 +64,7 @@ func (s *Session) QueryUsers(ctx context.Context) ([]User, error) {
 }
 
 // A temporary password is printed in single quotes, after the user's name where that is quoted too.
-var temporary = regexp.MustCompile(`'([^'\s]+)'`)
+var temporary = lazily(`'([^'\s]+)'`)
 
 // AddUser makes an account and gives its temporary password, good for nothing but to set another.
 func (s *Session) AddUser(ctx context.Context, name, role string) (api.Secret, error) {
@@ -86,7 +85,7 @@ func (s *Session) ResetPassword(ctx context.Context, name string) (api.Secret, e
 }
 
 func temporaryPassword(command, out string) (api.Secret, error) {
-	quoted := temporary.FindAllStringSubmatch(out, -1)
+	quoted := temporary().FindAllStringSubmatch(out, -1)
 	if len(quoted) == 0 || len(quoted) > 2 {
 		// The text may hold a password: it isn't kept.
 		return api.Secret{}, unknown(command, "(not shown: may hold a password)", "")

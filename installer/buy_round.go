@@ -23,7 +23,7 @@ type round struct {
 func (s volumesBought) enterCloud(ctx context.Context, disks []surveyed) (*round, error) {
 	r := &round{volumesBought: s, disks: disks, shown: map[string]aws.Volume{}}
 	for _, o := range s.Spec.Growth.Orders {
-		if present := s.orderState(o, disks).Stage == api.OrderPresent; present && s.toMark(o) || !present && !s.purchases.get(o).over {
+		if s.orderState(o, disks).Stage != api.OrderPresent && !s.purchases.get(o).over {
 			r.open = append(r.open, o)
 		}
 	}

@@ -60,7 +60,7 @@ func (s volumesBought) Check(ctx context.Context) (step.Finding, error) {
 		state := s.orderState(o, disks)
 		a := affair{state.Reason, fmt.Sprintf("order %s (%d GiB): %s", o.Key(), o.SizeGiB, state.Message)}
 		switch {
-		case state.Stage == api.OrderPresent && !s.toMark(o):
+		case state.Stage == api.OrderPresent:
 		case s.purchases.get(o).over:
 			closed = append(closed, affair{a.reason, a.text + "; the scheduler decides what becomes of it"})
 		default:
@@ -138,7 +138,7 @@ func (r *round) further(ctx context.Context, o api.VolumeOrder, v aws.Volume, th
 		r.opts.Noticed()
 	}
 	if a, here := v.On(r.instance); here {
-		return r.attached(ctx, o, v, a)
+		return r.attached(o, v, a)
 	}
 	switch v.State {
 	case aws.VolumeCreating:
@@ -246,7 +246,7 @@ func (r *round) attach(ctx context.Context, o api.VolumeOrder, id string) error 
 }
 
 // attached: EC2 has it on this instance; the device comes when it comes.
-func (r *round) attached(ctx context.Context, o api.VolumeOrder, v aws.Volume, a aws.Attachment) error {
+func (r *round) attached(o api.VolumeOrder, v aws.Volume, a aws.Attachment) error {
 	p := r.purchases.get(o)
 	limit, reason := attachTime, reasonStuck
 	if a.State == aws.Attached {
@@ -260,32 +260,5 @@ func (r *round) attached(ctx context.Context, o api.VolumeOrder, v aws.Volume, a
 		r.end(o, api.OrderFailed, reason, fmt.Sprintf("volume %s has been %s as %s for %s and no device of it is here", v.ID, a.State, a.Device, limit))
 		return nil
 	}
-	if err := r.nameIt(o, v, a); err != nil {
-		return err
-	}
-	return r.mark(ctx, o, v.ID, a)
-}
-
-// toMark: the operator wants the volume to go with its instance, and EC2 wasn't told yet.
-func (o *orders) toMark(order api.VolumeOrder) bool {
-	return o.Spec.Growth.DeleteOnTermination && !order.Abandon && !o.purchases.get(order).marked
-}
-
-// mark what becomes of the volume at the instance's end. What is attached after launch outlives it unless this says otherwise.
-func (r *round) mark(ctx context.Context, o api.VolumeOrder, id string, a aws.Attachment) error {
-	if !r.toMark(o) || a.State != aws.Attached {
-		return nil
-	}
-	if !a.DeleteOnTermination {
-		err := r.volumes.SetDeleteOnTermination(ctx, id, true)
-		if errors.Is(err, aws.ErrDenied) || errors.Is(err, aws.ErrInvalid) {
-			r.opts.Log.Warn("the volume will outlive its instance", "order", o.Key(), "volume", id, "err", err)
-		} else if err != nil {
-			return fmt.Errorf("setting that volume %s goes with its instance: %w", id, err)
-		}
-	}
-	p := r.purchases.get(o)
-	p.marked = true
-	r.purchases.put(o, p)
-	return nil
+	return r.nameIt(o, v, a)
 }

@@ -270,15 +270,3 @@ func TestBuyVolumes_stuckOrElsewhere(t *testing.T) {
 		assert.Less(t, n.Cloud.Asked("tagged"), 25, "four minutes of waiting are few looks")
 	})
 }
-
-func TestBuyVolumes_goesWithItsInstance(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := buying(order(0))
-		n.Spec.Growth.DeleteOnTermination = true
-		i := n.Installer()
-		require.Equal(t, step.Satisfied, buy(t, i, n, 12).Verdict)
-		id := stateOf(t, i, n, 0).VolumeID
-		assert.True(t, n.Cloud.All()[id].Attachments[0].DeleteOnTermination)
-		assert.Equal(t, 1, n.Cloud.Asked("mark"))
-	})
-}

@@ -148,6 +148,7 @@ var contracts = map[string]struct {
 	"remove-isolator":      {node: leavingNode},
 	"remove-sdc":           {node: leavingNode},
 	"remove-sds":           {node: leavingNode},
+	"release-volumes":      {node: leavingWithVolumes, memory: true}, // another process asks EC2 again
 	"remove-leftovers":     {node: leavingNode},
 	"prepare-next-kernel": {then: func(_ *testing.T, n *installertest.Node) {
 		installKernel(n, newerKernel)
@@ -185,7 +186,8 @@ func TestSteps_everyStepHasAContract(t *testing.T) {
 	n.Spec.Growth = &api.NodeGrowth{Orders: []api.VolumeOrder{order(0)}}
 	p, err := n.Installer().Plan(n.Input())
 	require.NoError(t, err)
-	leaving, err := leavingNode(t).Installer().Plan(leavingNode(t).Input())
+	goes := leavingWithVolumes(t)
+	leaving, err := goes.Installer().Plan(goes.Input())
 	require.NoError(t, err)
 	for _, item := range append(p, leaving...) {
 		if len(step.Plan{item}.Points()) > 0 { // it acts

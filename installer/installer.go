@@ -66,6 +66,7 @@ type Installer struct {
 	own     gatewayIdentity
 
 	purchases purchases
+	released  released
 	named     *namedVolumes
 
 	modules moduleMemory
@@ -111,6 +112,9 @@ func New(sys System, opts Options) *Installer {
 
 // Plan gives the ordered facts that should be true of this node. An error is a spec that this version doesn't understand: nothing may be done.
 func (i *Installer) Plan(in Input) (step.Plan, error) {
+	if !in.Spec.Remove {
+		i.released.begin()
+	}
 	if err := understood(in.Spec); err != nil {
 		return nil, err
 	}

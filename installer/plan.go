@@ -107,6 +107,7 @@ var removal = []row{
 	{step: removeIsolator},
 	{step: removeSDC, timeout: installTime},
 	{step: removeSDS, timeout: installTime},
+	{step: releaseVolumes, only: (*orders).releasesVolumes, timeout: 5 * time.Minute},
 	{step: removeUpdatesHold, only: (*orders).updatesItself},
 	{step: removeLeftovers},
 }

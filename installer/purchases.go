@@ -23,7 +23,6 @@ type purchase struct {
 	device string    // as requested at the attachment: what finds the disk where no serial does
 	over   bool      // nothing more is asked of EC2 for it
 	since  time.Time // when stage or reason changed last
-	marked bool      // EC2 knows that it goes with its instance
 }
 
 func purchaseKey(o api.VolumeOrder) string {

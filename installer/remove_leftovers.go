@@ -34,6 +34,9 @@ func (s leftoversRemoved) whatStays() string {
 	if loaded, err := kmod.Loaded(s.sys.Files, scaleio.ModuleName); err == nil && loaded.Loaded && s.ownKernel() {
 		stays = append(stays, "the loaded module "+scaleio.ModuleName+", until the next boot")
 	}
+	if _, _, kept := s.released.get(); len(kept) > 0 {
+		stays = append(stays, "EBS volumes that outlive the instance and go on costing, detach and delete them by hand: "+strings.Join(kept, ", "))
+	}
 	return "stays: " + strings.Join(stays, "; ") + "; the agent (`systemctl disable --now scaleio-agent.service`, then remove /etc/systemd/system/scaleio-agent.service, " +
 		"/opt/scaleio-agent, /etc/scaleio-agent, " + stateDir + " and the link /usr/local/bin/scaleio-agent or /opt/bin/scaleio-agent)"
 }

@@ -48,7 +48,7 @@ type NodeGrowth struct {
 	Endpoint            string            `json:"endpoint,omitempty"`            // of EC2; empty = the region's
 	CredentialsFile     string            `json:"credentialsFile,omitempty"`     // on the node; empty = the instance's role
 	CleanupFile         string            `json:"cleanupFile,omitempty"`         // on the node: credentials that may detach and delete; empty = what is abandoned is kept
-	DeleteOnTermination bool              `json:"deleteOnTermination,omitempty"` // off: a volume outlives its instance
+	DeleteOnTermination bool              `json:"deleteOnTermination,omitempty"` // a volume that left the pool with its node ends with the instance; one in the pool never does
 	WatchSlots          bool              `json:"watchSlots,omitempty"`          // tell how many more volumes the instance takes
 	Listing             string            `json:"listing,omitempty"`             // to the leader alone: list the cluster's volumes anew when this changes, beside every 10 minutes
 }

@@ -85,7 +85,7 @@ func growthKeys(g *Growth) []key {
 		k("growth-volume-encrypted", "true", "Whether the volumes are encrypted.", boolean(&g.Encrypted)),
 		k("growth-kms-key", "", "KMS key of encrypted volumes. Default: the account's.", text(&g.KMSKey)),
 		k("growth-tags", "", "Tags that volumes get beside those that identify them, as name=value, comma separated.", labels(&g.Tags)),
-		k("growth-delete-on-termination", "false", "Whether a volume dies with its instance.", boolean(&g.DeleteOnTermination)),
+		k("growth-delete-on-termination", "false", "Whether a volume that left the pool because its node was removed ends with its instance. In the pool it never does. It needs a right of its own (packaging/iam).", boolean(&g.DeleteOnTermination)),
 		k("growth-endpoint", "", "URL of the EC2 API. Default: the region's.", optionalURL(&g.Endpoint)),
 		k("growth-credentials-file", "", "File on every node with AWS credentials. Default: the role of the instance.", text(&g.CredentialsFile)),
 		k("growth-cleanup-credentials-file", "", "File on every node with AWS credentials that may detach and delete volumes which were never handed over. Without it they are kept, and listed with their cost.", text(&g.CleanupFile)),

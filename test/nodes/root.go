@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -143,7 +142,7 @@ func (r recipe) build(ctx context.Context, root, repository string, log *slog.Lo
 	if _, err := output(ctx, debootstrap...); err != nil {
 		return err
 	}
-	if err := r.writeFiles(root); err != nil {
+	if err := WriteFiles(root, r.Files, r.Links); err != nil {
 		return err
 	}
 	if r.Served != "" {
@@ -152,7 +151,7 @@ func (r recipe) build(ctx context.Context, root, repository string, log *slog.Lo
 			return err
 		}
 	}
-	return r.trim(root)
+	return Trim(root, r.Removed...)
 }
 
 func (r recipe) buildRepository(ctx context.Context, dir, root string) error {
@@ -184,45 +183,6 @@ func (r recipe) takeOffered(ctx context.Context, root, pool string) error {
 	}
 	_, err := output(ctx, append([]string{"chroot", root, "dpkg", "--purge"}, r.Offered...)...)
 	return err
-}
-
-func (r recipe) trim(root string) error {
-	patterns := append([]string{"var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "usr/share/doc/*",
-		"usr/share/man/*", "usr/share/locale/*", "etc/resolv.conf"}, r.Removed...)
-	for _, pattern := range patterns {
-		matches, _ := filepath.Glob(filepath.Join(root, pattern))
-		for _, match := range matches {
-			if err := os.RemoveAll(match); err != nil {
-				return fmt.Errorf("trimming the root: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-func (r recipe) writeFiles(root string) error {
-	for path, text := range r.Files {
-		file := filepath.Join(root, path)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return fmt.Errorf("writing %s: %w", path, err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			return fmt.Errorf("writing %s: %w", path, err)
-		}
-	}
-	for path, target := range r.Links {
-		link := filepath.Join(root, path)
-		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
-			return fmt.Errorf("linking %s: %w", path, err)
-		}
-		if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
-			return fmt.Errorf("linking %s: %w", path, err)
-		}
-		if err := os.Symlink(target, link); err != nil {
-			return fmt.Errorf("linking %s: %w", path, err)
-		}
-	}
-	return os.MkdirAll(filepath.Join(root, "var/log/journal"), 0o755|fs.ModeSetgid)
 }
 
 // Archive is the Debian archive that the host itself uses, so that a local

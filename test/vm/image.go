@@ -172,10 +172,10 @@ func (r recipe) build(ctx context.Context, dir string, log *slog.Logger) error {
 			return err
 		}
 	}
-	if err := r.trim(root); err != nil {
+	if err := nodes.Trim(root); err != nil {
 		return err
 	}
-	if err := r.writeFiles(root); err != nil {
+	if err := nodes.WriteFiles(root, r.Files, r.Links); err != nil {
 		return err
 	}
 	// The older kernel is installed; the newer one waits for its test.
@@ -197,42 +197,4 @@ func installModules(ctx context.Context, from, root, release string) error {
 	}
 	_, err := output(ctx, "", nil, "depmod", "-b", root, release)
 	return err
-}
-
-func (r recipe) trim(root string) error {
-	for _, pattern := range []string{"var/cache/apt/archives/*.deb", "var/lib/apt/lists/*", "usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*",
-		"etc/resolv.conf"} {
-		matches, _ := filepath.Glob(filepath.Join(root, pattern))
-		for _, match := range matches {
-			if err := os.RemoveAll(match); err != nil {
-				return fmt.Errorf("trimming the root: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
-func (r recipe) writeFiles(root string) error {
-	for path, text := range r.Files {
-		file := filepath.Join(root, path)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return fmt.Errorf("writing %s: %w", path, err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			return fmt.Errorf("writing %s: %w", path, err)
-		}
-	}
-	for path, target := range r.Links {
-		link := filepath.Join(root, path)
-		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
-			return fmt.Errorf("linking %s: %w", path, err)
-		}
-		if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
-			return fmt.Errorf("linking %s: %w", path, err)
-		}
-		if err := os.Symlink(target, link); err != nil {
-			return fmt.Errorf("linking %s: %w", path, err)
-		}
-	}
-	return os.MkdirAll(filepath.Join(root, "var/log/journal"), 0o755)
 }

@@ -23,13 +23,16 @@ func (i *Installer) OwnedVolumes(ctx context.Context, in Input) ([]api.OwnedVolu
 	if err != nil {
 		return nil, fmt.Errorf("listing the cluster's volumes: %w", err)
 	}
+	if len(found) > api.MaxOwnedVolumes {
+		return nil, fmt.Errorf("listing the cluster's volumes: %d carry its tag, and more than %d aren't taken: look who tagged them", len(found), api.MaxOwnedVolumes)
+	}
 	var all []api.OwnedVolume
 	for _, v := range found {
 		if v.State == aws.VolumeDeleted || v.State == aws.VolumeDeleting {
 			continue
 		}
 		o := api.OwnedVolume{VolumeID: v.ID, Node: v.Tags[api.TagNode], Expansion: v.Tags[api.TagExpansion], Order: v.Tags[api.TagOrder],
-			State: v.State, Zone: v.Zone, Type: v.Type, SizeGiB: v.SizeGiB, Created: v.Created}
+			State: v.State, Zone: v.Zone, Type: v.Type, SizeGiB: v.SizeGiB, Created: v.Created, IOPS: v.IOPS, ThroughputMiBs: v.Throughput}
 		for _, a := range v.Attachments {
 			if a.State != aws.Detached {
 				o.Instance = a.Instance

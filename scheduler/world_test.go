@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -33,12 +34,12 @@ type scaleio struct {
 	stuck   bool            // data that is to move doesn't
 	sdcs    map[string]bool // by address: its driver is loaded
 
-	upgraded []string          // node and component, in the order in which it was done
-	volumes  map[string]string // EC2's, by client token
+	upgraded []string                   // node and component, in the order in which it was done
+	volumes  map[string]api.OwnedVolume // EC2's, by client token
 }
 
 func newScaleIO() *scaleio {
-	return &scaleio{sdss: map[string]*api.SDSView{}, devices: map[string]string{}, sdcs: map[string]bool{}, volumes: map[string]string{}}
+	return &scaleio{sdss: map[string]*api.SDSView{}, devices: map[string]string{}, sdcs: map[string]bool{}, volumes: map[string]api.OwnedVolume{}}
 }
 
 func (w *scaleio) form(node, nonce string) {
@@ -149,13 +150,21 @@ func (w *scaleio) pool(spare int) *api.PoolView {
 }
 
 // create a volume: once for each client token.
-func (w *scaleio) create(token string) string {
+func (w *scaleio) create(token, node string, o api.VolumeOrder) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.volumes[token] == "" {
-		w.volumes[token] = fmt.Sprintf("vol-%08d", len(w.volumes)+1)
+	if w.volumes[token].VolumeID == "" {
+		w.volumes[token] = api.OwnedVolume{VolumeID: fmt.Sprintf("vol-%08d", len(w.volumes)+1), Node: node, Expansion: o.Expansion, Order: fmt.Sprintf("%d.%d", o.Index, o.Attempt),
+			State: "in-use", Zone: o.Zone, Type: o.Type, SizeGiB: o.SizeGiB}
 	}
-	return w.volumes[token]
+	return w.volumes[token].VolumeID
+}
+
+// listed are all volumes of the cluster.
+func (w *scaleio) listed() *api.OwnedVolumes {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return &api.OwnedVolumes{Volumes: slices.Collect(maps.Values(w.volumes))}
 }
 
 // takeOut what leaves, as far as the leader may.
@@ -447,6 +456,9 @@ func (n *node) obey(a api.Answer) {
 			n.leading = true
 			n.view = n.scaleio.lead(a.Spec.Cluster)
 			n.view.Members = n.scaleio.members(a.Spec.MDMs, a.Spec.Cluster.HandOver)
+			if a.Spec.Growth != nil {
+				n.view.Owned = n.scaleio.listed()
+			}
 		}
 		n.older = slices.DeleteFunc(n.older, func(c string) bool {
 			if l.Name == api.UpgradeLease(c) {
@@ -483,7 +495,7 @@ func (n *node) buy(spec api.NodeSpec) {
 	for _, o := range spec.Growth.Orders {
 		state := api.OrderState{Expansion: o.Expansion, Index: o.Index, Attempt: o.Attempt, Stage: api.OrderDeleted}
 		if !o.Abandon {
-			id := n.scaleio.create(o.ClientToken(spec.Version.Cluster, n.id))
+			id := n.scaleio.create(o.ClientToken(spec.Version.Cluster, n.id), n.id, o)
 			state.Stage, state.VolumeID, state.Disk = api.OrderPresent, id, id
 			if !slices.ContainsFunc(n.disks, func(d api.Disk) bool { return d.ID == id }) {
 				n.disks = append(n.disks, api.Disk{ID: id, Path: "/dev/" + id, SizeBytes: int64(o.SizeGiB) << 30, State: api.DiskOffered})

@@ -77,7 +77,7 @@ func filter(name string, values ...string) types.Filter {
 
 func volumeOf(v types.Volume) Volume {
 	volume := Volume{ID: aws.ToString(v.VolumeId), State: string(v.State), Zone: aws.ToString(v.AvailabilityZone), Type: string(v.VolumeType), SizeGiB: int(aws.ToInt32(v.Size)),
-		Encrypted: aws.ToBool(v.Encrypted), Created: aws.ToTime(v.CreateTime), Tags: map[string]string{}}
+		IOPS: int(aws.ToInt32(v.Iops)), Throughput: int(aws.ToInt32(v.Throughput)), Encrypted: aws.ToBool(v.Encrypted), Created: aws.ToTime(v.CreateTime), Tags: map[string]string{}}
 	for _, t := range v.Tags {
 		volume.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}

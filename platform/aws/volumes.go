@@ -74,6 +74,8 @@ type Volume struct {
 	Zone        string
 	Type        string
 	SizeGiB     int
+	IOPS        int // it has, chosen or not
+	Throughput  int // MiB/s
 	Encrypted   bool
 	Created     time.Time
 	Tags        map[string]string

@@ -132,7 +132,13 @@ type OwnedVolume struct {
 	Type      string    `json:"type"`
 	SizeGiB   int       `json:"sizeGib"`
 	Created   time.Time `json:"created,omitzero"`
+
+	IOPS           int `json:"iops,omitempty"` // as it has, chosen or not
+	ThroughputMiBs int `json:"throughputMiBs,omitempty"`
 }
+
+// MaxOwnedVolumes that a listing may have: several times what a pool takes. A cluster with more is looked at by a person first.
+const MaxOwnedVolumes = 2000
 
 // OwnedVolumes of the cluster; absent = not looked, which is not the same as none.
 type OwnedVolumes struct {

@@ -32,6 +32,8 @@ type Growing struct {
 	told      map[string]string // what people were told last, by kind of event
 	quiet     time.Time         // since when the reason of what is proposed is gone
 	calm      time.Time         // since when there is no reason to grow
+	begun     bool              // this process looked at growth before
+	heir      bool              // it began with a ledger: what the one before saw beside it is to be seen again
 	listed    time.Time         // when the volumes were listed that strangers and orphans are made from
 	strangers []api.OwnedVolume // that the ledger doesn't know
 	orphans   []api.OrphanView
@@ -66,6 +68,9 @@ func Grow(s *State) (out GrowthOutcome) {
 	g := &s.Settings.Growth
 	if s.Growing == nil || g.off() && len(s.Ledger) == 0 {
 		return out
+	}
+	if !s.Growing.begun {
+		s.Growing.begun, s.Growing.heir = true, len(s.Ledger) > 0
 	}
 	doubt(s, &out)
 	if s.Growing.free.IsZero() || s.Held(nil) != nil || s.Cluster.Unchecked {
@@ -116,18 +121,19 @@ func triggered(s *State) (t *trigger, waits string) {
 		return nil, "the last sample is too old"
 	}
 	since := lastEnded(s) // what was seen before its capacity came says nothing of now
-	if h.streak(s.Now, since, func(x *Sample) bool { return !x.Room || x.Used > x.Raw-x.Largest && x.Largest > 0 }) {
-		return &trigger{why: "no room to protect all data again after losing the largest fault unit"}, ""
-	}
-	if !h.dropped.IsZero() {
+	switch {
+	case h.streak(s.Now, since, func(x *Sample) bool { return !x.Room || x.Used > x.Raw-x.Largest && x.Largest > 0 }):
+		t = &trigger{why: "no room to protect all data again after losing the largest fault unit"}
+	case !h.dropped.IsZero():
 		return nil, fmt.Sprintf("capacity went away at %s and is expected back: that is no demand", h.dropped.UTC().Format(time.TimeOnly))
+	default:
+		t = demand(s, last, since)
 	}
-	t = demand(s, last, since)
-	if t == nil {
-		return nil, ""
-	}
-	if left := g.Cooldown - s.Now.Sub(since); !since.IsZero() && left > 0 && !urgent(s, last, left) {
-		return nil, fmt.Sprintf("the last expansion ended %s ago; the next one may begin in %s", s.Now.Sub(since).Round(time.Second), left.Round(time.Second))
+	if left := g.Cooldown - s.Now.Sub(since); t != nil && !since.IsZero() && left > 0 {
+		if !urgent(s, last, left) {
+			return nil, fmt.Sprintf("the last expansion ended %s ago; the next one may begin in %s", s.Now.Sub(since).Round(time.Second), left.Round(time.Second))
+		}
+		t.why += fmt.Sprintf("; the other %s of growth-cooldown aren't waited for, since the pool could be full by then", left.Round(time.Second))
 	}
 	return t, ""
 }
@@ -199,6 +205,9 @@ func begin(s *State, out *GrowthOutcome) {
 		return
 	}
 	s.Growing.calm = time.Time{}
+	if unlisted(s) != "" {
+		return
+	}
 	p := planGrowth(s, t)
 	g := &s.Settings.Growth
 	switch {
@@ -281,6 +290,9 @@ func (e *Expansion) start(s *State, who string, out *GrowthOutcome) {
 
 // reconsider what waits for a person: it is withdrawn when its reason is gone, or when it can't be carried out any more. In auto mode nobody needs to be waited for.
 func reconsider(s *State, e *Expansion, out *GrowthOutcome) {
+	if unlisted(s) != "" {
+		return
+	}
 	why := standing(s, e)
 	if t, waits := triggered(s); why == "" && t == nil && waits == "" {
 		why = "its reason is gone"

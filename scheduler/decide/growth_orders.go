@@ -36,7 +36,7 @@ func pursue(s *State, e *Expansion, uses map[string]use, out *GrowthOutcome) *Ex
 			amend().Orders[i] = o
 		}
 	}
-	if s.Held(nil) != nil || s.Cluster.Unchecked {
+	if s.Held(nil) != nil || s.Cluster.Unchecked || unlisted(s) != "" {
 		return next
 	}
 	for i := range next.Orders {
@@ -358,7 +358,7 @@ func ApproveExpansion(s *State, id, who string) (out GrowthOutcome, err error) {
 	case s.Held(nil) != nil:
 		return out, fmt.Errorf("the cluster is held by %s: release it first", s.Held(nil).Author)
 	}
-	if why := standing(s, found); why != "" {
+	if why := orText(unlisted(s), standing(s, found)); why != "" {
 		return out, fmt.Errorf("expansion %s can't be carried out as it was proposed: %s", found.ID, why)
 	}
 	next := found.clone()

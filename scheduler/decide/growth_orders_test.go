@@ -128,6 +128,7 @@ func TestOrders_patienceCountsWatchedTimeAlone(t *testing.T) {
 	w.Growing = &decide.Growing{} // another process, an hour later
 	w.Now = w.Now.Add(time.Hour)
 	w.deaf = "i-2"
+	w.listed()
 	w.minutes(10, 0)
 	assert.False(t, w.on("i-2")[0].Abandon)
 	w.minutes(10, 0)

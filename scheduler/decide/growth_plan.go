@@ -116,18 +116,20 @@ func volumeSize(s *State) int {
 	return best
 }
 
-// unitsNow are the pool's devices by fault unit, and what is ordered and not among them yet.
+// unitsNow are the pool's devices by fault unit, and what is ordered and not among them yet: what was handed over may come into the pool long after its
+// expansion ended.
 func unitsNow(s *State) map[string]int64 {
 	units := map[string]int64{}
 	if s.View != nil {
 		units = inPool(s.View.ClusterView)
 	}
 	for _, e := range s.Ledger {
-		if e.State != api.ExpansionBuying {
+		if e.State != api.ExpansionBuying && e.State != api.ExpansionEnded {
 			continue
 		}
-		for _, o := range e.Orders {
-			if n := s.Nodes[o.Node]; n != nil && o.lives() && !o.InPool {
+		for i := range e.Orders {
+			o := &e.Orders[i]
+			if n := s.Nodes[o.Node]; n != nil && o.lives() && o.There() && !o.InPool {
 				unit, _ := s.Cluster.FaultSet(n)
 				if unit == "" {
 					unit = n.Name

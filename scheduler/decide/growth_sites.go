@@ -3,6 +3,7 @@ package decide
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -22,9 +23,22 @@ type site struct {
 // sitesOf lists nodes that can take volumes, and says what stands against the others.
 func sitesOf(s *State, have spending) (sites []site, why string) {
 	var against []string
+	more := 0
+	not := func(format string, a ...any) {
+		if len(against) >= maxAgainst {
+			more++
+			return
+		}
+		against = append(against, fmt.Sprintf(format, a...))
+	}
+	claimed := instances(s)
 	for _, n := range byName(s.Nodes) {
-		if reason := cantTake(s, n); reason != "" {
-			against = append(against, n.Name+" "+reason)
+		reason := cantTake(s, n)
+		if reason == "" {
+			reason = claimed.against(n)
+		}
+		if reason != "" {
+			not("%s %s", n.Name, reason)
 			continue
 		}
 		unit, _ := s.Cluster.FaultSet(n)
@@ -34,17 +48,19 @@ func sitesOf(s *State, have spending) (sites []site, why string) {
 		c := n.Report.Cloud
 		slots := min(c.SlotsMax-c.SlotsUsed-unattached(s, n)-s.Settings.Growth.SpareSlots, s.Settings.Growth.MaxPerNode-have.perNode[n.ID], devicesPerSDS-devicesOf(n))
 		if slots <= 0 {
-			against = append(against, fmt.Sprintf("%s has no slot left (%d of %d used, %d stay free; %d of %d volumes bought)",
-				n.Name, c.SlotsUsed, c.SlotsMax, s.Settings.Growth.SpareSlots, have.perNode[n.ID], s.Settings.Growth.MaxPerNode))
+			not("%s has no slot left (%d of %d used, %d stay free; %d of %d volumes bought)",
+				n.Name, c.SlotsUsed, c.SlotsMax, s.Settings.Growth.SpareSlots, have.perNode[n.ID], s.Settings.Growth.MaxPerNode)
 			continue
 		}
 		sites = append(sites, site{node: n, unit: unit, zone: c.Zone, region: c.Region, slots: slots})
 	}
-	if len(against) > 5 {
-		against = append(against[:5], fmt.Sprintf("%d more can't either", len(against)-5))
+	if more > 0 {
+		against = append(against, fmt.Sprintf("%d more can't either", more))
 	}
 	return sites, strings.Join(against, "; ")
 }
+
+const maxAgainst = 5 // nodes whose reasons are told
 
 // cantTake says why a node can't take a volume now.
 func cantTake(s *State, n *Node) string {
@@ -64,8 +80,6 @@ func cantTake(s *State, n *Node) string {
 		return "is on no cloud"
 	case !n.Report.Cloud.Verified:
 		return "can't verify its instance (" + n.Report.Cloud.Reason + ")"
-	case n.Report.Cloud.InstanceID != n.ID:
-		return "has another identity than its instance"
 	case len(n.Report.Cloud.Notices) > 0:
 		return "is to be interrupted (" + n.Report.Cloud.Notices[0].Kind + ")"
 	case n.Report.Cloud.SlotsMax == 0:
@@ -75,6 +89,51 @@ func cantTake(s *State, n *Node) string {
 	}
 	return ""
 }
+
+// claims are the nodes of each EC2 instance: which are one by their identity, or say that they run on it.
+type claims map[string][2]*Node
+
+func instances(s *State) claims {
+	all := claims{}
+	for _, n := range s.Nodes {
+		if n.RemovalOf() == api.RemovalDone {
+			continue
+		}
+		all[n.ID] = all.with(n.ID, n)
+		if n.Report != nil && n.Report.Cloud != nil && n.Report.Cloud.InstanceID != n.ID {
+			all[n.Report.Cloud.InstanceID] = all.with(n.Report.Cloud.InstanceID, n)
+		}
+	}
+	return all
+}
+
+// with one more: of any number two are enough to know.
+func (c claims) with(instance string, n *Node) [2]*Node {
+	if two := c[instance]; two[0] != nil {
+		return [2]*Node{two[0], n}
+	}
+	return [2]*Node{n}
+}
+
+// against says why a node can't grow as the instance that it says it is. A node whose first start knew no instance has its machine-id as identity, and keeps it: it is
+// taken for the instance that it verified since. An instance that two nodes claim is neither's.
+func (c claims) against(n *Node) string {
+	instance := n.Report.Cloud.InstanceID
+	if instance == "" {
+		return "doesn't say which instance it is"
+	}
+	if n.ID != instance && instanceForm.MatchString(n.ID) {
+		return "has another identity than its instance"
+	}
+	for _, other := range c[instance] {
+		if other != nil && other != n {
+			return "says that it is instance " + instance + ", and so does " + other.Name + ": one of them isn't; remove the one that is gone"
+		}
+	}
+	return ""
+}
+
+var instanceForm = regexp.MustCompile(`^i-[0-9a-f]+$`)
 
 // failedLately: it couldn't do its part in the expansion that goes on, or in one whose cooldown isn't over.
 func failedLately(s *State, n *Node) bool {

@@ -56,9 +56,10 @@ func GrowthOf(s *State) *api.GrowthView {
 		v.Provisioned = 2 * s.View.Pool.ProvisionedBytes
 	}
 	v.Forecast = forecastView(s, last)
+	v.Waiting = unlisted(s)
 	if g.Mode != api.GrowthOff && inFlight(s) == nil {
 		t, waits := triggered(s)
-		v.Waiting = waits
+		v.Waiting = orText(v.Waiting, waits)
 		v.Next = nextView(s, t)
 		if t != nil && v.Next.Refused != "" {
 			v.Waiting = v.Next.Refused

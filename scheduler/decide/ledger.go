@@ -134,7 +134,7 @@ func spent(s *State) spending {
 	}
 	if s.Growing != nil {
 		for _, v := range s.Growing.strangers {
-			add(regionOf(v.Zone), api.VolumeOrder{Type: v.Type, SizeGiB: v.SizeGiB})
+			add(regionOf(v.Zone), asOrdered(v))
 			all.perNode[v.Node]++
 		}
 	}

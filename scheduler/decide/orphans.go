@@ -78,6 +78,20 @@ func listing(s *State) (owned []api.OwnedVolume, at time.Time, ok bool) {
 	return s.View.Owned.Volumes, s.View.At.Add(time.Duration(s.View.AgeMS-s.View.Owned.AgeMS) * time.Millisecond), true
 }
 
+// unlisted says why nothing is bought yet by a scheduler that took a ledger over: volumes that the ledger doesn't know count against budget and limits, and only a
+// listing shows them.
+func unlisted(s *State) string {
+	if g := s.Growing; g == nil || !g.heir || !g.listed.IsZero() {
+		return ""
+	}
+	return "this scheduler has just begun, and the leader's node has to list the cluster's volumes first: those that the ledger doesn't know count too"
+}
+
+// asOrdered is what has the price of a volume that is there.
+func asOrdered(v api.OwnedVolume) api.VolumeOrder {
+	return api.VolumeOrder{Type: v.Type, SizeGiB: v.SizeGiB, IOPS: v.IOPS, ThroughputMiBs: v.ThroughputMiBs}
+}
+
 // ordered finds the order that a volume was bought for, by its id or by its tags.
 func ordered(s *State, v api.OwnedVolume) (*Expansion, *Order) {
 	for _, e := range s.Ledger {
@@ -147,7 +161,7 @@ func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOut
 
 // orphan lists a volume that is paid for and in no pool, and tells of it once.
 func orphan(s *State, v api.OwnedVolume, why string, out *GrowthOutcome) {
-	cost, priced := s.Settings.Growth.Prices.Monthly(regionOf(v.Zone), api.VolumeOrder{Type: v.Type, SizeGiB: v.SizeGiB})
+	cost, priced := s.Settings.Growth.Prices.Monthly(regionOf(v.Zone), asOrdered(v))
 	s.Growing.orphans = append(s.Growing.orphans, api.OrphanView{VolumeID: v.VolumeID, Node: nameOf(s, v.Node), State: v.State, SizeGiB: v.SizeGiB, Cost: cost, Priced: priced, Why: why})
 	out.once(s, "GrowthOrphan", v.VolumeID, why, api.Event{Node: nameOf(s, v.Node), Message: fmt.Sprintf("%s (%d GiB %s, %s)", v.VolumeID, v.SizeGiB, v.Type, v.State), Why: why, Cost: cost})
 }

@@ -71,7 +71,7 @@ func (h *History) Last() (Sample, bool) {
 
 // Take the leader's view that the snapshot holds. What is missing, zero, old, inconsistent or from a former leader is never used, and ends a streak.
 func (h *History) Take(s *State) {
-	if h.doubt = doubtful(s); h.doubt != "" {
+	if h.doubt = h.doubtful(s); h.doubt != "" {
 		h.broken = true
 		return
 	}
@@ -127,7 +127,7 @@ func keep(all []Sample, next Sample, most int) []Sample {
 }
 
 // doubtful says why a view gives no sample.
-func doubtful(s *State) string {
+func (h *History) doubtful(s *State) string {
 	v := s.View
 	switch {
 	case v == nil || v.ClusterView == nil:
@@ -140,6 +140,9 @@ func doubtful(s *State) string {
 		return "the view is of another system"
 	case s.Now.Sub(v.At) > sampleFresh:
 		return fmt.Sprintf("the last sample is %s old", s.Now.Sub(v.At).Round(time.Second))
+	}
+	if last, _ := h.Last(); last.Used > 0 && v.Pool.InUseBytes == 0 {
+		return "the pool shows nothing in use, and it did before: no answer looks like that too"
 	}
 	return inconsistent(v.Pool)
 }

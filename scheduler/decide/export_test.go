@@ -1,0 +1,4 @@
+package decide
+
+// UnitsNow for tests.
+var UnitsNow = unitsNow

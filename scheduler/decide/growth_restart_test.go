@@ -1,0 +1,156 @@
+package decide_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+)
+
+// restart the scheduler: what is in memory alone is gone.
+func (w *poolWorld) restart() { w.Growing = &decide.Growing{} }
+
+// strange is a volume with the cluster's tag that the ledger doesn't know.
+func strange(id string) api.OwnedVolume {
+	return api.OwnedVolume{VolumeID: id, Node: "i-2", Expansion: "of another time", Order: "0.1", State: "available", Zone: "us-east-1a", Type: "gp3", SizeGiB: 200}
+}
+
+// Volumes that the ledger doesn't know count against the budget; a scheduler that has just begun knows of none until the leader listed them, and buys nothing before.
+func TestGrow_aNewSchedulerLooksForUnknownVolumesFirst(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.minutes(6, 0)
+	require.Equal(t, api.ExpansionEnded, w.Ledger[0].State)
+	w.Settings.Growth.Budget = 7 * 1600 // three are bought, three more fit, a stranger wouldn't
+	w.restart()
+	w.Settings.Growth.Cooldown = 0
+	w.fill(75)
+	w.minutes(10, 0)
+	assert.Len(t, w.Ledger, 1, "nothing before a listing")
+	assert.Contains(t, decide.GrowthOf(&w.State).Waiting, "has to list the cluster's volumes first")
+	var all []api.OwnedVolume
+	for _, o := range w.Ledger[0].Orders {
+		all = append(all, w.owned(o, o.VolumeID, "in-use"))
+	}
+	w.listed(append(all, strange("vol-s"), strange("vol-t"))...)
+	w.minutes(10, 0)
+	assert.Len(t, w.Ledger, 1)
+	assert.Contains(t, decide.GrowthOf(&w.State).Waiting, "growth-budget")
+	w.listed(all...)
+	w.minutes(10, 0)
+	assert.Len(t, w.Ledger, 2)
+}
+
+// What waits for a person isn't bought or withdrawn before that either, and nothing is ordered in the place of anything.
+func TestGrow_aNewSchedulerDecidesNothingAboutWhatGoesOn(t *testing.T) {
+	w := grows(3, 1, 200)
+	w.Settings.Growth.Mode = api.GrowthApprove
+	w.fill(75)
+	w.minutes(2, 0)
+	require.Len(t, w.Ledger, 1)
+	w.restart()
+	w.Settings.Growth.Mode = api.GrowthAuto
+	w.minutes(15, 0)
+	assert.Equal(t, api.ExpansionProposed, w.Ledger[0].State)
+	_, err := decide.ApproveExpansion(&w.State, w.Ledger[0].ID, "ann")
+	require.ErrorContains(t, err, "list the cluster's volumes first")
+	w.listed()
+	w.minutes(1, 0)
+	assert.Equal(t, api.ExpansionBuying, w.Ledger[0].State)
+
+	w = growing(t, 6, 1)
+	before := len(w.Ledger[0].Orders)
+	w.restart()
+	w.partOf("i-2").fails = "NoCapacity"
+	w.minutes(3, 0)
+	assert.Len(t, w.Ledger[0].Orders, before)
+	w.listed()
+	w.minutes(1, 0)
+	assert.Len(t, w.Ledger[0].Orders, before+1)
+}
+
+// An unknown volume costs what its performance costs too.
+func TestOwned_strangersCostTheirPerformance(t *testing.T) {
+	w := grows(3, 1, 200)
+	v := strange("vol-s")
+	v.IOPS, v.ThroughputMiBs = 16000, 1000
+	w.listed(v)
+	g := decide.GrowthOf(&w.State)
+	require.Len(t, g.Orphans, 1)
+	const cost = 1600 + (16000-3000)/2 + (1000-125)*4
+	assert.Equal(t, api.Cents(cost), g.Orphans[0].Cost)
+	assert.Equal(t, api.Cents(cost), g.Monthly)
+}
+
+// A disk that was handed over and comes into the pool long after its expansion ended is counted on: nothing is bought beside it.
+func TestGrow_countsWhatIsStillToCome(t *testing.T) {
+	w := grows(3, 1, 200)
+	w.Settings.Growth.Cooldown = 0
+	w.fill(75)
+	w.minutes(1, 0)
+	require.Len(t, w.Ledger, 1)
+	for _, o := range w.Ledger[0].Orders {
+		n := w.Nodes[o.Node]
+		n.Report.Orders = []api.OrderState{{Expansion: o.Expansion, Index: o.Index, Attempt: 1, Stage: api.OrderPresent, VolumeID: "vol-" + o.Node, Disk: "vol-" + o.Node}}
+		n.Claims = []api.DiskClaim{{Disk: "vol-" + o.Node}}
+	}
+	for range 5 * 65 {
+		w.pass(12 * time.Second)
+		if w.Ledger[0].State == api.ExpansionEnded {
+			break
+		}
+	}
+	require.Equal(t, api.ExpansionEnded, w.Ledger[0].State)
+	units := decide.UnitsNow(&w.State)
+	assert.Equal(t, map[string]int64{"r1": 400 * gib, "r2": 400 * gib, "r3": 400 * gib}, units)
+	w.Ledger[0].Orders[0].Stage, w.Ledger[0].Orders[0].Given, w.Ledger[0].Orders[0].Settled = api.OrderDeleted, false, true
+	assert.Equal(t, 200*gib, decide.UnitsNow(&w.State)[w.Nodes[w.Ledger[0].Orders[0].Node].Domain], "gone")
+}
+
+// No room to protect all data again is a reason to grow like others: it waits for the end of the cooldown, unless the pool could be full by then.
+func TestGrow_noRoomRespectsTheCooldown(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.minutes(6, 0)
+	require.Equal(t, api.ExpansionEnded, w.Ledger[0].State)
+	w.fill(50)
+	noRoom := func(minutes int) {
+		for range minutes * 5 {
+			w.View.Pool.DegradedBytes, w.View.Pool.FreeBytes, w.View.Pool.SpareBytes = 300*gib, 0, 0
+			w.pass(12 * time.Second)
+		}
+	}
+	noRoom(10)
+	assert.Len(t, w.Ledger, 1)
+	assert.Contains(t, decide.GrowthOf(&w.State).Waiting, "the next one may begin in")
+	noRoom(25)
+	require.Len(t, w.Ledger, 2)
+	assert.Contains(t, w.Ledger[1].Why, "no room to protect")
+	assert.NotContains(t, w.Ledger[1].Why, "cooldown")
+
+	w = growing(t, 3, 1)
+	w.minutes(6, 0)
+	w.fill(95)
+	w.minutes(2, 0)
+	require.Len(t, w.Ledger, 2)
+	assert.Contains(t, w.Ledger[1].Why, "growth-cooldown aren't waited for", "whoever reads the events learns why")
+}
+
+// A gateway that answers with zeros says nothing of a pool that data was in.
+func TestSamples_nothingInUseAllAtOnce(t *testing.T) {
+	w := grows(3, 1, 200)
+	w.minutes(2, 0)
+	assert.Empty(t, decide.GrowthOf(&w.State).Waiting, "a new pool is empty")
+	w.fill(75)
+	w.minutes(1, 0)
+	w.Ledger = nil
+	w.View.Pool.InUseBytes = 0
+	w.pass(12 * time.Second)
+	assert.Contains(t, decide.GrowthOf(&w.State).Waiting, "nothing in use")
+	assert.InDelta(t, 75, decide.GrowthOf(&w.State).Fullness, 0.1, "the last one that counts")
+	w.View.Pool.InUseBytes = w.used
+	w.pass(12 * time.Second)
+	assert.Empty(t, w.Ledger, "what came before isn't one with what comes after")
+}

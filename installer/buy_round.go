@@ -126,12 +126,17 @@ func (r *round) end(o api.VolumeOrder, stage api.OrderStage, reason, message str
 	r.opts.Log.Warn("an ordered volume isn't to be had", "order", o.Key(), "attempt", o.Attempt, "stage", stage, "volume", p.VolumeID, "reason", reason, "message", message)
 }
 
-// burn: the token leads to nothing any more. The scheduler stores another attempt first.
+// burn: the token leads to nothing any more. The scheduler stores another order first. A volume that the token made is gone then, as EC2 says; whether one was made
+// whose id isn't known, only its tags tell.
 func (r *round) burn(o api.VolumeOrder, reason, message string) {
 	p := r.purchases.get(o)
 	p.Burnt = true
 	r.purchases.put(o, p)
-	r.end(o, api.OrderWaiting, reason, message)
+	stage := api.OrderWaiting
+	if p.VolumeID != "" {
+		stage = api.OrderDeleted
+	}
+	r.end(o, stage, reason, message)
 }
 
 // whileConfirmed bounds what is begun for an order by the scheduler's last word on it: a node that was cut off may have been replaced by another.
@@ -151,6 +156,9 @@ func (r *round) refused(o api.VolumeOrder, what string, err error) error {
 	reason, message := aws.Reason(err), fmt.Sprintf("%s: %v", what, err)
 	lookedFor := p.VolumeID == "" // nothing of it is known to exist
 	switch {
+	case errors.Is(err, aws.ErrBurnt) && lookedFor && r.purchases.lasted(p, p.Stage, reason) < readLag: // what the token made may show up by its tags
+		r.stay(o, reason, message)
+		return nil
 	case errors.Is(err, aws.ErrBurnt):
 		r.burn(o, reason, message)
 		return nil

@@ -24,7 +24,8 @@ func (o *orders) buysVolumes() bool { return o.Spec.Growth != nil && len(o.Spec.
 
 // How long things may take before they count as something else.
 const (
-	readLag    = time.Minute      // EC2's reads are behind its writes by less
+	readLag    = time.Minute      // EC2's reads are behind its writes by less, nearly always
+	tokenTime  = time.Hour        // EC2 remembers a client token for longer
 	deniedTime = time.Minute      // credentials that were just rotated are good again by then
 	attachTime = 90 * time.Second // an attachment that takes longer is stuck
 	deviceTime = 3 * time.Minute  // from attached to a device here; up to a minute was seen
@@ -130,8 +131,7 @@ func (r *round) further(ctx context.Context, o api.VolumeOrder, v aws.Volume, th
 		if p.VolumeID == "" {
 			return r.create(ctx, o, p)
 		}
-		r.missing(o, p)
-		return nil
+		return r.missing(ctx, o, p)
 	}
 	if p.VolumeID != v.ID {
 		r.reached(o, api.OrderCreated, v.ID, "volume "+v.ID+" was found by its tags")
@@ -159,13 +159,31 @@ func (r *round) further(ctx context.Context, o api.VolumeOrder, v aws.Volume, th
 	return nil
 }
 
-// missing: EC2 gave the id and doesn't show it: reads lag, and an encryption key that may not be used makes a volume disappear.
-func (r *round) missing(o api.VolumeOrder, p purchase) {
-	if r.purchases.lasted(p, p.Stage, reasonNotShown) < readLag {
+// missing: EC2 gave the id and doesn't show it. Its reads may lag for however long, a person may have deleted it, and an encryption key that may not be used makes a
+// volume disappear. The client token tells which, since no read is behind that answer: the same volume, or that the token is used up. It is asked for only as long
+// as EC2 surely remembers it, else asking could buy another one.
+func (r *round) missing(ctx context.Context, o api.VolumeOrder, p purchase) error {
+	if r.purchases.lasted(p, p.Stage, reasonNotShown) < readLag || p.asked.IsZero() || r.sys.Clock().Sub(p.asked) > tokenTime {
 		r.stay(o, reasonNotShown, "EC2 doesn't show volume "+p.VolumeID)
-		return
+		return nil
 	}
-	r.burn(o, reasonVanished, fmt.Sprintf("EC2 hasn't shown volume %s for %s: it was deleted, or the role may not use the encryption key", p.VolumeID, readLag))
+	ctx, cancel, confirmed := r.whileConfirmed(ctx, o)
+	if !confirmed {
+		return nil
+	}
+	defer cancel()
+	switch v, err := r.volumes.Create(ctx, r.wanted(o)); {
+	case errors.Is(err, aws.ErrBurnt):
+		r.burn(o, reasonVanished, fmt.Sprintf("EC2 hasn't shown volume %s for %s, and says that its client token is used up: it was deleted, or the role may not use the encryption key", p.VolumeID, readLag))
+		return nil
+	case err != nil:
+		return r.refused(o, "asking for volume "+p.VolumeID+" by its client token", err)
+	case v.ID != p.VolumeID:
+		r.end(o, api.OrderFailed, reasonVanished, fmt.Sprintf("the client token of volume %s gives %s: look at both", p.VolumeID, v.ID))
+		return nil
+	default:
+		return r.further(ctx, o, v, true)
+	}
 }
 
 // create a volume. The same token gives the same volume, however often a lost answer makes it ask again.
@@ -182,6 +200,10 @@ func (r *round) create(ctx context.Context, o api.VolumeOrder, p purchase) error
 		return nil
 	}
 	defer cancel()
+	if p.asked.IsZero() {
+		p.asked = r.sys.Clock()
+		r.purchases.put(o, p)
+	}
 	v, err := r.volumes.Create(ctx, r.wanted(o))
 	if err != nil {
 		return r.refused(o, "creating a volume", err)

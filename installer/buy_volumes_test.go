@@ -148,7 +148,8 @@ func TestBuyVolumes_refused(t *testing.T) {
 		"denied for a moment":           {"create", many(aws.ErrDenied)[:5], 8, api.OrderState{Stage: api.OrderPresent}, 1},
 		"denied for good":               {"create", many(aws.ErrDenied), 40, api.OrderState{Stage: api.OrderFailed, Reason: "Denied"}, 0},
 		"the account's limit":           {"create", many(aws.ErrLimit), 60, api.OrderState{Stage: api.OrderFailed, Reason: "LimitReached"}, 0},
-		"the token is burnt":            {"create", many(aws.ErrBurnt), 2, api.OrderState{Stage: api.OrderWaiting, Reason: "TokenBurnt", Burnt: true}, 0},
+		"the token is burnt":            {"create", many(aws.ErrBurnt), 60, api.OrderState{Stage: api.OrderWaiting, Reason: "TokenBurnt", Burnt: true}, 0},
+		"the token made something":      {"create", many(aws.ErrBurnt), 2, api.OrderState{Stage: api.OrderWaiting, Reason: "TokenBurnt", Retry: true}, 0},
 		"the instance takes no more":    {"attach", many(aws.ErrLimit), 3, api.OrderState{Stage: api.OrderFailed, Reason: "LimitReached", VolumeID: "vol-00000000000000001"}, 1},
 		"not in a state to be attached": {"attach", many(aws.ErrConflict)[:2], 12, api.OrderState{Stage: api.OrderPresent}, 1},
 		"looking is denied for good":    {"tagged", many(aws.ErrDenied), 40, api.OrderState{Stage: api.OrderFailed, Reason: "Denied"}, 0},
@@ -222,12 +223,68 @@ func TestBuyVolumes_vanished(t *testing.T) {
 		s = stateOf(t, i, n, 0)
 		assert.True(t, s.Burnt)
 		assert.Equal(t, "VolumeVanished", s.Reason)
+		assert.Equal(t, api.OrderDeleted, s.Stage, "EC2 says that it is gone")
 		assert.Contains(t, s.Message, "key")
 
 		n.Cloud.Blind = false
 		n.Spec.Growth.Orders[0].Attempt = 2
 		assert.Equal(t, step.Satisfied, buy(t, i, n, 10).Verdict)
 		assert.Len(t, n.Cloud.All(), 1)
+	})
+}
+
+// EC2's reads may be behind for longer than they ever should be. The client token, asked again, gives the same volume: it isn't bought again, and is used.
+func TestBuyVolumes_shownLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := buying(order(0))
+		n.Cloud.Blind = true
+		i := n.Installer()
+		assert.Equal(t, step.Satisfied, buy(t, i, n, 60).Verdict)
+		assert.Len(t, n.Cloud.All(), 1)
+		assert.Equal(t, api.OrderPresent, stateOf(t, i, n, 0).Stage)
+		assert.LessOrEqual(t, n.Cloud.Asked("create"), 3, "asked once a minute at most")
+	})
+}
+
+// A process that doesn't know when the token was used, and one for which that is long ago, don't ask: EC2 may have forgotten it, and would make another volume.
+func TestBuyVolumes_anOldTokenIsntAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := buying(order(0))
+		n.Spec.Growth.Orders[0].VolumeID = "vol-00000000000000009"
+		i := n.Installer()
+		buy(t, i, n, 90)
+		assert.Zero(t, n.Cloud.Asked("create"))
+		assert.Equal(t, "NotShownYet", stateOf(t, i, n, 0).Reason)
+		assert.False(t, stateOf(t, i, n, 0).Burnt)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		n := buying(order(0))
+		n.Cloud.Blind = true
+		i := n.Installer()
+		buy(t, i, n, 2)
+		n.Cloud.Change(stateOf(t, i, n, 0).VolumeID, nil)
+		time.Sleep(2 * time.Hour)
+		buy(t, i, n, 90)
+		assert.Equal(t, 1, n.Cloud.Asked("create"))
+		assert.Equal(t, "NotShownYet", stateOf(t, i, n, 0).Reason)
+	})
+}
+
+// A token that gives another volume leads nowhere: nothing more is done with either.
+func TestBuyVolumes_theTokenGivesAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := buying(order(0))
+		n.Cloud.Blind = true
+		i := n.Installer()
+		buy(t, i, n, 2)
+		first := stateOf(t, i, n, 0).VolumeID
+		n.Cloud.Forget()
+		buy(t, i, n, 60)
+		s := stateOf(t, i, n, 0)
+		assert.Equal(t, api.OrderFailed, s.Stage)
+		assert.Equal(t, first, s.VolumeID)
+		assert.Len(t, n.Cloud.All(), 2)
+		assert.Zero(t, n.Cloud.Asked("attach"))
 	})
 }
 

@@ -46,6 +46,10 @@ func (r *round) nothingLeft(o api.VolumeOrder, p purchase, v aws.Volume) {
 		r.purchases.put(o, p)
 		return
 	}
+	if v.ID == "" && p.VolumeID != "" { // reads that lag for longer look like that too
+		r.end(o, api.OrderKept, reasonNotShown, "EC2 doesn't show volume "+p.VolumeID+": the cluster's listings tell whether it is gone")
+		return
+	}
 	r.end(o, api.OrderDeleted, reasonAbandoned, "no volume of it is there")
 }
 

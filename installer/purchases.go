@@ -22,6 +22,7 @@ type purchase struct {
 	api.OrderState
 	device string    // as requested at the attachment: what finds the disk where no serial does
 	over   bool      // nothing more is asked of EC2 for it
+	asked  time.Time // when this process asked EC2 for it first
 	since  time.Time // when stage or reason changed last
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"path"
+	"regexp"
 	"strings"
 
 	"scaleio-framework/scheduler/api"
@@ -22,6 +23,11 @@ const (
 	maxVolumeID    = 32     // of each order of an expansion
 	maxOrderDisk   = 128
 	maxOrderStates = 256
+
+	maxSlots        = 1000
+	maxNotices      = 32
+	maxTag          = 128
+	maxVolumeNumber = 1 << 20 // GiB, IOPS or MiB/s: what is out of bounds would spoil the budget
 )
 
 func checkIdentity(id api.Identity) error {
@@ -55,8 +61,19 @@ func checkReport(r *api.Report) error {
 		return api.Errorf(api.CodeInvalid, "more than %d orders", maxOrderStates)
 	}
 	for _, o := range r.Orders {
-		if encoded(o.VolumeID) > maxVolumeID || encoded(o.Disk) > maxOrderDisk || encoded(string(o.Stage)) > maxVolumeID {
-			return api.Errorf(api.CodeInvalid, "volume, disk or stage of an order is too long")
+		if o.VolumeID != "" && !volumeForm.MatchString(o.VolumeID) {
+			return api.Errorf(api.CodeInvalid, "%.100q of an order is no volume", o.VolumeID)
+		}
+		if encoded(o.Disk) > maxOrderDisk || encoded(string(o.Stage)) > maxVolumeID {
+			return api.Errorf(api.CodeInvalid, "disk or stage of an order is too long")
+		}
+	}
+	if err := checkCloud(r.Cloud); err != nil {
+		return err
+	}
+	if r.Cluster != nil {
+		if err := checkOwned(r.Cluster.Owned); err != nil {
+			return err
 		}
 	}
 	if m := r.MDM; m != nil && (encoded(m.CertificatePEM) > maxCertificate || encoded(m.SystemID) > maxWitness) {
@@ -64,6 +81,52 @@ func checkReport(r *api.Report) error {
 	}
 	if g := r.Gateway; g != nil && (encoded(g.CertificatePEM) > maxCertificate || encoded(g.Address) > maxHostname || encoded(g.Node) > maxHostname) {
 		return api.Errorf(api.CodeInvalid, "the gateway's certificate or address is too long")
+	}
+	return nil
+}
+
+// What EC2 calls things. Region and zone of a node go into an expansion's record and decide about prices.
+var (
+	placeForm    = regexp.MustCompile(`^[a-z0-9-]{0,40}$`)
+	instanceForm = regexp.MustCompile(`^[A-Za-z0-9-]{0,64}$`)
+	typeForm     = regexp.MustCompile(`^[A-Za-z0-9.-]{0,64}$`)
+	accountForm  = regexp.MustCompile(`^[0-9]{0,20}$`)
+	volumeForm   = regexp.MustCompile(`^vol-[0-9a-z-]{1,28}$`)
+)
+
+func checkCloud(c *api.CloudView) error {
+	switch {
+	case c == nil:
+		return nil
+	case !placeForm.MatchString(c.Region), !placeForm.MatchString(c.Zone):
+		return api.Errorf(api.CodeInvalid, "%.100q is no region, or %.100q no zone", c.Region, c.Zone)
+	case !instanceForm.MatchString(c.InstanceID), !typeForm.MatchString(c.InstanceType), !typeForm.MatchString(c.Provider), !accountForm.MatchString(c.Account):
+		return api.Errorf(api.CodeInvalid, "%.100q is no instance, %.100q no type of one, or %.100q no account", c.InstanceID, c.InstanceType, c.Account)
+	case c.SlotsMax < 0, c.SlotsUsed < 0, c.SlotsMax > maxSlots, c.SlotsUsed > maxSlots:
+		return api.Errorf(api.CodeInvalid, "no instance has %d slots for volumes and %d of them used", c.SlotsMax, c.SlotsUsed)
+	case len(c.Notices) > maxNotices:
+		return api.Errorf(api.CodeInvalid, "more than %d notices of an instance", maxNotices)
+	}
+	return nil
+}
+
+// checkOwned volumes. Whoever may tag volumes writes what their tags say: those are cut, so that nobody keeps the leader from being heard by them.
+func checkOwned(owned *api.OwnedVolumes) error {
+	if owned == nil {
+		return nil
+	}
+	if len(owned.Volumes) > api.MaxOwnedVolumes {
+		return api.Errorf(api.CodeInvalid, "more than %d volumes of the cluster", api.MaxOwnedVolumes)
+	}
+	for i := range owned.Volumes {
+		v := &owned.Volumes[i]
+		if !volumeForm.MatchString(v.VolumeID) || !placeForm.MatchString(v.Zone) || !typeForm.MatchString(v.Type) || !typeForm.MatchString(v.State) || !instanceForm.MatchString(v.Instance) {
+			return api.Errorf(api.CodeInvalid, "%.100q in %.100q, %.100q of type %.100q, is no volume", v.VolumeID, v.Zone, v.State, v.Type)
+		}
+		if min(v.SizeGiB, v.IOPS, v.ThroughputMiBs) < 0 || max(v.SizeGiB, v.IOPS, v.ThroughputMiBs) > maxVolumeNumber {
+			return api.Errorf(api.CodeInvalid, "volume %s can't have %d GiB, %d IOPS and %d MiB/s", v.VolumeID, v.SizeGiB, v.IOPS, v.ThroughputMiBs)
+		}
+		v.Node, v.Expansion, v.Order = fit(v.Node, maxTag), fit(v.Expansion, maxTag), fit(v.Order, maxTag)
 	}
 	return nil
 }

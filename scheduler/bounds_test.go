@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/config"
 	"scaleio-framework/scheduler/decide"
 	"scaleio-framework/scheduler/store"
 )
@@ -64,6 +67,63 @@ func TestCheckReport_links(t *testing.T) {
 		err := checkReport(&api.Report{Disks: []api.Disk{{ID: "wwn-1", Path: "/dev/sdb", Link: link}}})
 		assert.Equal(t, ok, err == nil, "%.50s: %v", link, err)
 	}
+}
+
+// What nodes say of EC2 goes into an expansion's record, into prices and into budgets: what can't be is refused as a whole.
+func TestCheckReport_cloud(t *testing.T) {
+	good := func() *api.Report {
+		return &api.Report{
+			Cloud:  &api.CloudView{Provider: "aws", InstanceID: "i-0123456789abcdef0", InstanceType: "u-6tb1.112xlarge", Region: "us-west-2", Zone: "us-west-2-wl1-las-wlz-1", Account: "123456789012", SlotsMax: 128, SlotsUsed: 3},
+			Orders: []api.OrderState{{Expansion: "e", VolumeID: "vol-0123456789abcdef0"}},
+			Cluster: &api.ClusterView{Owned: &api.OwnedVolumes{Volumes: []api.OwnedVolume{{VolumeID: "vol-0123456789abcdef0", Node: "i-0123456789abcdef0", Expansion: "e", Order: "0.1", State: "in-use",
+				Instance: "i-0123456789abcdef0", Zone: "us-west-2a", Type: "gp3", SizeGiB: 200, IOPS: 3000, ThroughputMiBs: 125}}}},
+		}
+	}
+	require.NoError(t, checkReport(good()))
+	require.NoError(t, checkReport(&api.Report{Cloud: &api.CloudView{Provider: "aws", Reason: "NotAsked"}}))
+	long := strings.Repeat("a", 70)
+	for name, spoil := range map[string]func(*api.Report, *api.CloudView, *api.OwnedVolume){
+		"region":          func(_ *api.Report, c *api.CloudView, _ *api.OwnedVolume) { c.Region = long },
+		"zone":            func(_ *api.Report, c *api.CloudView, _ *api.OwnedVolume) { c.Zone = "us<east" },
+		"instance":        func(_ *api.Report, c *api.CloudView, _ *api.OwnedVolume) { c.InstanceID = "i-1\n" },
+		"type":            func(_ *api.Report, c *api.CloudView, _ *api.OwnedVolume) { c.InstanceType = long },
+		"slots":           func(_ *api.Report, c *api.CloudView, _ *api.OwnedVolume) { c.SlotsUsed = -1000 },
+		"notices":         func(_ *api.Report, c *api.CloudView, _ *api.OwnedVolume) { c.Notices = make([]api.CloudNotice, 100) },
+		"volume of order": func(r *api.Report, _ *api.CloudView, _ *api.OwnedVolume) { r.Orders[0].VolumeID = "i-1" },
+		"volume":          func(_ *api.Report, _ *api.CloudView, v *api.OwnedVolume) { v.VolumeID = "vol-" + long },
+		"no volume":       func(_ *api.Report, _ *api.CloudView, v *api.OwnedVolume) { v.VolumeID = "" },
+		"volume's zone":   func(_ *api.Report, _ *api.CloudView, v *api.OwnedVolume) { v.Zone = long },
+		"volume's size":   func(_ *api.Report, _ *api.CloudView, v *api.OwnedVolume) { v.SizeGiB = -200 },
+		"volume's IOPS":   func(_ *api.Report, _ *api.CloudView, v *api.OwnedVolume) { v.IOPS = 1 << 40 },
+		"count": func(r *api.Report, _ *api.CloudView, v *api.OwnedVolume) {
+			r.Cluster.Owned.Volumes = slices.Repeat([]api.OwnedVolume{*v}, api.MaxOwnedVolumes+1)
+		},
+	} {
+		r := good()
+		spoil(r, r.Cloud, &r.Cluster.Owned.Volumes[0])
+		var refused *api.Error
+		require.ErrorAs(t, checkReport(r), &refused, name)
+		assert.Equal(t, api.CodeInvalid, refused.Code)
+	}
+	r := good()
+	r.Cluster.Owned.Volumes[0].Expansion = strings.Repeat("x", 256)
+	require.NoError(t, checkReport(r), "whoever may tag a volume must not silence the leader")
+	assert.Len(t, r.Cluster.Owned.Volumes[0].Expansion, maxTag)
+}
+
+// Of all that nodes and the operator say an expansion's record keeps what is bounded: at its worst it fits.
+func TestCheckReport_expansionFits(t *testing.T) {
+	e := decide.Expansion{ID: strings.Repeat("e", 36), Why: strings.Repeat("w", 500), Who: strings.Repeat("<", 100), Outcome: strings.Repeat("o", 500)}
+	for i := range decide.MaxOrders {
+		o := decide.Order{Node: strings.Repeat("n", 32), Region: strings.Repeat("r", 40), Stage: "attached", Disk: strings.Repeat("d", maxOrderDisk), Since: time.Now(), Given: true, InPool: true,
+			Settled: true, GivenUp: true, Doubted: true, Burnt: true, Deleter: strings.Repeat("n", 32), Reason: strings.Repeat("r", decide.MaxReason), Message: strings.Repeat("m", decide.MaxOrderMessage)}
+		o.VolumeOrder = api.VolumeOrder{Expansion: e.ID, Index: i, Attempt: 3, SizeGiB: 65536, Type: "gp3", IOPS: 80000, ThroughputMiBs: 2000, Encrypted: true, Abandon: true,
+			KMSKey: strings.Repeat("k", config.MaxKMSKey), Zone: strings.Repeat("z", 40), VolumeID: "vol-" + strings.Repeat("v", 28)}
+		e.Orders = append(e.Orders, o)
+	}
+	raw, err := json.Marshal(e)
+	require.NoError(t, err)
+	assert.Less(t, len(raw), store.MaxRecord)
 }
 
 func TestFind_neverTheWrongNode(t *testing.T) {

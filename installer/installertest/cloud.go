@@ -74,6 +74,13 @@ func (c *Cloud) Change(id string, to func(*aws.Volume)) {
 	to(c.volumes[id])
 }
 
+// Forget all client tokens, as EC2 does after a while.
+func (c *Cloud) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.tokens)
+}
+
 // Instance is verified.
 func (c *Cloud) Instance(context.Context) (string, error) { return c.ID, nil }
 
@@ -147,6 +154,7 @@ func (a *account) Create(ctx context.Context, w aws.NewVolume) (made aws.Volume,
 			if v == nil {
 				return aws.ErrBurnt
 			}
+			a.settle(v)
 			made = copyOf(v)
 			return nil
 		}

@@ -94,5 +94,8 @@ type Resources struct {
 	MemMB float64
 }
 
+// MaxKMSKey is how long the name of an encryption key may be: it is in the record of every volume that is ordered.
+const MaxKMSKey = 200
+
 // EnvPrefix of every key's environment variable.
 const EnvPrefix = "SCALEIO_SCHEDULER_"

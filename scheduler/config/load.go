@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +14,9 @@ import (
 
 	"scaleio-framework/scheduler/api"
 )
+
+// kmsForm of what names a key of KMS: id, alias or ARN.
+var kmsForm = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9:/_-]{0,%d}$`, MaxKMSKey))
 
 // A Fault is what is wrong with one key, and where its value came from.
 type Fault struct {
@@ -179,6 +183,7 @@ func (c *Config) check() (faults []error) {
 			faults = append(faults, &Fault{name, "set", errors.New(what)})
 		}
 	}
+	wrong("growth-kms-key", !kmsForm.MatchString(g.KMSKey), fmt.Sprintf("an id, an alias or an ARN of at most %d characters names a key", MaxKMSKey))
 	wrong("growth-volume-iops", g.VolumeIOPS > 0 && g.VolumeType != "gp3" && g.VolumeType != "io1" && g.VolumeType != "io2", g.VolumeType+" volumes take no number of IOPS")
 	wrong("growth-volume-throughput", g.VolumeThroughput > 0 && g.VolumeType != "gp3", g.VolumeType+" volumes take no throughput")
 	wrong("growth-volume-size", g.VolumeSize > 0 && (g.VolumeSize%(1<<30) != 0 || g.VolumeSize > 64<<40), "EBS volumes are whole GB, up to 64 TB")

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	mostAttempts = 3         // of one order: a client token that was burnt makes another one
+	mostAttempts = 3         // of one volume: a client token that was burnt makes another order of the same node
 	givenFor     = time.Hour // a disk that was handed over and isn't in the pool by then needs a person; the expansion doesn't wait for him
 )
 
@@ -44,7 +44,7 @@ func pursue(s *State, e *Expansion, uses map[string]use, out *GrowthOutcome) *Ex
 		if o.Settled || o.Given || o.Abandon {
 			continue
 		}
-		if why := o.hopeless(s, out); why != "" {
+		if why := o.hopeless(s); why != "" {
 			o.giveUp(s, why, out)
 		}
 		if o == next.Orders[i] {
@@ -52,7 +52,7 @@ func pursue(s *State, e *Expansion, uses map[string]use, out *GrowthOutcome) *Ex
 		}
 		amend().Orders[i] = o
 		if o.GivenUp && next.State == api.ExpansionBuying {
-			reorder(s, next, o.Node, out)
+			reorder(s, next, o, out)
 		}
 	}
 	if next.State == api.ExpansionBuying && !slices.ContainsFunc(next.Orders, func(o Order) bool { return o.waits(s) }) {
@@ -131,25 +131,17 @@ func (o *Order) report(s *State, was *Order, out *GrowthOutcome) {
 	}
 }
 
-// hopeless says why an order is given up. A burnt client token is answered by another attempt, a few times.
-func (o *Order) hopeless(s *State, out *GrowthOutcome) string {
+// hopeless says why an order is given up.
+func (o *Order) hopeless(s *State) string {
 	n := s.Nodes[o.Node]
 	if n == nil || n.Removal != nil || n.Revoked || n.Conflict != "" {
 		return "its node is on its way out, or isn't who it was"
 	}
 	said := o.said(n)
 	switch {
-	case said != nil && said.Burnt && o.Attempt < mostAttempts:
-		if o.VolumeID != "" {
-			o.Former = strings.TrimSpace(o.Former + " " + o.VolumeID)
-		}
-		out.tell(s, api.Event{Node: n.Name, Kind: "GrowthAttempt", Why: o.Message,
-			Message: fmt.Sprintf("order %d of expansion %s: EC2 takes its client token no more, attempt %d", o.Index, o.Expansion, o.Attempt+1)})
-		o.disapprove(out)
-		o.Attempt, o.VolumeID, o.Disk, o.Stage, o.Since = o.Attempt+1, "", "", "", s.Now
-		return ""
 	case said != nil && said.Burnt:
-		return fmt.Sprintf("%d attempts were burnt: %s", o.Attempt, o.Message)
+		o.Burnt = true
+		return fmt.Sprintf("EC2 takes the client token of attempt %d no more: %s", o.Attempt, o.Message)
 	case o.Stage == api.OrderFailed && (said == nil || !said.Retry):
 		return o.Reason + ": " + o.Message
 	case o.idle(s) < s.Settings.Growth.Patience, o.offered(s, n):
@@ -180,7 +172,7 @@ func (o *Order) giveUp(s *State, why string, out *GrowthOutcome) {
 	o.GivenUp, o.Since = true, s.Now
 	o.disapprove(out)
 	switch {
-	case o.Stage == api.OrderFailed && o.VolumeID == "":
+	case o.Stage == api.OrderFailed && o.VolumeID == "", o.Stage == api.OrderDeleted:
 		o.Settled = true
 	case o.Doubted:
 		o.Settled, o.Stage = true, api.OrderKept
@@ -188,34 +180,67 @@ func (o *Order) giveUp(s *State, why string, out *GrowthOutcome) {
 		o.Abandon = true
 	}
 	if o.Reason == "" {
-		o.Reason, o.Message = "GivenUp", plainText(why, maxOrderMessage)
+		o.Reason, o.Message = "GivenUp", plainText(why, MaxOrderMessage)
 	}
 	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthOrderGivenUp", Why: why,
 		Message: fmt.Sprintf("order %d of expansion %s: %d GiB %s %s", o.Index, o.Expansion, o.SizeGiB, o.Type, o.VolumeID)})
 }
 
-// reorder what a node failed to bring on another node, of the same fault unit if there is one; or the expansion ends smaller.
-func reorder(s *State, e *Expansion, failed string, out *GrowthOutcome) {
+// reorder what a node failed to bring: on the same node if only its client token was used up, else on another one, of the same fault unit if there is one; or the
+// expansion ends smaller.
+func reorder(s *State, e *Expansion, was Order, out *GrowthOutcome) {
+	failed := was.Node
 	why := fmt.Sprintf("growth is not to buy anything (%s)", orText(string(s.Settings.Growth.Mode), string(api.GrowthOff)))
 	if s.Settings.Growth.buys() {
 		s.replace(e) // what was ordered by now is in the sums
-		var at site
-		if at, why = substitute(s, e, failed); why == "" {
-			e.add(e.Orders[0].VolumeOrder, at)
-			o := &e.Orders[len(e.Orders)-1]
-			o.Since = s.Now
-			cost, _ := s.Settings.Growth.Prices.Monthly(at.region, o.VolumeOrder)
-			out.tell(s, api.Event{Node: at.node.Name, Kind: "GrowthReplanned", Cost: cost,
-				Why:     nameOf(s, failed) + " couldn't do its part",
-				Message: fmt.Sprintf("order %d of expansion %s: %d GiB %s here in its place", o.Index, e.ID, o.SizeGiB, o.Type)})
-			return
+		if was.Burnt && was.Attempt < mostAttempts {
+			if why = again(s, e, was, out); why == "" {
+				return
+			}
+		} else {
+			var at site
+			if at, why = substitute(s, e, failed); why == "" {
+				e.add(e.Orders[0].VolumeOrder, at)
+				e.ordered(s, "GrowthReplanned", "here in its place", nameOf(s, failed)+" couldn't do its part", out)
+				return
+			}
 		}
 	}
 	out.tell(s, api.Event{Kind: "GrowthSmaller", Why: why, Message: fmt.Sprintf("expansion %s ends smaller: nobody takes the part of %s", e.ID, nameOf(s, failed))})
 }
 
+// ordered tells of an order that was just added.
+func (e *Expansion) ordered(s *State, kind, what, why string, out *GrowthOutcome) {
+	o := &e.Orders[len(e.Orders)-1]
+	o.Since = s.Now
+	cost, _ := s.Settings.Growth.Prices.Monthly(o.Region, o.VolumeOrder)
+	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: kind, Cost: cost, Why: why, Message: fmt.Sprintf("order %d of expansion %s: %d GiB %s %s", o.Index, e.ID, o.SizeGiB, o.Type, what)})
+}
+
+// again orders the same of the same node, with another client token. What the former one bought has an order of its own in the ledger, and counts as long as it may be
+// there.
+func again(s *State, e *Expansion, was Order, out *GrowthOutcome) (why string) {
+	have, g := spent(s), &s.Settings.Growth
+	at := site{node: s.Nodes[was.Node], zone: was.Zone, region: was.Region}
+	room, limit := allowance(s, have, []site{at}, was.VolumeOrder)
+	switch {
+	case len(e.Orders) >= MaxOrders:
+		return "too many orders were given up"
+	case room < 1:
+		return limit
+	case have.perNode[was.Node] >= g.MaxPerNode:
+		return fmt.Sprintf("%s has or may have its %d volumes", at.node.Name, g.MaxPerNode)
+	case !withinApproval(s, e, was.Region):
+		return "the former volume may still be there, and the cost stays as it was decided"
+	}
+	e.add(was.VolumeOrder, at)
+	e.Orders[len(e.Orders)-1].Attempt = was.Attempt + 1
+	e.ordered(s, "GrowthAttempt", fmt.Sprintf("in the place of order %d, attempt %d", was.Index, was.Attempt+1), was.Message, out)
+	return ""
+}
+
 func substitute(s *State, e *Expansion, failed string) (at site, why string) {
-	if len(e.Orders) >= maxOrders {
+	if len(e.Orders) >= MaxOrders {
 		return at, "too many orders were given up"
 	}
 	v := e.Orders[0].VolumeOrder

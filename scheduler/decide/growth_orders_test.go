@@ -209,23 +209,68 @@ func TestOrders_burntTokens(t *testing.T) {
 	w := growing(t, 3, 1)
 	n := w.Nodes["i-2"]
 	for attempt := 1; attempt <= 3; attempt++ {
-		o := w.on("i-2")[0]
+		o := w.on("i-2")[attempt-1]
 		require.Equal(t, attempt, o.Attempt)
-		n.Report.Orders = []api.OrderState{{Expansion: o.Expansion, Index: o.Index, Attempt: o.Attempt, Stage: api.OrderFailed, Burnt: true,
+		n.Report.Orders = []api.OrderState{{Expansion: o.Expansion, Index: o.Index, Attempt: o.Attempt, Stage: api.OrderDeleted, Burnt: true,
 			VolumeID: fmt.Sprintf("vol-%d", attempt), Reason: "Gone", Message: "the key may not be used"}}
 		w.pass(time.Second)
 	}
-	o := w.on("i-2")[0]
-	assert.Equal(t, 3, o.Attempt)
-	assert.Equal(t, "vol-1 vol-2", o.Former)
-	assert.True(t, o.Abandon, "the last one may be there")
+	all := w.on("i-2")
+	require.Len(t, all, 3)
 	tokens := map[string]bool{}
-	for attempt := 1; attempt <= 3; attempt++ {
-		v := o.VolumeOrder
-		v.Attempt = attempt
-		tokens[v.ClientToken("c1", "i-2")] = true
+	for i, o := range all {
+		assert.Equal(t, fmt.Sprintf("vol-%d", i+1), o.VolumeID, "each is known")
+		assert.True(t, o.Burnt)
+		assert.True(t, o.Settled)
+		tokens[o.ClientToken("c1", "i-2")] = true
 	}
 	assert.Len(t, tokens, 3)
+	g := decide.GrowthOf(&w.State)
+	assert.Equal(t, 2, g.Volumes, "EC2 said that they are gone: they cost nothing")
+	assert.Equal(t, 5, g.OrderedToday, "and were bought")
+	assert.Equal(t, 2, strings.Count(w.story(), "GrowthAttempt"))
+}
+
+// A volume of a burnt token that EC2 shows after all is the ledger's: it counts, and is cleaned up.
+func TestOwned_aBurntVolumeShowsUp(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.Settings.Growth.Node.CleanupFile = "/etc/cleanup"
+	o := w.on("i-2")[0]
+	n := w.Nodes["i-2"]
+	n.Report.Orders = []api.OrderState{{Expansion: o.Expansion, Index: o.Index, Attempt: 1, Stage: api.OrderDeleted, Burnt: true, VolumeID: "vol-1", Reason: "VolumeVanished"}}
+	w.pass(time.Second)
+	require.Len(t, w.on("i-2"), 2)
+	w.listed(w.owned(o, "vol-1", "available"))
+	assert.Empty(t, w.deletions(), "a read that lags")
+	w.minutes(2, 0)
+	w.listed(w.owned(o, "vol-1", "available"))
+	require.Len(t, w.deletions(), 1)
+	assert.Equal(t, "vol-1", w.deletions()[0].VolumeID)
+	g := decide.GrowthOf(&w.State)
+	assert.Equal(t, 4, g.Volumes)
+	require.Len(t, g.Orphans, 1)
+	assert.Contains(t, g.Orphans[0].Why, "is being deleted")
+	w.minutes(6, 0)
+	assert.Len(t, w.bought, 3, "one attempt more, and no other")
+}
+
+// What an order of a burnt token may have bought isn't known without its id: it is counted until somebody has looked, and a person's approval isn't exceeded meanwhile.
+func TestOrders_burntAndUnknown(t *testing.T) {
+	burnt := func(mode api.GrowthMode) *poolWorld {
+		w := growing(t, 3, 1)
+		w.Settings.Growth.Mode = mode
+		o := w.on("i-2")[0]
+		w.Nodes["i-2"].Report.Orders = []api.OrderState{{Expansion: o.Expansion, Index: o.Index, Attempt: 1, Stage: api.OrderWaiting, Burnt: true, Reason: "TokenBurnt"}}
+		w.pass(time.Second)
+		assert.True(t, w.on("i-2")[0].Abandon, "its node looks for what is there")
+		return w
+	}
+	w := burnt(api.GrowthAuto)
+	assert.Len(t, w.on("i-2"), 2)
+	assert.Equal(t, 4, decide.GrowthOf(&w.State).Volumes)
+	w = burnt(api.GrowthApprove)
+	assert.Len(t, w.on("i-2"), 1)
+	assert.Contains(t, w.story(), "the cost stays as it was decided")
 }
 
 // What a person approved isn't exceeded by what takes the place of something that may still cost.

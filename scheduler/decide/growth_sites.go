@@ -141,7 +141,7 @@ func failedLately(s *State, n *Node) bool {
 		if e.State != api.ExpansionBuying && (e.State != api.ExpansionEnded || s.Now.Sub(e.Ended) >= s.Settings.Growth.Cooldown) {
 			continue
 		}
-		if slices.ContainsFunc(e.Orders, func(o Order) bool { return o.Node == n.ID && o.GivenUp }) {
+		if slices.ContainsFunc(e.Orders, func(o Order) bool { return o.Node == n.ID && o.GivenUp && !(o.Burnt && o.Attempt < mostAttempts) }) {
 			return true
 		}
 	}

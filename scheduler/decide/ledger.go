@@ -40,7 +40,7 @@ type Order struct {
 	GivenUp bool           `json:"givenUp,omitempty"` // another one was ordered in its place, or the expansion ends smaller
 	Doubted bool           `json:"doubted,omitempty"` // it was on its way when the ledger wasn't known: nothing shows that it was never handed over, so nothing deletes it
 	Deleter string         `json:"deleter,omitempty"` // node that is to delete it, where its own can't be
-	Former  string         `json:"former,omitempty"`  // volumes of burnt attempts: gone, as EC2 said
+	Burnt   bool           `json:"burnt,omitempty"`   // given up because its client token is used up; its volume, if it shows up after all, is known by this order
 	Reason  string         `json:"reason,omitempty"`
 	Message string         `json:"message,omitempty"`
 }
@@ -167,15 +167,15 @@ func (o *Order) take(s *State, r *api.OrderState) {
 	if r.Stage != o.Stage {
 		o.Stage, o.Since = r.Stage, s.Now
 	}
-	o.Reason, o.Message = plainText(r.Reason, maxReason), plainText(r.Message, maxOrderMessage)
+	o.Reason, o.Message = plainText(r.Reason, MaxReason), plainText(r.Message, MaxOrderMessage)
 }
 
 // Bounds of an expansion's record: what a node says of its orders is in it.
 const (
-	maxReason       = 40
-	maxOrderMessage = 120
+	MaxReason       = 40
+	MaxOrderMessage = 120
 	maxPlanned      = 64 // volumes of one expansion, and with what is ordered in place of others
-	maxOrders       = 96
+	MaxOrders       = 96
 )
 
 // plainText takes one byte for each in a record.

@@ -38,7 +38,11 @@ func compareOwned(s *State, out *GrowthOutcome) {
 		if o != nil && o.VolumeID == "" { // its node hasn't said so, and may never
 			e, o = adopt(s, e, o, v, out)
 		}
+		if o != nil && o.VolumeID == v.VolumeID && !o.There() && at.Sub(o.Since) > api.OrderTTL {
+			e, o = cameBack(s, e, o, v, out)
+		}
 		switch {
+		case o != nil && o.VolumeID == v.VolumeID && !o.There(): // a read that lags
 		case o == nil && uses[v.VolumeID] != unused:
 			g.strangers = append(g.strangers, v)
 			orphan(s, v, "the ledger doesn't know it, and the pool uses it or is about to: it may hold data, so leave it as it is", out)
@@ -46,11 +50,11 @@ func compareOwned(s *State, out *GrowthOutcome) {
 			g.strangers = append(g.strangers, v)
 			orphan(s, v, "the ledger doesn't know it: look at it, then attach it or delete it yourself", out)
 		case uses[v.VolumeID] != unused:
-			if v.State == "available" {
+			if v.State == "available" && !o.shown(s) {
 				orphan(s, v, "the pool counts on it, so it may hold data, and isn't attached: bring its node back, or remove that node from the cluster", out)
 			}
 		case o.VolumeID == v.VolumeID && (o.InPool || o.Given):
-			if v.State == "available" {
+			if v.State == "available" && !o.shown(s) {
 				orphan(s, v, "it was handed over to the pool, so it may hold data, and isn't attached: bring its node back, or delete it once its SDS is removed", out)
 			}
 		case o.VolumeID == v.VolumeID && !o.Abandon && !o.Settled: // on its way
@@ -134,6 +138,15 @@ func adopt(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutco
 	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeFound", Cost: cost, Why: "it carries the order's tags",
 		Message: fmt.Sprintf("%s is order %d of expansion %s", v.VolumeID, o.Index, e.ID)})
 	e = amend(s, e, o, out, func(o *Order) { o.VolumeID, o.Since = v.VolumeID, s.Now })
+	return e, &e.Orders[o.Index]
+}
+
+// cameBack: EC2 was said not to have it any more, and shows it. It costs, and counts again.
+func cameBack(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) (*Expansion, *Order) {
+	cost, _ := s.Settings.Growth.Prices.Monthly(o.Region, o.VolumeOrder)
+	out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeFound", Cost: cost, Why: "it was taken for gone, and EC2 shows it",
+		Message: fmt.Sprintf("%s is order %d of expansion %s", v.VolumeID, o.Index, e.ID)})
+	e = amend(s, e, o, out, func(o *Order) { o.Stage, o.Settled, o.Since = api.OrderKept, true, s.Now })
 	return e, &e.Orders[o.Index]
 }
 

@@ -1,6 +1,7 @@
 package growth_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,11 +15,16 @@ import (
 )
 
 // lives brings an expansion to its end in a cloud that something befalls, and looks what is left.
-func lives(t *testing.T, more int, tune func(*scheduler.Options, *cloud.Config), befalls func(*site), ends func(*site)) {
+func lives(t *testing.T, more int, tune func(*scheduler.Options, *cloud.Config), befalls func(*site), ends func(*site), machineID ...string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t, newGaps(), tune)
 		defer s.close()
+		for i, n := range s.nodes {
+			for _, id := range machineID {
+				n.id = fmt.Sprintf("%s%d", id, i)
+			}
+		}
 		for i := range more {
 			s.join(4+i, 1+i)
 		}
@@ -143,6 +149,21 @@ func TestFault_readsLag(t *testing.T) {
 		assert.Equal(s.t, 3, s.pooled())
 		assert.Len(s.t, s.ours(), 3)
 	})
+}
+
+// Reads lag for longer than they ever should: what EC2 doesn't show isn't bought again. The client token tells that it is there.
+func TestFault_readsLagForLong(t *testing.T) {
+	lives(t, 0, func(_ *scheduler.Options, c *cloud.Config) { c.Reads = cloud.Reads{Lag: 90 * time.Second} }, func(*site) {}, func(s *site) {
+		assert.Equal(s.t, 3, s.pooled())
+		assert.Len(s.t, s.ours(), 3)
+		assert.Zero(s.t, s.count("GrowthAttempt"))
+		assert.Zero(s.t, s.count("GrowthOrphan"))
+	})
+}
+
+// A node whose first start knew no instance keeps its machine-id as identity, and grows as the instance that it verified since.
+func TestExpansion_nodesKnownByTheirMachineID(t *testing.T) {
+	lives(t, 0, asIs, func(s *site) {}, func(s *site) { assert.Equal(s.t, 3, s.pooled()) }, "4d0ae65b1e4f4cf0a8a1c3d7e8b9f01")
 }
 
 // A key that may not be used makes volumes vanish: three attempts, and then nothing is left and nothing is paid.

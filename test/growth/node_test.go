@@ -33,6 +33,7 @@ const diskBytes = 120 << 30
 type node struct {
 	site     *site
 	name     string
+	id       string // identity
 	ip       string
 	machine  *installertest.Node
 	instance cloud.Instance
@@ -64,6 +65,7 @@ func newNode(s *site, i, zone int) *node {
 	must(err)
 	n := &node{site: s, name: fmt.Sprintf("n%d", i), ip: fmt.Sprintf("10.0.0.%d", 10+i), key: key, root: s.t.TempDir()}
 	n.instance = s.ec2.AddInstance(cloud.InstanceSpec{Zone: "us-east-1" + string(rune('a'+zone-1)), Address: n.ip, Type: "m5.large"})
+	n.id = n.instance.ID
 	keys, err := s.ec2.Credentials(n.instance.ID)
 	must(err)
 	n.writeKeys("keys", keys)
@@ -156,7 +158,7 @@ func (i *instance) Do(r *http.Request) (*http.Response, error) {
 func (n *node) report() api.Report {
 	in := n.input()
 	seen := n.steps.Observe(n.site.t.Context(), in)
-	r := api.Report{Node: api.Identity{ID: n.instance.ID, AgentUUID: "uuid-" + n.name, Hostname: n.name}, Version: in.Spec.Version, Agent: "test", Time: time.Now(), BootID: "boot",
+	r := api.Report{Node: api.Identity{ID: n.id, AgentUUID: "uuid-" + n.name, Hostname: n.name}, Version: in.Spec.Version, Agent: "test", Time: time.Now(), BootID: "boot",
 		Platform: api.Platform{OS: "ubuntu22.04", Kernel: "5.15", Arch: "amd64", Supported: true}, Addresses: []string{n.ip}, Disks: seen.Disks, Intents: seen.Intents,
 		Orders: seen.Orders, Seen: n.answer.ETag, Cloud: n.cloudView()}
 	role := in.Spec.Role
@@ -171,7 +173,7 @@ func (n *node) report() api.Report {
 		}
 	}
 	if role == api.RoleManager && slices.Contains(in.Spec.Gates, api.GateClusterFormed) {
-		r.Gateway = &api.Gateway{Node: n.instance.ID, Address: n.ip + ":443", CertificatePEM: "certificate of " + n.name}
+		r.Gateway = &api.Gateway{Node: n.id, Address: n.ip + ":443", CertificatePEM: "certificate of " + n.name}
 	}
 	if n.view != nil && n.leads() {
 		view := *n.view

@@ -76,18 +76,20 @@ func (b *brain) Events() api.EventList {
 	return api.EventList{Events: b.allEvents()}
 }
 
-func (b *brain) approveExpansion(ctx context.Context, r api.ApproveRequest) error {
+func (b *brain) approveExpansion(ctx context.Context, r api.ApproveRequest) (approved *api.ExpansionView, err error) {
 	if r.Author == "" || len(r.Author) > 100 {
-		return api.Errorf(api.CodeInvalid, "an expansion costs money: say who approves it (at most 100 characters)")
+		return nil, api.Errorf(api.CodeInvalid, "an expansion costs money: say who approves it (at most 100 characters)")
 	}
-	return b.do(ctx, func() error {
-		out, err := decide.ApproveExpansion(&b.state, r.Expansion, r.Author)
+	err = b.do(ctx, func() error {
+		view, out, err := decide.ApproveExpansion(&b.state, r.Expansion, r.Author)
 		if err != nil {
 			return api.Errorf(api.CodeConflict, "%v", err)
 		}
 		b.grown(out)
+		approved = view
 		return nil
 	})
+	return approved, err
 }
 
 // expansion as it is to be stored; nil once it is forgotten.

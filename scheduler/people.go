@@ -123,11 +123,12 @@ func (b *brain) Hold(ctx context.Context, r api.HoldRequest) error {
 }
 
 // Approve disks of a node, by identity, or an expansion.
-func (b *brain) Approve(ctx context.Context, r api.ApproveRequest) error {
+func (b *brain) Approve(ctx context.Context, r api.ApproveRequest) (answer api.ApproveAnswer, err error) {
 	if r.Expansion != "" {
-		return b.approveExpansion(ctx, r)
+		answer.Expansion, err = b.approveExpansion(ctx, r)
+		return answer, err
 	}
-	return b.do(ctx, func() error {
+	return answer, b.do(ctx, func() error {
 		n := b.find(r.Node)
 		if n == nil {
 			return api.Errorf(api.CodeNotFound, "no node %q", r.Node)

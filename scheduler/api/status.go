@@ -83,8 +83,13 @@ type HoldRequest struct {
 type ApproveRequest struct {
 	Node      string `json:"node,omitempty"`
 	Disk      string `json:"disk,omitempty"`
-	Expansion string `json:"expansion,omitempty"` // UUID, or a beginning that only one has
+	Expansion string `json:"expansion,omitempty"` // UUID, or at least 8 characters of a beginning that only one has
 	Author    string `json:"author,omitempty"`
+}
+
+// ApproveAnswer says what was approved, where that was an expansion.
+type ApproveAnswer struct {
+	Expansion *ExpansionView `json:"expansion,omitempty"`
 }
 
 // What a ReleaseRequest takes back.

@@ -64,9 +64,10 @@ func (p *People) Hold(ctx context.Context, r api.HoldRequest) error {
 	return p.call(ctx, http.MethodPost, api.PathHold, peopleTimeout, r, nil)
 }
 
-// Approve disks of a node.
-func (p *People) Approve(ctx context.Context, r api.ApproveRequest) error {
-	return p.call(ctx, http.MethodPost, api.PathApprove, peopleTimeout, r, nil)
+// Approve disks of a node, or an expansion.
+func (p *People) Approve(ctx context.Context, r api.ApproveRequest) (answer api.ApproveAnswer, err error) {
+	err = p.call(ctx, http.MethodPost, api.PathApprove, peopleTimeout, r, &answer)
+	return answer, err
 }
 
 // Release what never times out.

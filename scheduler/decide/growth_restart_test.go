@@ -55,7 +55,7 @@ func TestGrow_aNewSchedulerDecidesNothingAboutWhatGoesOn(t *testing.T) {
 	w.Settings.Growth.Mode = api.GrowthAuto
 	w.minutes(15, 0)
 	assert.Equal(t, api.ExpansionProposed, w.Ledger[0].State)
-	_, err := decide.ApproveExpansion(&w.State, w.Ledger[0].ID, "ann")
+	_, _, err := decide.ApproveExpansion(&w.State, w.Ledger[0].ID, "ann")
 	require.ErrorContains(t, err, "list the cluster's volumes first")
 	w.listed()
 	w.minutes(1, 0)

@@ -175,7 +175,7 @@ const (
 	MaxReason       = 40
 	MaxOrderMessage = 120
 	maxPlanned      = 64 // volumes of one expansion, and with what is ordered in place of others
-	MaxOrders       = 96
+	MaxOrders       = 80
 )
 
 // plainText takes one byte for each in a record.

@@ -33,10 +33,14 @@ func (s *Server) hold(w http.ResponseWriter, r *request) error {
 
 func (s *Server) approve(w http.ResponseWriter, r *request) error {
 	in, err := decode[api.ApproveRequest](r)
-	if err == nil {
-		err = s.Cluster.Approve(r.Context(), in)
+	if err != nil {
+		return err
 	}
-	return done(w, err)
+	answer, err := s.Cluster.Approve(r.Context(), in)
+	if err == nil {
+		writeJSON(w, http.StatusOK, answer)
+	}
+	return err
 }
 
 func (s *Server) release(w http.ResponseWriter, r *request) error {

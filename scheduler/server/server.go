@@ -29,7 +29,7 @@ type Cluster interface {
 	Plan() api.PlanStatus
 	Events() api.EventList
 	Hold(ctx context.Context, r api.HoldRequest) error
-	Approve(ctx context.Context, r api.ApproveRequest) error
+	Approve(ctx context.Context, r api.ApproveRequest) (api.ApproveAnswer, error)
 	Release(ctx context.Context, r api.ReleaseRequest) error
 	CreateToken(ctx context.Context, r api.TokenRequest) (api.NewToken, error)
 	Tokens() api.TokenList

@@ -165,18 +165,27 @@ func releaseCommand() *cobra.Command {
 	return cmd
 }
 
+// approvedText says what is being bought, and what it costs.
+func approvedText(e *api.ExpansionView) string {
+	return fmt.Sprintf("expansion %s: %s", e.ID, e.What)
+}
+
 func approveCommand() *cobra.Command {
 	var who string
 	cmd := asking("approve NODE DISK | approve EXPANSION-ID", "Let an empty disk be used, or an expansion be bought",
 		"Approves a disk by its identity, as `status` shows it, never by its letter. DISK '*' approves all that the node holds back now for want of approval.\n\n"+
-			"With an expansion's id (or its beginning), as `plan` and `events` show it, approves that purchase: it is looked at once more, and begins.",
+			"With an expansion's id (or at least 8 characters of its beginning), as `plan` and `events` show it, approves that purchase: it is looked at once more, and begins.",
 		cobra.RangeArgs(1, 2), func(ctx context.Context, p *client.People, cmd *cobra.Command, args []string) error {
 			r, text := api.ApproveRequest{Expansion: args[0], Author: cmp.Or(who, author())}, "expansion "+args[0]
 			if len(args) == 2 {
 				r, text = api.ApproveRequest{Node: args[0], Disk: args[1]}, args[1]+" of "+args[0]
 			}
-			if err := p.Approve(ctx, r); err != nil {
+			answer, err := p.Approve(ctx, r)
+			if err != nil {
 				return err
+			}
+			if e := answer.Expansion; e != nil {
+				text = approvedText(e)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "approved: %s\n", text)
 			return nil

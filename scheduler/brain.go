@@ -65,7 +65,8 @@ type brain struct {
 	lookTokens    time.Time            // when dead join tokens are looked for again
 	asked         map[string]time.Time // tasks whose end was asked for, and when
 
-	reports map[string]*api.Report // while loading
+	reports  map[string]*api.Report // while loading
+	versions map[string]decide.NodeSettings
 }
 
 // event is one thing that happened. What apply returns goes to whoever brought it; what it changed stays.
@@ -85,7 +86,7 @@ func newBrain(o Options) *brain {
 		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}, Growing: &decide.Growing{}},
 		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, enrolments: map[string]trust.Enrolment{}, tooSmall: map[string]string{},
 		asked:   map[string]time.Time{},
-		touched: map[string]bool{}, raw: map[string][]byte{}, reports: map[string]*api.Report{},
+		touched: map[string]bool{}, raw: map[string][]byte{}, reports: map[string]*api.Report{}, versions: map[string]decide.NodeSettings{},
 		connection: errors.New("not subscribed yet"),
 	}
 }
@@ -210,6 +211,7 @@ func (b *brain) think() {
 	for _, e := range out.Events {
 		b.tell(e)
 	}
+	b.rolled(decide.Roll(&b.state))
 	b.leave()
 	b.grown(decide.Grow(&b.state))
 }
@@ -274,6 +276,8 @@ func (b *brain) record(key string) any {
 		return b.state.Leases
 	case keyEvents:
 		return b.events
+	case keyRollout:
+		return b.state.Rollout
 	}
 	if id, ok := strings.CutPrefix(key, kindNode); ok && b.state.Nodes[id] != nil {
 		return b.state.Nodes[id]
@@ -283,6 +287,11 @@ func (b *brain) record(key string) any {
 	}
 	if digest, ok := strings.CutPrefix(key, kindEnrolment); ok && b.enrolments[digest].Digest != "" {
 		return b.enrolments[digest]
+	}
+	if version, ok := strings.CutPrefix(key, kindVersion); ok && has(b.state.Rollout, version) {
+		if packed, err := pack(b.state.Rollout.Versions[version]); err == nil { // plain data into memory
+			return packed
+		}
 	}
 	if id, ok := strings.CutPrefix(key, kindExpansion); ok {
 		return b.expansion(id)

@@ -60,11 +60,12 @@ func newBench(t *testing.T) *bench {
 	}
 	b.options = scheduler.Options{
 		Settings: decide.Settings{
+			Agent:       &api.AgentBinary{SHA256: "00", URL: "http://mirror/scaleio-agent"},
 			ClusterName: "bench", DomainAttribute: "rack", Settle: time.Minute, Licence: true, ProtectionDomain: "pd", StoragePool: "sp",
 			MediaType: "SSD", VolumeUser: "rexray", Disks: api.DiskPolicy{Use: api.DiskUseAllEmpty},
 		},
 		Store: &store.Memory{}, Mesos: b.mesos, Framework: scheduler.Framework{Name: "scaleio", Principal: "scaleio", Roles: []string{"scaleio"}},
-		People: trust.NewPeople("read", "operate"), AdminPassword: api.NewSecret("Admin-Pass-1"), AgentSHA256: "00", AgentURL: "http://mirror/scaleio-agent",
+		People: trust.NewPeople("read", "operate"), AdminPassword: api.NewSecret("Admin-Pass-1"),
 		ReserveMDM: scheduler.Resources{CPUs: 1, MemMB: 1024}, ReserveData: scheduler.Resources{CPUs: 0.5, MemMB: 512},
 		CAFile: filepath.Join(t.TempDir(), "ca.pem"), Log: log,
 		Now: func() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) },

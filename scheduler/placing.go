@@ -188,13 +188,14 @@ func (b *brain) carriesMDM(agentID string) bool {
 
 // launch describes the task: it checks the agent's digest before it runs it, and only places it; the daemon lives outside of the container.
 func (b *brain) launch(p *placement, need Resources, token string) *Launch {
+	agent := decide.LaunchAgent(&b.state)
 	return &Launch{
 		TaskID: p.TaskID, Name: "scaleio-agent", AgentID: p.AgentID, CPUs: need.CPUs, MemMB: need.MemMB,
-		Command: fmt.Sprintf(`echo "%s  scaleio-agent" | sha256sum -c - && exec ./scaleio-agent place`, b.AgentSHA256),
-		URIs:    []URI{{Value: b.AgentURL, OutputFile: "scaleio-agent", Executable: true}},
+		Command: fmt.Sprintf(`echo "%s  scaleio-agent" | sha256sum -c - && exec ./scaleio-agent place`, agent.SHA256),
+		URIs:    []URI{{Value: agent.URL, OutputFile: "scaleio-agent", Executable: true}},
 		Env: map[string]string{
 			api.EnvServers: strings.Join(b.Servers, ","), api.EnvCluster: b.state.Cluster.ID, api.EnvCA: b.authority.PEM(),
-			api.EnvToken: token, api.EnvSHA256: b.AgentSHA256,
+			api.EnvToken: token, api.EnvSHA256: agent.SHA256,
 		},
 		Health: HTTPHealth{
 			Port: api.NodePort, Path: "/healthz", Delay: 5 * time.Second, Interval: 30 * time.Second, Timeout: 20 * time.Second,

@@ -65,7 +65,7 @@ func BenchmarkPlace10000(b *testing.B) {
 		done := make(chan error, 1)
 		go func() {
 			done <- scheduler.Run(ctx, scheduler.Options{
-				Settings: decide.Settings{Settle: time.Minute}, Store: state, Mesos: f, Listener: l, Servers: []string{"https://s:1"},
+				Settings: decide.Settings{Settle: time.Minute, Agent: &api.AgentBinary{SHA256: "00", URL: "http://mirror/scaleio-agent"}}, Store: state, Mesos: f, Listener: l, Servers: []string{"https://s:1"},
 				People: trust.NewPeople("", ""), AdminPassword: api.NewSecret("x"), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 			})
 		}()

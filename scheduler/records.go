@@ -27,12 +27,14 @@ const (
 	keyLeases     = "leases"
 	keyEvents     = "events"
 	keySecrets    = "secrets"
+	keyRollout    = "rollout"
 	kindNode      = "nodes/"
 	kindReport    = "reports/"
 	kindAgent     = "agents/" // Mesos agents with our task on them
 	kindEnrolment = "enrolments/"
 	kindStory     = "growth-events/" // apart from the others, so that nothing pushes them out
 	kindExpansion = "expansions/"    // the ledger of what growth bought
+	kindVersion   = "node-settings/" // what nodes were told, or are to be
 )
 
 // WritePoints lists where the store is written on the way to a Ready cluster, for tests that kill at each of them. The secrets are written with the authority, once and together:
@@ -133,6 +135,9 @@ func (b *brain) load(ctx context.Context) (found bool, err error) {
 		b.own(n, n.AgentID)
 	}
 	b.sortLedger()
+	if err := b.rememberRollout(); err != nil {
+		return true, err
+	}
 	b.authority, err = authority.Open()
 	return true, err
 }
@@ -147,6 +152,10 @@ func (b *brain) take(rec store.Record, authority *trust.Record) error {
 		return json.Unmarshal(rec.Value, &b.framework)
 	case rec.Key == keyLeases:
 		return json.Unmarshal(rec.Value, &b.state.Leases)
+	case rec.Key == keyRollout:
+		return json.Unmarshal(rec.Value, &b.state.Rollout)
+	case strings.HasPrefix(rec.Key, kindVersion):
+		return b.recallVersion(rec)
 	case rec.Key == keyEvents:
 		return json.Unmarshal(rec.Value, &b.events)
 	case strings.HasPrefix(rec.Key, kindStory):

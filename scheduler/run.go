@@ -34,8 +34,6 @@ type Options struct {
 	Servers       []string // URLs for agents
 	People        *trust.People
 	AdminPassword api.Secret
-	AgentURL      string
-	AgentSHA256   string
 	AgentsMatch   map[string]string // attribute -> glob
 	ReserveMDM    Resources
 	ReserveData   Resources
@@ -58,7 +56,11 @@ func Run(ctx context.Context, o Options) error {
 		o.Now = time.Now
 	}
 	b := newBrain(o)
-	if err := b.prepare(ctx); err != nil {
+	err := b.prepare(ctx)
+	if err == nil {
+		err = b.configured(ctx)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -16,6 +16,7 @@ const (
 	PathRelease   = "/v1/release"       // POST ReleaseRequest, operator token
 	PathTokens    = "/v1/tokens"        // GET, read token: TokenList; POST TokenRequest, operator token: NewToken
 	PathRevoke    = "/v1/tokens/revoke" // POST TokenRevocation, operator token
+	PathRollout   = "/v1/rollout"       // POST RolloutRequest, operator token
 	PathNodes     = "/v1/nodes"         // POST NodeRequest, operator token: NodeAnswer
 	PathBackup    = "/v1/backup"        // GET, operator token: the whole state, CA key included, as store.WriteBackup writes it; ?keys=true for CA and passwords alone
 	PathHealthz   = "/healthz"

@@ -4,26 +4,27 @@ import "time"
 
 // A Report is everything a node says. It may report only as itself: the certificate names the node.
 type Report struct {
-	Node       Identity     `json:"node"`
-	Version    Version      `json:"version"` // of the spec that the conditions were made for
-	Agent      string       `json:"agent"`   // version of the agent
-	Time       time.Time    `json:"time"`    // to see clock skew, for nothing else
-	BootID     string       `json:"bootId"`
-	Platform   Platform     `json:"platform"`
-	Addresses  []string     `json:"addresses"`
-	Ready      bool         `json:"ready"`
-	Step       string       `json:"step,omitempty"` // the first step not satisfied
-	Conditions []Condition  `json:"conditions"`
-	Disks      []Disk       `json:"disks,omitempty"`
-	MDM        *MDMView     `json:"mdm,omitempty"`
-	Gateway    *Gateway     `json:"gateway,omitempty"` // with the certificate read locally
-	Intents    []Intent     `json:"intents,omitempty"`
-	Wants      []LeaseName  `json:"wants,omitempty"`
-	Cloud      *CloudView   `json:"cloud,omitempty"`
-	Orders     []OrderState `json:"orders,omitempty"`  // of the spec's growth
-	Cluster    *ClusterView `json:"cluster,omitempty"` // from the leader only
-	Seen       string       `json:"seen,omitempty"`    // ETag of the last answer: the scheduler may hold the report until it would differ
-	WaitMS     int64        `json:"waitMs,omitempty"`  // how long the node will wait
+	Node       Identity       `json:"node"`
+	Version    Version        `json:"version"` // of the spec that the conditions were made for
+	Agent      string         `json:"agent"`   // version of the agent
+	Time       time.Time      `json:"time"`    // to see clock skew, for nothing else
+	BootID     string         `json:"bootId"`
+	Platform   Platform       `json:"platform"`
+	Addresses  []string       `json:"addresses"`
+	Ready      bool           `json:"ready"`
+	Step       string         `json:"step,omitempty"` // the first step not satisfied
+	Conditions []Condition    `json:"conditions"`
+	Disks      []Disk         `json:"disks,omitempty"`
+	MDM        *MDMView       `json:"mdm,omitempty"`
+	Gateway    *Gateway       `json:"gateway,omitempty"` // with the certificate read locally
+	Intents    []Intent       `json:"intents,omitempty"`
+	Wants      []LeaseName    `json:"wants,omitempty"`
+	Cloud      *CloudView     `json:"cloud,omitempty"`
+	Orders     []OrderState   `json:"orders,omitempty"`  // of the spec's growth
+	Cluster    *ClusterView   `json:"cluster,omitempty"` // from the leader only
+	Binary     *RunningBinary `json:"binary,omitempty"`
+	Seen       string         `json:"seen,omitempty"`   // ETag of the last answer: the scheduler may hold the report until it would differ
+	WaitMS     int64          `json:"waitMs,omitempty"` // how long the node will wait
 }
 
 // Identity of a node. ID is the EC2 instance id, else the machine-id; the others are witnesses.

@@ -68,6 +68,7 @@ type NodeSpec struct {
 	ModuleMirror     string         `json:"moduleMirror,omitempty"`     // URL under which OS, SDC version and kernel lead to scini.tar, as the vendor lays it out
 	Modules          []KernelModule `json:"modules,omitempty"`          // prebuilt, for this node's OS
 	BuildModules     bool           `json:"buildModules,omitempty"`     // compiler and kernel headers may be installed, so that the SDC builds a module that nobody has
+	Agent            *AgentBinary   `json:"agent,omitempty"`            // absent = as it is
 	Remove           bool           `json:"remove,omitempty"`           // the cluster holds nothing of this node any more: it takes away what its agent put there
 }
 

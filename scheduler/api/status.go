@@ -18,6 +18,7 @@ type ClusterStatus struct {
 	Nodes     []NodeStatus `json:"nodes"`
 	Events    []Event      `json:"events,omitempty"` // newest last, bounded
 	Growth    *GrowthView  `json:"growth,omitempty"`
+	Rollout   *RolloutView `json:"rollout,omitempty"`
 }
 
 // NodeStatus is one line of it.
@@ -38,6 +39,7 @@ type NodeStatus struct {
 	Disks       []Disk      `json:"disks,omitempty"`
 	SDS         *SDSView    `json:"sds,omitempty"`
 	Removal     Removal     `json:"removal,omitempty"`
+	Agent       string      `json:"agent,omitempty"` // version of it
 }
 
 // An Event worth a person's attention.

@@ -75,6 +75,11 @@ func (p *People) Release(ctx context.Context, r api.ReleaseRequest) error {
 	return p.call(ctx, http.MethodPost, api.PathRelease, peopleTimeout, r, nil)
 }
 
+// Rollout goes on, or back.
+func (p *People) Rollout(ctx context.Context, r api.RolloutRequest) error {
+	return p.call(ctx, http.MethodPost, api.PathRollout, peopleTimeout, r, nil)
+}
+
 // CreateToken makes an enrolment token.
 func (p *People) CreateToken(ctx context.Context, r api.TokenRequest) (made api.NewToken, err error) {
 	return made, p.call(ctx, http.MethodPost, api.PathTokens, peopleTimeout, r, &made)

@@ -27,6 +27,8 @@ type Config struct {
 	Manifest          string
 	AgentURL          string
 	AgentSHA256       string
+	AgentReadyWithin  time.Duration
+	RolloutCalm       time.Duration
 	AgentsMatch       map[string]string
 
 	FaultDomainAttribute string

@@ -41,6 +41,8 @@ func keys(c *Config) []key {
 		{name: "manifest", group: "Cluster", help: "JSON file that names the product's packages: URL or file, size, SHA-256. Needed.", set: text(&c.Manifest)},
 		{name: "agent-url", group: "Cluster", help: "Where Mesos agents fetch scaleio-agent. Needed.", set: source(&c.AgentURL)},
 		{name: "agent-sha256", group: "Cluster", help: "SHA-256 of scaleio-agent: it doesn't run unless it has it. Needed.", set: digest(&c.AgentSHA256)},
+		{name: "agent-ready-within", group: "Cluster", fallback: "5m", help: "How long a new agent has to make its node Ready; then the node goes back to the one before by itself.", set: positive(&c.AgentReadyWithin)},
+		{name: "rollout-calm", group: "Cluster", fallback: "1m", help: "Pause between the waves in which a new agent, manifest or setting reaches the nodes.", set: duration(&c.RolloutCalm)},
 		{name: "fault-domain-attribute", group: "Cluster", help: "Attribute of Mesos agents that names their failure domain (rack, zone). Empty: each node is one, and there are no fault sets. Permanent once the cluster is formed.", set: text(&c.FaultDomainAttribute)},
 		{name: "settle", group: "Cluster", fallback: "60s", help: "How long to wait for better spread before the MDMs are chosen.", set: duration(&c.Settle)},
 		{name: "protection-domain", group: "Cluster", fallback: "default", help: "Name of the protection domain.", set: productName(&c.ProtectionDomain)},

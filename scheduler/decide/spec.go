@@ -17,10 +17,12 @@ import (
 // Spec is what a node should be, as things stand.
 func Spec(s *State, n *Node) api.NodeSpec {
 	c, set := &s.Cluster, s.Settings
+	told := s.settings(n)
 	spec := api.NodeSpec{
-		Version: s.Version(n), Node: n.ID, Name: n.Name, Role: s.Role(n), MDMs: c.MDMs, SystemID: c.SystemID, Licence: set.Licence,
-		Gates: c.Gates, Packages: packages(set.Packages, n), Disks: set.Disks, Claims: n.Claims,
-		AllowUnsupported: set.AllowUnsupported, Reboots: set.Reboots, ModuleMirror: set.ModuleMirror, BuildModules: set.BuildModules, Modules: modules(set.Modules, n),
+		Version: s.Version(n), Node: n.ID, Name: n.Name, Role: s.Role(n), MDMs: c.MDMs, SystemID: c.SystemID, Licence: told.Licence,
+		Gates: c.Gates, Packages: packages(told.Packages, n), Disks: told.Disks, Claims: n.Claims,
+		AllowUnsupported: told.AllowUnsupported, Reboots: told.Reboots, ModuleMirror: told.ModuleMirror, BuildModules: told.BuildModules, Modules: modules(told.Modules, n),
+		Agent: told.Agent,
 	}
 	spec.Disks.Approved = n.Approved
 	spec.Remove = n.RemovalOf() == api.RemovalLeaving || n.RemovalOf() == api.RemovalDone // the last answer must not tell it to begin anew
@@ -219,7 +221,7 @@ func Awaited(s *State, n *Node) bool {
 	switch {
 	case s.Leads(n), MayLeadSoon(s, n), s.forms(n), s.Leases.Disruption == n.ID, len(n.Claims) > 0, len(ordersFor(s, n)) > 0, ordersSoon(s, n):
 		return true
-	case soonUp(s, n):
+	case soonUp(s, n), s.onTrial(n):
 		return true
 	case n.Removal != nil, n.Report == nil, !s.current(n), !n.Report.Ready, !passed(n.Report):
 		return true

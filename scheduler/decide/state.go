@@ -24,7 +24,9 @@ type Settings struct {
 	Reboots          api.RebootPolicy
 	ModuleMirror     string
 	Modules          []api.KernelModule
-	BuildModules     bool // nodes may get a compiler and headers
+	BuildModules     bool             // nodes may get a compiler and headers
+	Agent            *api.AgentBinary // the daemon itself; nil = as it is
+	RolloutCalm      time.Duration    // between the last node of a wave being Ready and the next wave
 	Growth           GrowthSettings
 }
 
@@ -68,6 +70,7 @@ type Node struct {
 	Approved   []string        `json:"approved,omitempty"`
 	Hold       *api.Hold       `json:"hold,omitempty"`
 	Removal    *Leaver         `json:"removal,omitempty"`
+	Turn       Turn            `json:"turn,omitzero"`
 
 	Report *api.Report   `json:"-"` // the last one; stored as a record of its own
 	SeenAt time.Time     `json:"-"` // zero = not since this process started
@@ -109,6 +112,7 @@ type State struct {
 	View     *View
 	Settling time.Time // since when three nodes would do
 	Nonce    string    // fresh UUID, for a grant or an expansion that may be made now
+	Rollout  *Rollout  // nil = every node is told what the configuration says now
 
 	Ledger  []*Expansion // in the order in which they were decided
 	Growing *Growing     // nil = growth isn't looked at
@@ -179,7 +183,7 @@ func (s *State) Role(n *Node) api.Role {
 // clientOnly: its vendor supports no SDS on such a system, and the operator doesn't allow one. A node that gave a disk while it was allowed keeps
 // its SDS: taking that away is a removal, which only a person may ask for.
 func (s *State) clientOnly(n *Node) bool {
-	if n.Report == nil || !n.Report.Platform.ClientOnly || s.Settings.AllowUnsupported {
+	if n.Report == nil || !n.Report.Platform.ClientOnly || s.settings(n).AllowUnsupported {
 		return false
 	}
 	return len(n.Claims) == 0 && !slices.ContainsFunc(n.Report.Disks, func(d api.Disk) bool {

@@ -36,7 +36,7 @@ func Status(s *State, waiting string) api.ClusterStatus {
 	} else {
 		status.Ready = false
 	}
-	status.Growth = GrowthOf(s)
+	status.Growth, status.Rollout = GrowthOf(s), rolloutView(s)
 	return status
 }
 
@@ -51,7 +51,7 @@ func nodeStatus(s *State, n *Node) api.NodeStatus {
 		line.LastSeen = n.SeenAt.UTC().Truncate(time.Second)
 	}
 	if r := n.Report; r != nil {
-		line.Step, line.Conditions, line.Disks = r.Step, r.Conditions, showDisks(s, n)
+		line.Step, line.Conditions, line.Disks, line.Agent = r.Step, r.Conditions, showDisks(s, n), r.Agent
 		if len(r.Addresses) > 0 {
 			line.Address = r.Addresses[0]
 		}

@@ -51,6 +51,14 @@ func (s *Server) release(w http.ResponseWriter, r *request) error {
 	return done(w, err)
 }
 
+func (s *Server) rollout(w http.ResponseWriter, r *request) error {
+	in, err := decode[api.RolloutRequest](r)
+	if err == nil {
+		err = s.Cluster.Rollout(r.Context(), in)
+	}
+	return done(w, err)
+}
+
 func (s *Server) tokens(w http.ResponseWriter, _ *request) error {
 	writeJSON(w, http.StatusOK, s.Cluster.Tokens())
 	return nil

@@ -50,6 +50,7 @@ var routes = []route{
 	{"POST", api.PathRevoke, operator, smallBody, false, (*Server).revokeToken},
 	{"POST", api.PathNodes, operator, smallBody, false, (*Server).node},
 	{"GET", api.PathBackup, operator, 0, false, (*Server).backup},
+	{"POST", api.PathRollout, operator, smallBody, false, (*Server).rollout},
 	{"GET", api.PathHealthz, anyone, 0, false, (*Server).healthz},
 	{"GET", api.PathReadyz, anyone, 0, false, (*Server).readyz},
 	{"GET", api.PathMetrics, reader, 0, false, (*Server).metrics},

@@ -31,6 +31,7 @@ type Cluster interface {
 	Hold(ctx context.Context, r api.HoldRequest) error
 	Approve(ctx context.Context, r api.ApproveRequest) (api.ApproveAnswer, error)
 	Release(ctx context.Context, r api.ReleaseRequest) error
+	Rollout(ctx context.Context, r api.RolloutRequest) error
 	CreateToken(ctx context.Context, r api.TokenRequest) (api.NewToken, error)
 	Tokens() api.TokenList
 	Node(ctx context.Context, r api.NodeRequest) (api.NodeAnswer, error)

@@ -77,6 +77,7 @@ func newSite(t *testing.T, g *gaps, tune ...func(*scheduler.Options, *cloud.Conf
 	ec2 := cloud.Config{Region: "us-east-1", Backend: s.attached, Reads: cloud.Reads{Lag: 12 * time.Second}, Takes: cloud.Takes{Create: 1500 * time.Millisecond, Attach: time.Second}}
 	s.options = scheduler.Options{
 		Settings: decide.Settings{
+			Agent:       &api.AgentBinary{SHA256: "00", URL: "http://mirror/scaleio-agent"},
 			ClusterName: "grow", DomainAttribute: "zone", Settle: time.Second, Licence: true, ProtectionDomain: "pd", StoragePool: "sp", MediaType: "SSD", ZeroPadding: true, VolumeUser: "rexray",
 			Disks: api.DiskPolicy{Use: api.DiskUseAllEmpty},
 			Growth: decide.GrowthSettings{Mode: api.GrowthAuto, Threshold: 70, Takes: 2 * time.Minute, Safety: 2, Cooldown: time.Hour, Patience: 10 * time.Minute,
@@ -84,7 +85,7 @@ func newSite(t *testing.T, g *gaps, tune ...func(*scheduler.Options, *cloud.Conf
 				Node: api.NodeGrowth{Endpoint: "http://ec2.test", CredentialsFile: "/keys", CleanupFile: "/cleanup"}},
 		},
 		Store: dying{&store.Memory{}, g}, Mesos: noMesos{}, Framework: scheduler.Framework{Name: "scaleio", Principal: "scaleio", Roles: []string{"scaleio"}},
-		People: trust.NewPeople("read", "operate"), AdminPassword: api.NewSecret("Admin-Pass-1"), AgentSHA256: "00", AgentURL: "http://mirror/scaleio-agent",
+		People: trust.NewPeople("read", "operate"), AdminPassword: api.NewSecret("Admin-Pass-1"),
 		CAFile: filepath.Join(t.TempDir(), "ca.pem"), Log: s.log, Servers: []string{"https://scheduler"},
 	}
 	for _, f := range tune {

@@ -108,13 +108,14 @@ func options(c config.Config, log *slog.Logger) (scheduler.Options, error) {
 			VolumeUser: c.VolumeUser, Packages: manifest.Packages, Modules: manifest.Modules, ModuleMirror: c.ModuleMirror,
 			AllowUnsupported: c.AllowUnsupported, BuildModules: c.BuildModules, Reboots: c.Reboots,
 			Disks: api.DiskPolicy{Use: c.DisksUse, Match: c.DisksMatch, AllowTypes: c.DisksAllowTypes, MinSizeBytes: c.DisksMinSize}, Growth: growth,
+			Agent: &api.AgentBinary{URL: c.AgentURL, SHA256: c.AgentSHA256, ReadyWithinMS: c.AgentReadyWithin.Milliseconds()}, RolloutCalm: c.RolloutCalm,
 		},
 		Mesos: offers.New(offers.Config{Masters: c.MesosMasters, Principal: c.MesosPrincipal, Secret: mesosSecret.Reveal(), Log: log}),
 		Framework: scheduler.Framework{
 			Name: c.FrameworkName, User: "root", Principal: c.MesosPrincipal, Roles: []string{c.MesosRole},
 			FailoverTimeout: c.FailoverTimeout, WebUIURL: c.PublicURLs[0], Hostname: hostname(),
 		},
-		Servers: c.PublicURLs, AdminPassword: admin, AgentURL: c.AgentURL, AgentSHA256: c.AgentSHA256, AgentsMatch: c.AgentsMatch,
+		Servers: c.PublicURLs, AdminPassword: admin, AgentsMatch: c.AgentsMatch,
 		ReserveMDM: scheduler.Resources(c.ReserveMDM), ReserveData: scheduler.Resources(c.ReserveData),
 		Artifacts: manifest.Artifacts, CAFile: filepath.Join(c.StateDir, "ca.pem"), CopyFile: copyFile(c), Log: log,
 	}, nil

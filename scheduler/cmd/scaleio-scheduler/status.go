@@ -98,6 +98,9 @@ func show(out io.Writer, s api.ClusterStatus, asJSON bool) {
 	}
 	line("READ-ONLY", s.ReadOnly)
 	showGrowth(out, s.Growth)
+	if s.Rollout != nil {
+		line("rollout", rolloutLine(s.Rollout))
+	}
 	line("waits for", s.Waiting)
 	fmt.Fprintln(out)
 	table(out, s.Nodes)

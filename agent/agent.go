@@ -18,7 +18,7 @@ import (
 )
 
 // ErrRestart ends Run when the process itself has to begin anew; systemd starts it again.
-var ErrRestart = errors.New("restarting to load changed trust")
+var ErrRestart = errors.New("restarting to begin anew")
 
 // Scheduler is how an agent calls: it is never called.
 type Scheduler interface {
@@ -35,7 +35,7 @@ type Steps interface {
 	DisksSettled(names []string)
 }
 
-// Options of an agent; every field but Cloud, Reached, Owned and DiskChanges is required.
+// Options of an agent; every field but Cloud, Reached, Owned, Replacer and DiskChanges is required.
 type Options struct {
 	Version   string
 	Identity  api.Identity // AgentUUID is filled in by New
@@ -57,6 +57,9 @@ type Options struct {
 
 	// Owned lists the cluster's cloud volumes; nil = this agent never does.
 	Owned func(ctx context.Context, in installer.Input) ([]api.OwnedVolume, error)
+
+	// Replacer of this agent by another; nil = it stays what it is.
+	Replacer *Replacer
 
 	// DiskChanges tells of disks that come or go, until ctx ends; nil = only passes see it.
 	DiskChanges func(ctx context.Context, told uevent.Told) error
@@ -80,6 +83,7 @@ type Agent struct {
 	leadWake chan struct{} // duties changed: lead now
 	look     chan struct{} // a long pass goes on: observe meanwhile
 	tell     chan struct{} // something to report changed: report now
+	fetch    chan struct{} // another agent may be wanted: look now
 	pulse    pulse
 	mu       sync.Mutex
 	kept     remembered
@@ -87,6 +91,7 @@ type Agent struct {
 	waiting  unjoined
 	seen     seen
 	answer   received
+	change   changing
 
 	shown [sha256.Size]byte // digest of the task's token that was shown last; link's own
 }
@@ -124,7 +129,7 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), kept: kept}
+	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), fetch: make(chan struct{}, 1), kept: kept}
 	a.Identity.AgentUUID = kept.AgentUUID
 	if o.Cloud != nil {
 		a.seen.cloud.known = o.Cloud.Known()
@@ -150,6 +155,7 @@ func New(o Options) (*Agent, error) {
 
 // Run serves until ctx ends.
 func (a *Agent) Run(ctx context.Context) error {
+	a.beginsChange(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.serve(ctx) })
 	group.Go(func() error { return a.serveSocket(ctx) })
@@ -162,6 +168,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { return a.watchesCloud(ctx) })
 	group.Go(func() error { return a.watchesSlots(ctx) })
 	group.Go(func() error { return a.link(ctx) })
+	group.Go(func() error { return a.fetchesAgent(ctx) })
 	group.Go(func() error { return a.watchdog(ctx) })
 	a.Notify("READY=1\nSTATUS=running")
 	err := group.Wait()

@@ -172,6 +172,7 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent}
 	a.leases.granted(sent, answer.Leases)
 	if changed || fresh {
+		signal(a.fetch)
 		signal(a.wake)
 		signal(a.leadWake)
 	}

@@ -40,6 +40,11 @@ func (a *Agent) passes(ctx context.Context) error {
 		} else if restart {
 			return ErrRestart
 		}
+		if restart, err := a.replacesItself(ctx); err != nil {
+			a.Log.Warn("replacing the agent", "err", err)
+		} else if restart {
+			return ErrRestart
+		}
 	}
 }
 

@@ -64,6 +64,9 @@ func (p *Placer) Place(ctx context.Context, want Placement) error {
 	if err := p.belongs(want); err != nil {
 		return err
 	}
+	if ours, err := p.leavesToItself(ctx, want); err != nil || ours {
+		return err
+	}
 	dir, err := p.installBinary(want)
 	if err != nil {
 		return err
@@ -156,8 +159,49 @@ func (p *Placer) installBinary(want Placement) (string, error) {
 	return dir, p.Files.Write(target, data, 0o755)
 }
 
+// leavesToItself: an agent that replaces itself is neither replaced nor put back by a task: that goes by the scheduler's waves, and by its own judgement. It gets
+// what the task brings beside the binary.
+func (p *Placer) leavesToItself(ctx context.Context, want Placement) (bool, error) {
+	rec, ok, err := recallReplacement(p.Files)
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	state, err := p.Units.State(ctx, Unit)
+	if err != nil {
+		return false, fmt.Errorf("asking systemd about %s: %w", Unit, err)
+	}
+	running := ""
+	if data, err := p.Files.Read(runningFile); err == nil && (state.Active == "active" || state.Active == "activating") {
+		running = strings.TrimSpace(string(data))
+	}
+	if proving := ok && rec.proving(); !proving && (running == "" || running == want.SHA256) {
+		return false, nil
+	}
+	p.Log.Info("leaving the agent that is here to its own way of replacing itself", "sha256", running, "brought", want.SHA256)
+	if err := p.Files.MkdirAll(ConfigDir, 0o755); err != nil {
+		return true, err
+	}
+	_, err = p.writeConfig(want, false)
+	return true, err
+}
+
 // configure writes what differs and says whether the daemon has to be started anew for it.
 func (p *Placer) configure(want Placement, dir string) (changed bool, err error) {
+	if err := p.Files.MkdirAll(ConfigDir, 0o755); err != nil {
+		return false, err
+	}
+	if changed, err = p.writeConfig(want, true); err != nil {
+		return changed, err
+	}
+	link := path.Join(InstallDir, "current")
+	if have, err := p.Files.Readlink(link); err == nil && have == dir {
+		return changed, nil
+	}
+	return true, p.Files.Symlink(dir, link)
+}
+
+// writeConfig writes what the task brings beside the binary, and the unit if that is the task's to bring.
+func (p *Placer) writeConfig(want Placement, unit bool) (changed bool, err error) {
 	if have, err := configured(p.Files); err == nil { // an operator's settings of this machine: no task brings them
 		want.Config.MetadataEndpoint = cmp.Or(want.Config.MetadataEndpoint, have.MetadataEndpoint)
 		want.Config.EBSModel = cmp.Or(want.Config.EBSModel, have.EBSModel)
@@ -166,16 +210,13 @@ func (p *Placer) configure(want Placement, dir string) (changed bool, err error)
 	if err != nil {
 		return false, err
 	}
-	if err := p.Files.MkdirAll(ConfigDir, 0o755); err != nil {
-		return false, err
-	}
 	files := []struct {
 		path string
 		data []byte
 		mode os.FileMode
 	}{{CAFile, []byte(want.CA), 0o644}, {ConfigFile, config, 0o644}, {UnitFile, want.Unit, 0o644}}
 	for _, f := range files {
-		if have, err := p.Files.Read(f.path); err == nil && bytes.Equal(have, f.data) {
+		if have, err := p.Files.Read(f.path); err == nil && bytes.Equal(have, f.data) || f.path == UnitFile && !unit {
 			continue
 		}
 		if err := p.Files.Write(f.path, f.data, f.mode); err != nil {
@@ -184,14 +225,13 @@ func (p *Placer) configure(want Placement, dir string) (changed bool, err error)
 		changed = changed || f.path == UnitFile // the daemon reads the others again before it connects
 	}
 	// Also where it has joined: its certificate may have expired, or its identity been released. It uses the token only then, without a restart.
-	if err := p.Files.Write(TokenFile, []byte(want.Token.Reveal()+"\n"), 0o600); err != nil {
-		return false, err
-	}
-	link := path.Join(InstallDir, "current")
-	if have, err := p.Files.Readlink(link); err == nil && have == dir {
-		return changed, nil
-	}
-	return true, p.Files.Symlink(dir, link)
+	return changed, p.Files.Write(TokenFile, []byte(want.Token.Reveal()+"\n"), 0o600)
+}
+
+// proving: another agent took this one's place and has yet to show that it can. If it can't, its unit may be down until the old one is back.
+func (p *Placer) proving() bool {
+	rec, ok, err := recallReplacement(p.Files)
+	return err == nil && ok && rec.proving()
 }
 
 // mirrorEvery is how often the task looks at the unit.
@@ -213,7 +253,7 @@ func (p *Placer) Mirror(ctx context.Context, ready func(context.Context) (bool, 
 			return nil
 		}
 		switch {
-		case err == nil && (state.Active == "active" || state.Active == "activating" || state.Active == "reloading"):
+		case err == nil && (state.Active == "active" || state.Active == "activating" || state.Active == "reloading"), p.proving():
 			downSince = time.Time{}
 		case downSince.IsZero():
 			downSince = time.Now()

@@ -20,7 +20,7 @@ func (a *Agent) report() api.Report {
 	r := api.Report{
 		Node: a.Identity, Agent: a.Version, Time: time.Now().UTC(), BootID: a.Facts.BootID, Platform: s.observed.Platform,
 		Addresses: s.observed.Addresses, Ready: a.readyLocked(), Step: s.result.First, Conditions: a.conditionsLocked(), Disks: s.disks(time.Now()),
-		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Orders: s.observed.Orders, Cloud: s.cloud.view(), Wants: a.leases.wants(), Seen: a.answer.etag,
+		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Orders: s.observed.Orders, Cloud: s.cloud.view(), Wants: a.leases.wants(), Binary: a.runningLocked(), Seen: a.answer.etag,
 	}
 	if a.kept.Spec != nil {
 		r.Version = a.kept.Spec.Version
@@ -88,6 +88,9 @@ func (a *Agent) conditionsLocked() []api.Condition {
 	}
 	if why := a.outsideEC2(); why != "" {
 		add(api.ConditionInstanceUnverified, "NotOnEC2", why)
+	}
+	if back := a.change.back; back != nil {
+		add(api.ConditionRolledBack, api.ConditionRolledBack, "went back from agent "+back.SHA256[:12]+": "+back.Why)
 	}
 	for _, c := range a.seen.cloud.conditions() {
 		add(c.Type, c.Reason, c.Message)

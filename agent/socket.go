@@ -31,6 +31,9 @@ type Local struct {
 	Intents    []api.Intent     `json:"intents,omitempty"`
 	Leading    []api.Condition  `json:"leading,omitempty"`
 	Storage    *api.StorageView `json:"storage,omitempty"`
+
+	Version string             `json:"version"` // of the agent
+	Binary  *api.RunningBinary `json:"binary,omitempty"`
 }
 
 // serveSocket answers local people over a unix socket. Only root may: the kernel says who calls (SO_PEERCRED).
@@ -59,7 +62,7 @@ func (a *Agent) local() Local {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	local := Local{Node: a.Identity, Ready: a.readyLocked(), Step: a.seen.result.First, Leader: leading, Held: held, Scheduler: "reachable",
-		Conditions: a.conditionsLocked(), Disks: a.seen.observed.Disks, Intents: a.seen.observed.Intents, Leading: a.seen.leading, Storage: a.answer.storage}
+		Conditions: a.conditionsLocked(), Disks: a.seen.observed.Disks, Intents: a.seen.observed.Intents, Leading: a.seen.leading, Storage: a.answer.storage, Version: a.Version, Binary: a.runningLocked()}
 	if a.answer.away != nil {
 		local.Scheduler = a.answer.away.Error()
 	}

@@ -32,6 +32,7 @@ const (
 	ConditionRebootNeeded     = "RebootNeeded"
 	ConditionWaitingForSlot   = "WaitingForSlot"
 	ConditionNotJoined        = "NotJoined"
+	ConditionRolledBack       = "RolledBack" // a new agent didn't make the node Ready in time, and the one before took its place back
 
 	ConditionInstanceUnverified = "InstanceUnverified" // the cloud doesn't confirm which instance the node is: nothing is bought for it
 	ConditionInstanceNotice     = "InstanceNotice"     // the cloud announces that it will stop, reboot or take the instance

@@ -88,6 +88,10 @@ func build(ctx context.Context, log *slog.Logger) (a *agent.Agent, err error) {
 	if err := pkgmgr.Clean(files); err != nil {
 		return nil, err
 	}
+	replacer, err := replacer(facts, files, log)
+	if err != nil {
+		return nil, err
+	}
 	artifacts := &artifactClient{}
 	steps := installer.New(system(facts, log, here.asInstallers()), installer.Options{Log: log, ArtifactClient: artifacts.client(), Servers: func() []string { return a.Servers() }, Noticed: func() { a.Noticed() },
 		CLI: scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})})
@@ -96,7 +100,7 @@ func build(ctx context.Context, log *slog.Logger) (a *agent.Agent, err error) {
 		Listen: fmt.Sprintf(":%d", api.NodePort), Socket: agent.Socket, Notify: notify, DiskChanges: uevent.Disks,
 		Steps: steps, Owned: steps.OwnedVolumes,
 		Leader:  leader.New(leader.Scli(scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})), leader.Local(localGateway, &http.Client{Timeout: scaleio.CallTimeout}), log),
-		Connect: artifacts.connect, Join: join,
+		Connect: artifacts.connect, Join: join, Replacer: replacer,
 	}
 	a, err = agent.New(options)
 	return a, err

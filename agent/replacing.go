@@ -40,6 +40,9 @@ func (a *Agent) beginsChange(ctx context.Context) {
 		a.Log.Error("what a replacement of the agent left can't be read; it replaces itself no more until that file is away", "err", err)
 		a.changes(func(c *changing) { c.waiting = err.Error() })
 	case !ok:
+		if err := r.disarm(ctx); err != nil {
+			a.Log.Warn("tidying up after a replacement", "err", err)
+		}
 	case rec.To == r.SHA256 && rec.proving():
 		a.Log.Info("in place of another agent: it comes back unless this node is Ready in time", "from", rec.From)
 		a.changes(func(c *changing) { c.proving = &rec })

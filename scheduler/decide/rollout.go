@@ -34,6 +34,7 @@ type Rollout struct {
 
 	Versions map[string]NodeSettings `json:"-"` // stored as records of their own
 	Calm     time.Time               `json:"-"` // since when all of the wave are well
+	Begun    time.Time               `json:"-"` // when this process took it up
 }
 
 // A Turn is what the last rollout brought to a node.
@@ -62,7 +63,7 @@ func Configured(s *State) (Rollout, []api.Event) {
 	want := s.Settings.forNodes()
 	version := want.Version()
 	if s.Rollout == nil {
-		r := Rollout{State: RolloutDone, Base: version, Target: version, Versions: map[string]NodeSettings{version: want}}
+		r := Rollout{Begun: s.Now, State: RolloutDone, Base: version, Target: version, Versions: map[string]NodeSettings{version: want}}
 		if len(s.Nodes) > 0 { // a store of before there were rollouts: nobody knows which agents run
 			first := want
 			first.Agent = nil
@@ -76,6 +77,7 @@ func Configured(s *State) (Rollout, []api.Event) {
 		n.Turn.Since = s.Now // what it needed before this process counts no more
 	}
 	r := s.Rollout.clone()
+	r.Begun = s.Now
 	if version == r.Refused {
 		return r, nil
 	}
@@ -156,13 +158,19 @@ func Roll(s *State) Rolling {
 		r.Calm = time.Time{}
 		out.Again = time.Second
 		return out
+	case !s.Cluster.Open(api.GatePoolReady): // without data there is nothing that a wave would protect
+		r.end(s, &out)
+		return out
+	case s.unheard():
+		out.Again = time.Second
+		return out
 	case r.Calm.IsZero():
 		r.Calm = s.Now
 	}
 	left := slices.DeleteFunc(s.left(), func(n *Node) bool { return out.Turns[n.ID].Failed != "" })
 	wait := r.Calm.Add(s.Settings.RolloutCalm).Sub(s.Now)
 	switch {
-	case !s.Cluster.Open(api.GatePoolReady), len(left) == 0: // without data there is nothing that a wave would protect
+	case len(left) == 0:
 		r.end(s, &out)
 	case r.Wave >= 0 && wait > 0:
 		out.Again = wait

@@ -31,6 +31,19 @@ func (s *State) left() (left []*Node) {
 	return left
 }
 
+// unheard: a node may be about to report to a process that was just started; before that it is neither in a wave nor silent.
+func (s *State) unheard() bool {
+	if s.Now.Sub(s.Rollout.Begun) > 3*api.RestPoll/2 {
+		return false
+	}
+	for _, n := range s.Nodes {
+		if n.SeenAt.IsZero() && n.Removal == nil && !n.Revoked && n.Conflict == "" {
+			return true
+		}
+	}
+	return false
+}
+
 // next wave.
 func (r *Rollout) next(s *State, left []*Node, out *Rolling) {
 	slices.SortFunc(left, func(a, b *Node) int {

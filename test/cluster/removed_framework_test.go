@@ -30,10 +30,10 @@ func begin(t *testing.T, s store.Store, master string) <-chan error {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- scheduler.Run(ctx, scheduler.Options{
-			Settings: decide.Settings{ClusterName: "removed", Disks: api.DiskPolicy{Use: api.DiskUseNone}},
+			Settings: decide.Settings{ClusterName: "removed", Disks: api.DiskPolicy{Use: api.DiskUseNone}, Agent: &api.AgentBinary{URL: "http://127.0.0.1/scaleio-agent", SHA256: "00"}},
 			Store:    s, Mesos: offers.New(offers.Config{Masters: []string{master}, Principal: "scaleio", Secret: "s3cret", Backoff: 10 * time.Millisecond, Log: log}),
 			Framework: framework(), Listener: l, Servers: []string{"https://" + l.Addr().String()}, People: trust.NewPeople("read", "operate"),
-			AgentURL: "http://127.0.0.1/scaleio-agent", AgentSHA256: "00", ReserveMDM: need, ReserveData: need, Log: log,
+			ReserveMDM: need, ReserveData: need, Log: log,
 		})
 	}()
 	t.Cleanup(cancel)

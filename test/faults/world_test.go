@@ -65,13 +65,13 @@ func newWorld(ctx context.Context, p plan) *world {
 	w.options = scheduler.Options{
 		Settings: decide.Settings{
 			ClusterName: "faults", DomainAttribute: "zone", Settle: 20 * time.Second, Licence: true, ProtectionDomain: "pd", StoragePool: "sp", MediaType: "SSD", ZeroPadding: true, VolumeUser: "rexray",
-			Disks: api.DiskPolicy{Use: api.DiskUseAllEmpty},
+			Disks: api.DiskPolicy{Use: api.DiskUseAllEmpty}, Agent: &api.AgentBinary{SHA256: "00", URL: "http://mirror/scaleio-agent"},
 			Growth: decide.GrowthSettings{Mode: api.GrowthAuto, Threshold: 70, Takes: 2 * time.Minute, Safety: 2, Cooldown: time.Hour, Patience: 10 * time.Minute,
 				MaxPerNode: 4, MaxPerCluster: maxVolumes, MaxPerDay: maxVolumes, Budget: 1_000_00, Prices: decide.ListPrices(), SpareSlots: 2, Volume: api.VolumeOrder{Type: "gp3"},
 				Node: api.NodeGrowth{CredentialsFile: "/keys", CleanupFile: "/cleanup"}},
 		},
 		Store: w.disk, Mesos: w.mesos, Framework: scheduler.Framework{Name: "scaleio", Principal: "scaleio", Roles: []string{"scaleio"}},
-		People: trust.NewPeople("read", "operate"), AdminPassword: api.NewSecret("Admin-Pass-1"), AgentSHA256: "00", AgentURL: "http://mirror/scaleio-agent",
+		People: trust.NewPeople("read", "operate"), AdminPassword: api.NewSecret("Admin-Pass-1"),
 		ReserveMDM: scheduler.Resources{CPUs: 1, MemMB: 1024}, ReserveData: scheduler.Resources{CPUs: 0.5, MemMB: 512}, Servers: []string{"https://scheduler"}, Log: w.log,
 	}
 	for i := range p.nodes {

@@ -8,7 +8,8 @@ import (
 
 // Waiting for EC2. Volumes become available within 1.5 s (half of them) to 4 s, attachments within 1 to 4 s; one that goes on attaching after 90 s stays so.
 const (
-	firstLook      = time.Second
+	firstLook      = 2 * time.Second // most are there by then: one request for them
+	nextLook       = time.Second / 2 // and the others soon after; from there on less and less often
 	lookAtMost     = 10 * time.Second
 	availableLimit = time.Minute
 	attachedLimit  = 90 * time.Second
@@ -43,7 +44,7 @@ func (e *EC2) AwaitAttached(ctx context.Context, ids ...string) (map[string]Volu
 func (e *EC2) await(ctx context.Context, limit time.Duration, ids []string, what string, settled func(Volume) bool) (map[string]Volume, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	begun, wait, last := time.Now(), firstLook, map[string]Volume{}
+	begun, wait, next, last := time.Now(), firstLook, nextLook, map[string]Volume{}
 	open := ids
 	for {
 		if pause(ctx, wait) != nil {
@@ -70,6 +71,6 @@ func (e *EC2) await(ctx context.Context, limit time.Duration, ids []string, what
 		if open = still; len(open) == 0 {
 			return last, nil
 		}
-		wait = min(wait*3/2, lookAtMost)
+		wait, next = next, min(next*3/2, lookAtMost)
 	}
 }

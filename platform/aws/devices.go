@@ -30,9 +30,10 @@ func KernelNames(device string) []string {
 	return []string{name}
 }
 
-// namesKnownFor is how long a list of what is attached serves to find free names; a name that was given away shows in such a list soon after, or was never used.
+// namesKnownFor is how long a list of what is attached serves to find free names: until the next look at the slots, which has the same list. A name that somebody
+// else took since is refused, and the next one taken. A name that was given away shows in such a list soon after, or was never used.
 const (
-	namesKnownFor = 10 * time.Minute
+	namesKnownFor = 40 * time.Minute
 	givenFor      = 2 * time.Minute
 )
 
@@ -59,7 +60,7 @@ func (e *EC2) takeName(ctx context.Context, self string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	n.learn(attached, self)
+	n.learnLocked(attached, self)
 	if name, ok := n.give(); ok {
 		return name, nil
 	}
@@ -76,7 +77,14 @@ func (n *deviceNames) give() (string, bool) {
 	return "", false
 }
 
+// learn from a list that was asked for anyhow.
 func (n *deviceNames) learn(attached []Volume, self string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.learnLocked(attached, self)
+}
+
+func (n *deviceNames) learnLocked(attached []Volume, self string) {
 	n.listed, n.used = time.Now(), map[string]bool{}
 	if n.no == nil {
 		n.no, n.given = map[string]bool{}, map[string]time.Time{}

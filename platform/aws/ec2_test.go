@@ -279,6 +279,15 @@ func TestEC2_deviceNames(t *testing.T) {
 	assert.Equal(t, "/dev/xvdbd", a.Device, "a bad name stays bad")
 	assert.Equal(t, 1, f.count("DescribeVolumes"), "what is attached is listed once, not for each")
 
+	f.put(Volume{ID: "vol-4"})
+	e = f.client(t)
+	_, err = e.Slots(t.Context())
+	require.NoError(t, err)
+	looks := f.count("DescribeVolumes")
+	_, err = e.Attach(t.Context(), "vol-4")
+	require.NoError(t, err)
+	assert.Equal(t, looks, f.count("DescribeVolumes"), "and not at all after a look at the slots, which has the same list")
+
 	assert.Equal(t, []string{"xvdf", "sdf"}, KernelNames("/dev/sdf"))
 	assert.Equal(t, []string{"xvdba"}, KernelNames("/dev/xvdba"))
 }

@@ -32,6 +32,7 @@ func (e *EC2) Slots(ctx context.Context) (Slots, error) {
 	if err != nil {
 		return Slots{}, err
 	}
+	e.names.learn(attached, self.ID)
 	slots := Slots{Max: room.volumes, Used: len(attached)}
 	if room.shared && room.volumes > 0 {
 		interfaces, err := e.Metadata.Interfaces(ctx)

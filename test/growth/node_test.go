@@ -46,6 +46,7 @@ type node struct {
 	through *pipes
 	plugged map[string]cloud.Volume
 	deaf    bool // the scheduler can't be reached
+	cloud   *instance
 	steps   *installer.Installer
 	rec     *step.Reconciler
 	lead    *leader.Leader
@@ -60,11 +61,13 @@ type node struct {
 	wish   string
 }
 
-func newNode(s *site, i, zone int) *node {
+func newNode(s *site, i, zone int) *node { return newNodeOf(s, i, zone, "m5.large") }
+
+func newNodeOf(s *site, i, zone int, instanceType string) *node {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
-	n := &node{site: s, name: fmt.Sprintf("n%d", i), ip: fmt.Sprintf("10.0.0.%d", 10+i), key: key, root: s.t.TempDir()}
-	n.instance = s.ec2.AddInstance(cloud.InstanceSpec{Zone: "us-east-1" + string(rune('a'+zone-1)), Address: n.ip, Type: "m5.large"})
+	n := &node{site: s, name: fmt.Sprintf("n%d", i), ip: fmt.Sprintf("10.0.%d.%d", i/200, 10+i%200), key: key, root: s.t.TempDir()}
+	n.instance = s.ec2.AddInstance(cloud.InstanceSpec{Zone: "us-east-1" + string(rune('a'+zone-1)), Address: n.ip, Type: instanceType})
 	n.id = n.instance.ID
 	keys, err := s.ec2.Credentials(n.instance.ID)
 	must(err)
@@ -101,7 +104,8 @@ func (n *node) begin() {
 	n.site.gaps.revive(n.name)
 	log := n.site.log.With("node", n.name)
 	system := n.machine.System()
-	system.Cloud = &instance{node: n, clients: map[aws.Access]*aws.EC2{}}
+	n.cloud = &instance{node: n, clients: map[aws.Access]*aws.EC2{}}
+	system.Cloud = n.cloud
 	options := n.machine.Options()
 	options.Log = log
 	n.steps = installer.New(system, options)

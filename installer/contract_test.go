@@ -90,6 +90,7 @@ var contracts = map[string]struct {
 	memory bool
 }{
 	"install-prerequisites": {},
+	"check-peers":           {node: func(*testing.T) *installertest.Node { return unchecked(api.RoleManager) }, done: step.Waiting, memory: true},
 	"fetch-packages":        {},
 	"keep-updates-from-rebooting": {node: func(t *testing.T) *installertest.Node {
 		n := clientOnFlatcar(t)

@@ -65,6 +65,7 @@ type Installer struct {
 	survey  survey
 	own     gatewayIdentity
 
+	peers     peerMemory
 	purchases purchases
 	released  released
 	named     *namedVolumes

@@ -52,8 +52,10 @@ var (
 var rows = []row{
 	{step: acceptPlatform},
 	{step: keepUpdatesFromRebooting, branch: branchKernel, only: (*orders).updatesItself},
-	{step: installPrerequisites, timeout: installTime},
+	{step: checkNode, only: (*orders).preflight},
 	{step: fetchPackages, timeout: time.Hour},
+	{step: checkPeers, only: (*orders).preflight, routine: true},
+	{step: installPrerequisites, timeout: installTime},
 
 	{step: installMDM, roles: mdms, branch: branchMDM, timeout: installTime},
 	{step: runMDM, roles: mdms, branch: branchMDM},

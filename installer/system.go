@@ -15,19 +15,20 @@ import (
 
 // System is what steps may touch. Each field is an interface declared here, by its consumer, and no wider than the steps need.
 type System struct {
-	Facts    platform.Facts
-	Files    Files
-	Commands Commands
-	Packages Packages
-	Units    Units
-	Jobs     Jobs
-	Download Download
-	Archives Archives
-	Disks    Disks
-	Network  Network
-	Reboots  Reboots
-	Cloud    Cloud            // nil = this machine is no instance of one
-	Clock    func() time.Time // monotonic reading inside; time.Now outside tests
+	Facts     platform.Facts
+	Files     Files
+	Commands  Commands
+	Packages  Packages
+	Units     Units
+	Jobs      Jobs
+	Download  Download
+	Archives  Archives
+	Disks     Disks
+	Network   Network
+	Reboots   Reboots
+	Preflight Preflight        // nil = not looked at before installing
+	Cloud     Cloud            // nil = this machine is no instance of one
+	Clock     func() time.Time // monotonic reading inside; time.Now outside tests
 }
 
 // Files under the machine's root; writes are atomic (temporary file, fsync, rename, fsync of the folder).
@@ -108,6 +109,18 @@ type Disks interface {
 	Look(name string) (block.Disk, bool)
 	// Inspect says why a disk may not be given away, or nothing; it reads first and last 16 MiB and 4,096 random blocks.
 	Inspect(ctx context.Context, disk block.Disk, rules block.Rules) (refusals []block.Refusal, err error)
+}
+
+// Preflight is what machine and network are asked before anything is installed.
+type Preflight interface {
+	Free(path string) (bytes int64, err error)
+	Memory() (bytes int64, err error)
+	// Meet keeps ports open, for some minutes, and answers these peers there; *preflight.TakenError names one that somebody else has.
+	Meet(ports []int, peers []netip.Addr) error
+	// Part closes them.
+	Part()
+	// Probe a peer's port with the conversation that Meet answers, or connect alone: preflight.ErrRefused, ErrUnreachable, ErrStranger, ErrMTU.
+	Probe(ctx context.Context, addr string, nonce []byte, connectAlone bool) error
 }
 
 // Network facts.

@@ -21,27 +21,28 @@ const Version = "3.6-700.103"
 
 // A Node is a bare Ubuntu machine; its state lasts over any number of Installers, as a disk does over processes. Every call to it goes through Cutter.
 type Node struct {
-	Name     string
-	IP       string
-	Facts    platform.Facts
-	Cutter   *platformtest.Cutter
-	Files    *platformtest.Files
-	Commands *platformtest.Commands
-	Packages *platformtest.Packages
-	Units    *systemdtest.Units
-	Jobs     *systemdtest.Jobs
-	Download *platformtest.Download
-	Archives *platformtest.Archives
-	Disks    *platformtest.Disks
-	Network  *platformtest.Network
-	Reboots  *platformtest.Reboots
-	Cloud    *Cloud // nil = no instance of one
-	Product  *Product
-	Mesos    *MesosAgent // nil = none here
-	Leases   *Leases
-	Spec     api.NodeSpec
-	Storage  *api.StorageView
-	Secrets  api.Secrets
+	Name      string
+	IP        string
+	Facts     platform.Facts
+	Cutter    *platformtest.Cutter
+	Files     *platformtest.Files
+	Commands  *platformtest.Commands
+	Packages  *platformtest.Packages
+	Units     *systemdtest.Units
+	Jobs      *systemdtest.Jobs
+	Download  *platformtest.Download
+	Archives  *platformtest.Archives
+	Disks     *platformtest.Disks
+	Network   *platformtest.Network
+	Reboots   *platformtest.Reboots
+	Preflight *platformtest.Preflight
+	Cloud     *Cloud // nil = no instance of one
+	Product   *Product
+	Mesos     *MesosAgent // nil = none here
+	Leases    *Leases
+	Spec      api.NodeSpec
+	Storage   *api.StorageView
+	Secrets   api.Secrets
 
 	Unheard       time.Duration // since the scheduler's last word
 	WithoutModule bool          // the SDC's package brings no module for this kernel
@@ -73,6 +74,7 @@ func (p *Product) NewNode(name, ip string) *Node {
 		Disks:      &platformtest.Disks{Hook: cutter.Do},
 		Network:    &platformtest.Network{Hook: cutter.Do},
 		Reboots:    &platformtest.Reboots{Hook: cutter.Do},
+		Preflight:  &platformtest.Preflight{Hook: cutter.Do},
 		Leases:     &Leases{},
 		installEnv: map[string]map[string]string{}, running: map[string]bool{}, trusted: map[string]bool{},
 	}
@@ -105,7 +107,7 @@ func (p *Product) NewNode(name, ip string) *Node {
 // System of the node.
 func (n *Node) System() installer.System {
 	system := installer.System{Facts: n.Facts, Files: n.Files, Commands: n.Commands, Packages: n.Packages, Units: n.Units, Jobs: n.Jobs,
-		Download: n.Download, Archives: n.Archives, Disks: n.Disks, Network: n.Network, Reboots: n.Reboots, Clock: time.Now}
+		Download: n.Download, Archives: n.Archives, Disks: n.Disks, Network: n.Network, Reboots: n.Reboots, Preflight: n.Preflight, Clock: time.Now}
 	if n.Cloud != nil {
 		system.Cloud = n.Cloud
 	}
@@ -128,7 +130,7 @@ func (n *Node) Input() installer.Input {
 // spec of a data node; the roles of all are set by Assign.
 func (n *Node) spec() api.NodeSpec {
 	s := api.NodeSpec{Version: api.Version{Cluster: "c", Epoch: 1, Generation: 1}, Node: "id-" + n.Name, Name: n.Name, Role: api.RoleData,
-		Licence: true, Disks: api.DiskPolicy{Use: api.DiskUseAllEmpty}}
+		Licence: true, Preflight: &api.Preflight{Done: true}, Disks: api.DiskPolicy{Use: api.DiskUseAllEmpty}}
 	for _, c := range []string{scaleio.MDM, scaleio.SDS, scaleio.SDC, scaleio.Gateway} {
 		s.Packages = append(s.Packages, n.publish(c, "deb"))
 	}

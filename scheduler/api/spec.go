@@ -61,6 +61,8 @@ type NodeSpec struct {
 	Formation *Formation    `json:"formation,omitempty"` // only for the node that is to form the cluster
 	Cluster   *ClusterSpec  `json:"cluster,omitempty"`   // only for the holder of the formation grant or the leader lease
 
+	Preflight *Preflight `json:"preflight,omitempty"` // what nodes look at together before anything is installed
+
 	Growth *NodeGrowth `json:"growth,omitempty"` // absent: the node never calls a cloud
 
 	AllowUnsupported bool           `json:"allowUnsupported,omitempty"` // systems whose vendor supports only clients may carry SDS and tie-breaker too

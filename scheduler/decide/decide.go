@@ -48,10 +48,18 @@ func Decide(s *State) (Cluster, Outcome) {
 	}
 	c.open(s, &out, api.GateRolesDecided, true)
 
+	if !c.PeersChecked && !c.Open(api.GateMDMsInstalled) && peersReached(s, &c) {
+		c.PeersChecked = true
+		out.tell(s, "", "PeersChecked", "the nodes of all MDMs reach each other: "+names(c.MDMs))
+	}
+
 	// 2. MDMs installed.
 	c.open(s, &out, api.GateMDMsInstalled, every(s, &c, c.MDMs, stepRunMDM))
 	if !c.Open(api.GateMDMsInstalled) {
 		out.Waiting = "an MDM on " + names(lacking(s, c.MDMs, stepRunMDM))
+		if apart := apart(s, &c); len(apart) > 0 {
+			out.Waiting = "these nodes to reach the others' ports: " + names(apart)
+		}
 		return c, out
 	}
 

@@ -30,6 +30,7 @@ func Spec(s *State, n *Node) api.NodeSpec {
 		spec.Disks = api.DiskPolicy{Use: api.DiskUseNone}
 	}
 	spec.Growth = growthFor(s, n)
+	spec.Preflight = preflight(s, n)
 	if spec.Role == api.RoleUndecided {
 		spec.MDMs, spec.Claims = nil, nil
 	}

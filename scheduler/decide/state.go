@@ -32,19 +32,20 @@ type Settings struct {
 
 // Cluster is the stored record of what was decided once for all nodes.
 type Cluster struct {
-	ID        string            `json:"id"`
-	Epoch     int64             `json:"epoch"`
-	MDMs      []api.MDM         `json:"mdms,omitempty"`
-	Gates     []api.Gate        `json:"gates,omitempty"`
-	Formation *api.Formation    `json:"formation,omitempty"`
-	Grants    int               `json:"grants,omitempty"`    // how often formation was granted
-	Spread    bool              `json:"spread,omitempty"`    // fault sets are decided
-	FaultSets map[string]string `json:"faultSets,omitempty"` // failure domain -> name; empty with Spread = none
-	SystemID  string            `json:"systemId,omitempty"`
-	Gateways  []api.Gateway     `json:"gateways,omitempty"`   // certificates as read on the nodes
-	Shown     int64             `json:"shownEpoch,omitempty"` // the highest that a node showed though the store didn't know of it
-	Hold      *api.Hold         `json:"hold,omitempty"`
-	ReadOnly  *ReadOnly         `json:"readOnly,omitempty"`
+	ID           string            `json:"id"`
+	Epoch        int64             `json:"epoch"`
+	MDMs         []api.MDM         `json:"mdms,omitempty"`
+	Gates        []api.Gate        `json:"gates,omitempty"`
+	PeersChecked bool              `json:"peersChecked,omitempty"` // the nodes of the MDMs have reached each other
+	Formation    *api.Formation    `json:"formation,omitempty"`
+	Grants       int               `json:"grants,omitempty"`    // how often formation was granted
+	Spread       bool              `json:"spread,omitempty"`    // fault sets are decided
+	FaultSets    map[string]string `json:"faultSets,omitempty"` // failure domain -> name; empty with Spread = none
+	SystemID     string            `json:"systemId,omitempty"`
+	Gateways     []api.Gateway     `json:"gateways,omitempty"`   // certificates as read on the nodes
+	Shown        int64             `json:"shownEpoch,omitempty"` // the highest that a node showed though the store didn't know of it
+	Hold         *api.Hold         `json:"hold,omitempty"`
+	ReadOnly     *ReadOnly         `json:"readOnly,omitempty"`
 
 	Unchecked      bool      `json:"ledgerUnchecked,omitempty"` // the state was taken over: what was bought since it was written isn't known
 	UncheckedSince time.Time `json:"ledgerUncheckedSince,omitzero"`

@@ -76,7 +76,7 @@ func points(of string) ([]string, error) {
 	facts := platform.Facts{OS: "ubuntu22.04", ID: "ubuntu", VersionID: "22.04", Family: platform.FamilyDeb, Tool: "apt-get", Arch: "amd64", Systemd: true, MachineID: node,
 		Container: "systemd-nspawn"} // what the tests that kill run in; what only a machine with a kernel of its own does has its tests in virtual machines
 	steps := installer.New(system(facts, quiet, nil), installer.Options{Log: quiet})
-	spec := api.NodeSpec{Node: node, Role: api.Role(of), Formation: &api.Formation{Node: node}, Cluster: &api.ClusterSpec{}}
+	spec := api.NodeSpec{Node: node, Role: api.Role(of), Formation: &api.Formation{Node: node}, Preflight: &api.Preflight{}, Cluster: &api.ClusterSpec{}}
 	if of == ofCluster {
 		spec.Role = api.RoleManager // who may form and lead
 	}

@@ -12,19 +12,21 @@ import (
 	"scaleio-framework/platform/block"
 	"scaleio-framework/platform/fetch"
 	"scaleio-framework/platform/pkgmgr"
+	"scaleio-framework/platform/preflight"
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/systemd"
 )
 
 var (
-	_ installer.Files    = (*platform.Files)(nil)
-	_ installer.Commands = platform.Runner{}
-	_ installer.Network  = platform.Network{}
-	_ installer.Units    = (*systemd.Manager)(nil)
-	_ installer.Jobs     = (*systemd.Manager)(nil)
-	_ installer.Download = (*fetch.Fetcher)(nil)
-	_ installer.Reboots  = systemd.Logind{}
-	_ installer.Archives = archive.Tars{}
+	_ installer.Files     = (*platform.Files)(nil)
+	_ installer.Commands  = platform.Runner{}
+	_ installer.Network   = platform.Network{}
+	_ installer.Preflight = (*preflight.Here)(nil)
+	_ installer.Units     = (*systemd.Manager)(nil)
+	_ installer.Jobs      = (*systemd.Manager)(nil)
+	_ installer.Download  = (*fetch.Fetcher)(nil)
+	_ installer.Reboots   = systemd.Logind{}
+	_ installer.Archives  = archive.Tars{}
 )
 
 // system is the real machine. Constructing it starts nothing and connects to nobody.
@@ -35,7 +37,7 @@ func system(facts platform.Facts, log *slog.Logger, cloud installer.Cloud) insta
 	}
 	return installer.System{
 		Facts: facts, Files: files, Commands: platform.Runner{}, Packages: packages(facts, files, units, run, log), Units: units, Jobs: units, Download: &fetch.Fetcher{}, Archives: archive.Tars{Root: "/"},
-		Disks: block.NewScanner("/", block.Options{Commands: platform.Runner{}, EBSModel: agent.EBSModel(files)}), Network: platform.Network{}, Reboots: systemd.Logind{}, Cloud: cloud, Clock: time.Now,
+		Disks: block.NewScanner("/", block.Options{Commands: platform.Runner{}, EBSModel: agent.EBSModel(files)}), Network: platform.Network{}, Reboots: systemd.Logind{}, Preflight: &preflight.Here{}, Cloud: cloud, Clock: time.Now,
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +21,6 @@ import (
 // Bounds of the loop and of what it keeps.
 const (
 	maxBatch   = 512 // events that share one look and one commit
-	maxEvents  = 100
 	maxMessage = 500
 	patience   = 10 * time.Second // for an event's turn
 )
@@ -49,8 +47,11 @@ type brain struct {
 	tickets       map[string]string          // token digest -> Mesos agent
 	enrolments    map[string]trust.Enrolment // by token digest
 	tooSmall      map[string]string          // Mesos agents that were refused, and why
-	events        []api.Event
-	story         story // of growth
+	journal       story                      // of all but growth
+	story         story                      // of growth
+	lastEvent     int64
+	silent        map[string]bool // nodes that aren't heard, as far as people were told
+	lookSilent    time.Time
 	waiting       string
 	master        string // "" while not subscribed
 	refusedClaims string
@@ -85,7 +86,7 @@ func newBrain(o Options) *brain {
 		inbox: make(chan *event), ended: make(chan struct{}),
 		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}, Growing: &decide.Growing{}},
 		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, enrolments: map[string]trust.Enrolment{}, tooSmall: map[string]string{},
-		asked:   map[string]time.Time{},
+		asked: map[string]time.Time{}, silent: map[string]bool{},
 		touched: map[string]bool{}, raw: map[string][]byte{}, reports: map[string]*api.Report{}, versions: map[string]decide.NodeSettings{},
 		connection: errors.New("not subscribed yet"),
 	}
@@ -213,6 +214,7 @@ func (b *brain) think() {
 	}
 	b.rolled(decide.Roll(&b.state))
 	b.leave()
+	b.heed()
 	b.grown(decide.Grow(&b.state))
 }
 
@@ -274,8 +276,6 @@ func (b *brain) record(key string) any {
 		return b.framework
 	case keyLeases:
 		return b.state.Leases
-	case keyEvents:
-		return b.events
 	case keyRollout:
 		return b.state.Rollout
 	}
@@ -299,53 +299,10 @@ func (b *brain) record(key string) any {
 	if chapter, ok := strings.CutPrefix(key, kindStory); ok {
 		return b.story.chapter(chapter)
 	}
+	if chapter, ok := strings.CutPrefix(key, kindEvents); ok {
+		return b.journal.chapter(chapter)
+	}
 	return nil
-}
-
-// tell people of an event.
-func (b *brain) tell(e api.Event) {
-	e.Message = fit(e.Message, maxMessage) // what others said is in it
-	b.log.Info("event", "kind", e.Kind, "node", e.Node, "message", e.Message)
-	b.metrics.event(e.Kind)
-	if strings.HasPrefix(e.Kind, "Growth") {
-		b.recount(e)
-		return
-	}
-	b.events = newest(append(b.events, e))
-	b.touched[keyEvents] = true
-}
-
-// newest events, as many as are kept.
-func newest(all []api.Event) []api.Event {
-	if len(all) > maxEvents {
-		return append([]api.Event(nil), all[len(all)-maxEvents:]...)
-	}
-	return all
-}
-
-func (b *brain) event(node *decide.Node, kind, format string, a ...any) {
-	name := ""
-	if node != nil {
-		name = node.Name
-	}
-	b.tell(api.Event{Time: b.state.Now.UTC(), Node: name, Kind: kind, Message: fmt.Sprintf(format, a...)})
-}
-
-// once tells of something that goes on: not again while the last event of its kind says the same.
-func (b *brain) once(node *decide.Node, kind, format string, a ...any) {
-	text, name := fit(fmt.Sprintf(format, a...), maxMessage), ""
-	if node != nil {
-		name = node.Name
-	}
-	for _, e := range slices.Backward(b.events) {
-		if e.Kind == kind && e.Node == name {
-			if e.Message == text {
-				return
-			}
-			break
-		}
-	}
-	b.event(node, kind, "%s", text)
 }
 
 func (b *brain) touchNode(n *decide.Node) { b.touched[kindNode+n.ID] = true }

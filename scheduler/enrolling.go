@@ -42,7 +42,7 @@ func (b *brain) CreateToken(ctx context.Context, r api.TokenRequest) (api.NewTok
 			Digest: digest, Author: r.Author, Created: b.state.Now.UTC(), Expires: b.state.Now.Add(ttl).UTC(), Count: r.Count, Domain: r.Domain,
 		}
 		b.keepEnrolment(e)
-		b.event(nil, "EnrolmentTokenCreated", "%s by %s: %d nodes until %s", e.ID(), e.Author, e.Count, e.Expires.Format(time.RFC3339))
+		b.byPerson(nil, "EnrolmentTokenCreated", e.Author, "", "%s: %d nodes until %s", e.ID(), e.Count, e.Expires.Format(time.RFC3339))
 		answer.Cluster, answer.TokenStatus = b.state.Cluster.ID, b.tokenStatus(e)
 		return nil
 	})
@@ -65,7 +65,7 @@ func (b *brain) RevokeToken(ctx context.Context, r api.TokenRevocation) error {
 			if !e.Revoked {
 				e.Revoked = true
 				b.keepEnrolment(e)
-				b.event(nil, "EnrolmentTokenRevoked", "%s by %s", e.ID(), r.Author)
+				b.byPerson(nil, "EnrolmentTokenRevoked", r.Author, "", "%s", e.ID())
 			}
 			return nil
 		}

@@ -11,12 +11,6 @@ import (
 	"scaleio-framework/scheduler/store"
 )
 
-// Bounds of what an event of growth carries beside its message.
-const (
-	maxWhy = 250
-	maxWho = 80
-)
-
 // grown takes what a look at growth brought: it is stored in this turn, before any node hears of it.
 func (b *brain) grown(out decide.GrowthOutcome) {
 	for _, e := range out.Expansions {
@@ -52,28 +46,6 @@ func (b *brain) doubtLedger() {
 		c.Unchecked, c.UncheckedSince = true, b.state.Now
 		b.touched[keyCluster] = true
 	}
-}
-
-// recount keeps an event of growth. Its story isn't mixed with the others, so that it is still there when somebody asks where the money went.
-func (b *brain) recount(e api.Event) {
-	e.Message, e.Why, e.Who = fit(e.Message, maxMessage-100), fit(e.Why, maxWhy), fit(e.Who, maxWho)
-	for _, chapter := range b.story.add(e) {
-		b.touched[kindStory+chapter] = true
-	}
-}
-
-// allEvents that are kept, oldest first.
-func (b *brain) allEvents() []api.Event {
-	all := slices.Concat(b.events, b.story.events)
-	slices.SortStableFunc(all, func(x, y api.Event) int { return x.Time.Compare(y.Time) })
-	return all
-}
-
-// Events for people.
-func (b *brain) Events() api.EventList {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return api.EventList{Events: b.allEvents()}
 }
 
 func (b *brain) approveExpansion(ctx context.Context, r api.ApproveRequest) (approved *api.ExpansionView, err error) {

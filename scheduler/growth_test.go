@@ -118,7 +118,7 @@ func TestCluster_growsAsAPersonApproves(t *testing.T) {
 	assert.GreaterOrEqual(t, len(e.Orders), 3)
 	b.until("ready, and larger", ready)
 
-	list, err := b.people("read").Events(t.Context())
+	list, err := b.people("read").Events(t.Context(), api.EventQuery{})
 	require.NoError(t, err)
 	story := map[string]api.Event{}
 	for _, e := range list.Events {

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/scheduler/decide"
@@ -45,7 +46,7 @@ func (b *brain) removeNode(n *decide.Node, r api.NodeRequest) ([]string, error) 
 	if !r.DryRun {
 		n.Removal = &decide.Leaver{Phase: api.RemovalDraining, Author: r.Author, Since: b.state.Now.UTC()}
 		b.touchNode(n)
-		b.event(n, "RemovalAsked", "by %s", r.Author)
+		b.byPerson(n, "RemovalAsked", r.Author, "", "it is taken out of the cluster: %s", strings.Join(acts, "; "))
 	}
 	return acts, nil
 }
@@ -62,7 +63,7 @@ func (b *brain) keepNode(n *decide.Node, r api.NodeRequest) ([]string, error) {
 	if !r.DryRun {
 		n.Removal = nil
 		b.touchNode(n)
-		b.event(n, "RemovalTakenBack", "by %s", r.Author)
+		b.byPerson(n, "RemovalTakenBack", r.Author, "", "it stays")
 	}
 	acts := []string{n.Name + " stays"}
 	if view := decide.Storage(&b.state, n); view != nil && view.SDS != nil && view.SDS.Removing {
@@ -78,7 +79,7 @@ func (b *brain) readmitNode(n *decide.Node, r api.NodeRequest) ([]string, error)
 	if !r.DryRun {
 		n.Removal, n.Key, n.Revoked, n.Conflict, n.Claims, n.Approved = nil, "", false, "", nil, nil
 		b.touchNode(n)
-		b.event(n, "Readmitted", "by %s", r.Author)
+		b.byPerson(n, "Readmitted", r.Author, "", "it may join again")
 		b.revive = sooner(b.revive, b.state.Now)
 	}
 	return []string{"an agent is placed there again, or it joins by a token; the next key that joins as it is taken", "its disks wait for approval again, where that is asked for"}, nil

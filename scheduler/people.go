@@ -18,7 +18,7 @@ func (b *brain) Status() api.ClusterStatus {
 	s := b.snapshot()
 	status := decide.Status(&s, b.waiting)
 	status.Framework = b.framework.ID
-	status.Events = newest(b.allEvents())
+	status.Events = newest(b.allEvents(), shownEvents)
 	for i := range status.Nodes {
 		n := b.state.Nodes[status.Nodes[i].Node]
 		if p := b.agents[n.AgentID]; p != nil {
@@ -106,7 +106,7 @@ func (b *brain) Hold(ctx context.Context, r api.HoldRequest) error {
 		}
 		if r.Release {
 			*place = nil
-			b.event(node, "Released", "by %s", r.Author)
+			b.byPerson(node, "Released", r.Author, "", "nothing holds it any more")
 			return nil
 		}
 		h := &api.Hold{Author: r.Author, Reason: r.Reason}
@@ -117,7 +117,7 @@ func (b *brain) Hold(ctx context.Context, r api.HoldRequest) error {
 			h.Until = b.state.Now.Add(time.Duration(r.ForMS) * time.Millisecond).UTC()
 		}
 		*place = h
-		b.event(node, "Held", "by %s: %s", r.Author, r.Reason)
+		b.byPerson(node, "Held", r.Author, r.Reason, "nothing is changed %s", until(h.Until))
 		return nil
 	})
 }
@@ -142,7 +142,7 @@ func (b *brain) Approve(ctx context.Context, r api.ApproveRequest) (answer api.A
 		}
 		n.Approved = approved
 		b.touchNode(n)
-		b.event(n, "DiskApproved", "%s", r.Disk)
+		b.byPerson(n, "DiskApproved", r.Author, "", "%s may be used, if it still is empty then", r.Disk)
 		return nil
 	})
 }
@@ -158,7 +158,7 @@ func (b *brain) Release(ctx context.Context, r api.ReleaseRequest) error {
 			}
 			b.state.Leases = decide.Undisrupted(&b.state)
 			b.touched[keyLeases] = true
-			b.event(holder, "DisruptionReleased", "by an operator")
+			b.byPerson(holder, "DisruptionReleased", r.Author, "", "another node may be interrupted now")
 		case api.ReleaseFormation:
 			c, err := decide.ReleaseFormation(&b.state)
 			if err != nil {
@@ -171,7 +171,7 @@ func (b *brain) Release(ctx context.Context, r api.ReleaseRequest) error {
 				b.stamp(holder)
 			}
 			b.touched[keyCluster] = true
-			b.event(nil, "FormationReleased", "by an operator")
+			b.byPerson(nil, "FormationReleased", r.Author, "", "another manager may get the grant to form the cluster")
 		case api.ReleaseIdentity:
 			n := b.find(r.Node)
 			if n == nil {
@@ -179,14 +179,14 @@ func (b *brain) Release(ctx context.Context, r api.ReleaseRequest) error {
 			}
 			n.Key, n.Conflict, n.Revoked = "", "", false
 			b.touchNode(n)
-			b.event(n, "IdentityReleased", "by an operator: the next key that joins as it is taken")
+			b.byPerson(n, "IdentityReleased", r.Author, "", "the next key that joins as it is taken")
 		case api.ReleaseReadOnly:
 			if b.state.Cluster.ReadOnly == nil {
 				return api.Errorf(api.CodeNotFound, "the cluster isn't read-only")
 			}
 			b.state.Cluster.ReadOnly = nil
 			b.touched[keyCluster] = true
-			b.event(nil, "ReadOnlyReleased", "by an operator")
+			b.byPerson(nil, "ReadOnlyReleased", r.Author, "", "changes are made again, unless an answer of the product isn't understood again")
 		default:
 			return api.Errorf(api.CodeInvalid, "%q is none of %s, %s, %s, %s", r.What, api.ReleaseDisruption, api.ReleaseFormation, api.ReleaseIdentity, api.ReleaseReadOnly)
 		}

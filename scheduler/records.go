@@ -25,13 +25,14 @@ const (
 	keyCluster    = "cluster"
 	keyFramework  = "framework"
 	keyLeases     = "leases"
-	keyEvents     = "events"
+	keyEvents     = "events" // of an earlier version: all of them in one record
 	keySecrets    = "secrets"
 	keyRollout    = "rollout"
 	kindNode      = "nodes/"
 	kindReport    = "reports/"
 	kindAgent     = "agents/" // Mesos agents with our task on them
 	kindEnrolment = "enrolments/"
+	kindEvents    = "events/"
 	kindStory     = "growth-events/" // apart from the others, so that nothing pushes them out
 	kindExpansion = "expansions/"    // the ledger of what growth bought
 	kindVersion   = "node-settings/" // what nodes were told, or are to be
@@ -40,7 +41,7 @@ const (
 // WritePoints lists where the store is written on the way to a Ready cluster, for tests that kill at each of them. The secrets are written with the authority, once and together:
 // those two have one point before and one after.
 func WritePoints() []string {
-	return pointsOf(keyAuthority, keyCluster, keyFramework, keyLeases, keyEvents, kindNode, kindReport, kindAgent, kindEnrolment)
+	return pointsOf(keyAuthority, keyCluster, keyFramework, keyLeases, kindEvents, kindNode, kindReport, kindAgent, kindEnrolment)
 }
 
 // GrowthPoints are those where it is written while a pool grows.
@@ -138,6 +139,7 @@ func (b *brain) load(ctx context.Context) (found bool, err error) {
 	if err := b.rememberRollout(); err != nil {
 		return true, err
 	}
+	b.countEvents()
 	b.authority, err = authority.Open()
 	return true, err
 }
@@ -157,9 +159,11 @@ func (b *brain) take(rec store.Record, authority *trust.Record) error {
 	case strings.HasPrefix(rec.Key, kindVersion):
 		return b.recallVersion(rec)
 	case rec.Key == keyEvents:
-		return json.Unmarshal(rec.Value, &b.events)
+		return b.inherit(rec)
+	case strings.HasPrefix(rec.Key, kindEvents):
+		return b.journal.recall(rec, kindEvents)
 	case strings.HasPrefix(rec.Key, kindStory):
-		return b.story.recall(rec)
+		return b.story.recall(rec, kindStory)
 	case strings.HasPrefix(rec.Key, kindExpansion):
 		return b.recall(rec)
 	case rec.Key == keySecrets:

@@ -105,6 +105,7 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 	}
 	before := n.Report
 	n.Report, n.SeenAt = r, received
+	b.witness(n, before)
 	if !r.Time.IsZero() {
 		n.Skew = r.Time.Sub(b.state.Now).Round(time.Second)
 	}
@@ -133,6 +134,7 @@ func (b *brain) viewed(n *decide.Node, received time.Time, view *api.ClusterView
 	claims, refused := decide.Claims(&b.state, view)
 	for id, all := range claims {
 		owner := b.state.Nodes[id]
+		b.claimed(owner, all)
 		owner.Claims = all
 		b.touchNode(owner)
 		b.stamp(owner) // what it said before it knew of the claim settles nothing
@@ -166,7 +168,7 @@ func (b *brain) grant(batch []*event) {
 	now := b.state.Leases
 	if now.Leader != before.Leader {
 		b.touched[keyLeases] = true
-		b.event(b.state.Nodes[now.Leader], "LeaderChanged", "it leads now")
+		b.event(b.state.Nodes[now.Leader], "LeaderChanged", "%s", led(now.Leader))
 	}
 	b.touched[keyLeases] = b.touched[keyLeases] || now.For != before.For
 	if now.Disruption != before.Disruption {
@@ -178,7 +180,7 @@ func (b *brain) grant(batch []*event) {
 			}
 			b.event(b.state.Nodes[now.Disruption], "DisruptionGranted", "it may be interrupted%s; no other node may", what)
 		} else {
-			b.event(b.state.Nodes[before.Disruption], "DisruptionEnded", "the lease is back")
+			b.event(b.state.Nodes[before.Disruption], "DisruptionEnded", "the lease is back%s", after(before.For))
 		}
 	}
 }

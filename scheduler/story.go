@@ -45,8 +45,8 @@ func (s *story) chapter(name string) any {
 }
 
 // recall a chapter from the store. They come in order, and none is missing between the first and the last.
-func (s *story) recall(rec store.Record) error {
-	n, err := strconv.Atoi(strings.TrimPrefix(rec.Key, kindStory))
+func (s *story) recall(rec store.Record, kind string) error {
+	n, err := strconv.Atoi(strings.TrimPrefix(rec.Key, kind))
 	var events []api.Event
 	if err == nil {
 		err = json.Unmarshal(rec.Value, &events)

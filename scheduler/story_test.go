@@ -36,7 +36,7 @@ func TestStory(t *testing.T) {
 		}
 		clear(b.touched)
 	}
-	assert.Empty(t, b.events, "nothing of it is among the others")
+	assert.Empty(t, b.journal.events, "nothing of it is among the others")
 	assert.Len(t, stored, maxChapters)
 	all := b.story.events
 	assert.Greater(t, len(all), 900)
@@ -44,10 +44,10 @@ func TestStory(t *testing.T) {
 
 	again := story{}
 	for _, key := range slices.Sorted(maps.Keys(stored)) {
-		require.NoError(t, again.recall(store.Record{Key: key, Value: stored[key]}))
+		require.NoError(t, again.recall(store.Record{Key: key, Value: stored[key]}, kindStory))
 	}
 	assert.Equal(t, b.story.from, again.from)
 	require.Len(t, again.events, len(all))
 	assert.Equal(t, all[0].Message, again.events[0].Message)
-	require.ErrorIs(t, (&story{events: all[:150]}).recall(store.Record{Key: kindStory + "000009", Value: []byte("[]")}), store.ErrCorrupt)
+	require.ErrorIs(t, (&story{events: all[:150]}).recall(store.Record{Key: kindStory + "000009", Value: []byte("[]")}, kindStory), store.ErrCorrupt)
 }

@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // ClusterStatus is what `scaleio-scheduler status` and the status page show.
 type ClusterStatus struct {
@@ -51,6 +54,22 @@ type Event struct {
 	Who     string    `json:"who,omitempty"`       // whose decision it was
 	Why     string    `json:"why,omitempty"`       // what it was decided from
 	Cost    Cents     `json:"costCents,omitempty"` // per month
+
+	Seq      int64             `json:"seq,omitempty"`      // rises with every event of a cluster
+	Evidence map[string]string `json:"evidence,omitempty"` // the facts that it was decided from, as they were
+}
+
+// An EventQuery chooses among the events that are kept.
+type EventQuery struct {
+	Since  time.Time // from then on
+	After  int64     // Seq
+	Node   string    // its name
+	Growth bool      // the story of growth alone
+}
+
+// Takes says whether an event is asked for.
+func (q EventQuery) Takes(e Event) bool {
+	return !e.Time.Before(q.Since) && (q.After == 0 || e.Seq > q.After) && (q.Node == "" || e.Node == q.Node) && (!q.Growth || strings.HasPrefix(e.Kind, "Growth"))
 }
 
 // EventList of everything that is kept, oldest first: the story of growth is kept apart from all else, so that nothing pushes it out.
@@ -104,6 +123,7 @@ const (
 
 // ReleaseRequest takes back what never times out. Only a person who looked may ask for it.
 type ReleaseRequest struct {
-	What string `json:"what"`
-	Node string `json:"node,omitempty"` // for ReleaseIdentity
+	What   string `json:"what"`
+	Node   string `json:"node,omitempty"` // for ReleaseIdentity
+	Author string `json:"author,omitempty"`
 }

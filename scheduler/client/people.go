@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ type People struct {
 }
 
 // NewPeople makes a client from the cluster's CA certificate (PEM), which names the cluster and so the scheduler, and a token.
-func NewPeople(url string, ca []byte, token api.Secret) (*People, error) {
+func NewPeople(server string, ca []byte, token api.Secret) (*People, error) {
 	block, _ := pem.Decode(ca)
 	if block == nil {
 		return nil, errors.New("reading the cluster's CA: not PEM")
@@ -41,7 +43,7 @@ func NewPeople(url string, ca []byte, token api.Secret) (*People, error) {
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
 	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: fmt.Sprintf(api.ServerNameFmt, cert.URIs[0].Host)}
-	return &People{caller{servers: []string{url}, http: httpClient(config), token: token}}, nil
+	return &People{caller{servers: []string{server}, http: httpClient(config), token: token}}, nil
 }
 
 // Status of the cluster.
@@ -54,9 +56,26 @@ func (p *People) Plan(ctx context.Context) (s api.PlanStatus, err error) {
 	return s, p.call(ctx, http.MethodGet, api.PathPlan, peopleTimeout, nil, &s)
 }
 
-// Events that are kept.
-func (p *People) Events(ctx context.Context) (e api.EventList, err error) {
-	return e, p.call(ctx, http.MethodGet, api.PathEvents, peopleTimeout, nil, &e)
+// Events that are kept, as far as they are asked for.
+func (p *People) Events(ctx context.Context, q api.EventQuery) (e api.EventList, err error) {
+	values := url.Values{}
+	if !q.Since.IsZero() {
+		values.Set("since", q.Since.UTC().Format(time.RFC3339))
+	}
+	if q.After > 0 {
+		values.Set("after", strconv.FormatInt(q.After, 10))
+	}
+	if q.Node != "" {
+		values.Set("node", q.Node)
+	}
+	if q.Growth {
+		values.Set("growth", "true")
+	}
+	path := api.PathEvents
+	if len(values) > 0 {
+		path += "?" + values.Encode()
+	}
+	return e, p.call(ctx, http.MethodGet, path, peopleTimeout, nil, &e)
 }
 
 // Hold puts the brake on or takes it off.

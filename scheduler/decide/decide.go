@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,13 +45,14 @@ func Decide(s *State) (Cluster, Outcome) {
 		if len(c.MDMs) == 0 {
 			return c, out
 		}
-		out.tell(s, "", "RolesDecided", "MDM managers and tie-breaker: "+names(c.MDMs))
+		out.tell(s, "", "RolesDecided", "MDM managers and tie-breaker: "+names(c.MDMs),
+			spread(s, c.MDMs)...)
 	}
 	c.open(s, &out, api.GateRolesDecided, true)
 
 	if !c.PeersChecked && !c.Open(api.GateMDMsInstalled) && peersReached(s, &c) {
 		c.PeersChecked = true
-		out.tell(s, "", "PeersChecked", "the nodes of all MDMs reach each other: "+names(c.MDMs))
+		out.tell(s, "", "PeersChecked", "the nodes of all MDMs reach each other: "+names(c.MDMs), "each of them reported so for its present orders")
 	}
 
 	// 2. MDMs installed.
@@ -68,7 +70,8 @@ func Decide(s *State) (Cluster, Outcome) {
 		if out.Waiting = grantFormation(s, &c); out.Waiting != "" {
 			return c, out
 		}
-		out.tell(s, c.Formation.Node, "FormationGranted", "may form the cluster; fault sets: "+orNone(c.faultSetNames()))
+		out.tell(s, c.Formation.Node, "FormationGranted", "may form the cluster; fault sets: "+orNone(c.faultSetNames()),
+			"every MDM is installed and says that it is in no cluster", "grants", strconv.Itoa(c.Grants), "domains", orNone(domains(s)))
 	}
 
 	// 4. The system that came of it is ours for good.
@@ -77,7 +80,8 @@ func Decide(s *State) (Cluster, Outcome) {
 			out.Waiting = "the ScaleIO cluster to be formed on " + nameOf(s, c.Formation.Node)
 			return c, out
 		}
-		out.tell(s, c.Formation.Node, "SystemPinned", "formed ScaleIO system "+c.SystemID)
+		out.tell(s, c.Formation.Node, "SystemPinned", "formed ScaleIO system "+c.SystemID, "its MDM, which had the grant, is in a cluster now; no other system is ever taken for ours",
+			"systemId", c.SystemID, "grants", strconv.Itoa(c.Grants))
 	}
 
 	// 5. What the leader sees of it, and the gateways.
@@ -110,7 +114,7 @@ func waitsFor(s *State, c *Cluster) string {
 func (c *Cluster) open(s *State, out *Outcome, g api.Gate, now bool) {
 	if now && !c.Open(g) {
 		c.Gates = append(c.Gates, g)
-		out.tell(s, "", "GateOpened", string(g))
+		out.tell(s, "", "GateOpened", string(g), evidenceOf(s, c, gateWhy[g])...)
 	}
 }
 
@@ -148,7 +152,7 @@ func pinMDMs(s *State, c *Cluster, out *Outcome) {
 			continue
 		}
 		if m.CertificatePEM != "" {
-			out.tell(s, m.Node, "MDMCertificateChanged", "its MDM has another certificate now")
+			out.tell(s, m.Node, "MDMCertificateChanged", "its MDM has another certificate now", "the node read it from its own disk")
 		}
 		m.CertificatePEM = n.Report.MDM.CertificatePEM
 	}
@@ -168,7 +172,7 @@ func pinGateways(s *State, c *Cluster, out *Outcome) {
 		case i < 0:
 			c.Gateways = append(c.Gateways, seen)
 		case c.Gateways[i] != seen:
-			out.tell(s, m.Node, "GatewayChanged", "its gateway shows another certificate or address now")
+			out.tell(s, m.Node, "GatewayChanged", "its gateway shows another certificate or address now", "the node read it on itself", "address", seen.Address)
 			c.Gateways[i] = seen
 		}
 	}
@@ -184,13 +188,24 @@ func addFaultSets(s *State, c *Cluster, out *Outcome) {
 	for _, domain := range domains(s) {
 		if c.FaultSets[domain] == "" {
 			c.FaultSets = faultSets(c.FaultSets, []string{domain})
-			out.tell(s, "", "FaultSetAdded", c.FaultSets[domain])
+			out.tell(s, "", "FaultSetAdded", c.FaultSets[domain], "a node of a failure domain that had none", "domain", domain)
 		}
 	}
 }
 
-func (o *Outcome) tell(s *State, node, kind, message string) {
-	o.Events = append(o.Events, api.Event{Time: s.Now.UTC(), Node: nameOf(s, node), Kind: kind, Message: message})
+// tell people what was decided; because is why, and then facts by name, as they were.
+func (o *Outcome) tell(s *State, node, kind, message string, because ...string) {
+	e := api.Event{Time: s.Now.UTC(), Node: nameOf(s, node), Kind: kind, Message: message}
+	if len(because) > 0 {
+		e.Why, because = because[0], because[1:]
+	}
+	for i := 0; i+1 < len(because); i += 2 {
+		if e.Evidence == nil {
+			e.Evidence = map[string]string{}
+		}
+		e.Evidence[because[i]] = because[i+1]
+	}
+	o.Events = append(o.Events, e)
 }
 
 func nameOf(s *State, id string) string {
@@ -220,4 +235,32 @@ func copyOf(c Cluster) Cluster {
 	c.MDMs, c.Gates, c.Gateways = slices.Clone(c.MDMs), slices.Clone(c.Gates), slices.Clone(c.Gateways)
 	c.FaultSets = maps.Clone(c.FaultSets)
 	return c
+}
+
+// gateWhy is what was seen that opened a gate.
+var gateWhy = map[api.Gate]string{
+	api.GateRolesDecided:  "three nodes for the MDMs were chosen",
+	api.GateMDMsInstalled: "every chosen node reported that its MDM runs",
+	api.GateClusterFormed: "the leader sees the MDM cluster 3_node and Normal",
+	api.GateGatewayReady:  "every manager reported a gateway that trusts the MDMs",
+	api.GatePoolReady:     "the leader sees protection domain, pool, fault sets and the volume driver's user",
+}
+
+func evidenceOf(s *State, c *Cluster, why string) []string {
+	facts := []string{why, "mdms", names(c.MDMs), "leader", nameOf(s, s.Leases.Leader)}
+	if s.View != nil {
+		facts = append(facts, "mode", s.View.Mode, "state", s.View.State, "sampleAge", s.Now.Sub(s.View.At).Round(time.Millisecond).String())
+	}
+	return facts
+}
+
+// spread of the MDMs over failure domains, among how many nodes.
+func spread(s *State, mdms []api.MDM) []string {
+	var of []string
+	for _, m := range mdms {
+		if n := s.Nodes[m.Node]; n != nil {
+			of = append(of, n.Domain)
+		}
+	}
+	return []string{"the best spread over failure domains among the nodes that reported as supported", "nodes", strconv.Itoa(len(s.Nodes)), "domains", strings.Join(of, ", "), "settling", s.Settings.Settle.String()}
 }

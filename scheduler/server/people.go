@@ -3,6 +3,8 @@ package server
 import (
 	"io"
 	"net/http"
+	"strconv"
+	"time"
 
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/scheduler/trust"
@@ -18,8 +20,21 @@ func (s *Server) plan(w http.ResponseWriter, _ *request) error {
 	return nil
 }
 
-func (s *Server) events(w http.ResponseWriter, _ *request) error {
-	writeJSON(w, http.StatusOK, s.Cluster.Events())
+func (s *Server) events(w http.ResponseWriter, r *request) error {
+	values, q := r.URL.Query(), api.EventQuery{}
+	var err error
+	if text := values.Get("since"); text != "" {
+		if q.Since, err = time.Parse(time.RFC3339, text); err != nil {
+			return api.Errorf(api.CodeInvalid, "since %.50q is no time as 2006-01-02T15:04:05Z", text)
+		}
+	}
+	if text := values.Get("after"); text != "" {
+		if q.After, err = strconv.ParseInt(text, 10, 64); err != nil {
+			return api.Errorf(api.CodeInvalid, "after %.50q is no event's seq", text)
+		}
+	}
+	q.Node, q.Growth = values.Get("node"), values.Get("growth") == "true"
+	writeJSON(w, http.StatusOK, s.Cluster.Events(q))
 	return nil
 }
 

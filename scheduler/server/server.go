@@ -27,7 +27,7 @@ type Cluster interface {
 	Known(c Caller) error // an *api.Error unless the node's key is the one that it joined with
 	Status() api.ClusterStatus
 	Plan() api.PlanStatus
-	Events() api.EventList
+	Events(q api.EventQuery) api.EventList
 	Hold(ctx context.Context, r api.HoldRequest) error
 	Approve(ctx context.Context, r api.ApproveRequest) (api.ApproveAnswer, error)
 	Release(ctx context.Context, r api.ReleaseRequest) error

@@ -153,7 +153,7 @@ func releaseCommand() *cobra.Command {
 			if what == "hold" {
 				err = p.Hold(ctx, api.HoldRequest{Node: node, Author: author(), Release: true})
 			} else {
-				err = p.Release(ctx, api.ReleaseRequest{What: what, Node: node})
+				err = p.Release(ctx, api.ReleaseRequest{What: what, Node: node, Author: author()})
 			}
 			if err != nil {
 				return err
@@ -178,7 +178,7 @@ func approveCommand() *cobra.Command {
 		cobra.RangeArgs(1, 2), func(ctx context.Context, p *client.People, cmd *cobra.Command, args []string) error {
 			r, text := api.ApproveRequest{Expansion: args[0], Author: cmp.Or(who, author())}, "expansion "+args[0]
 			if len(args) == 2 {
-				r, text = api.ApproveRequest{Node: args[0], Disk: args[1]}, args[1]+" of "+args[0]
+				r, text = api.ApproveRequest{Node: args[0], Disk: args[1], Author: cmp.Or(who, author())}, args[1]+" of "+args[0]
 			}
 			answer, err := p.Approve(ctx, r)
 			if err != nil {
@@ -190,6 +190,6 @@ func approveCommand() *cobra.Command {
 			fmt.Fprintf(cmd.OutOrStdout(), "approved: %s\n", text)
 			return nil
 		})
-	cmd.Flags().StringVar(&who, "author", "", "who approves an expansion (default: you@this-host)")
+	cmd.Flags().StringVar(&who, "author", "", "who approves (default: you@this-host)")
 	return cmd
 }

@@ -2,18 +2,14 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/cobra"
 
 	"scaleio-framework/scheduler"
 	"scaleio-framework/scheduler/api"
-	"scaleio-framework/scheduler/client"
 	"scaleio-framework/scheduler/config"
 	"scaleio-framework/scheduler/decide"
 )
@@ -31,45 +27,6 @@ func growthSettings(g config.Growth) (decide.GrowthSettings, error) {
 			Tags: g.Tags, Endpoint: g.Endpoint, CredentialsFile: g.CredentialsFile, CleanupFile: g.CleanupFile, DeleteOnTermination: g.DeleteOnTermination,
 		},
 	}, err
-}
-
-func eventsCommand() *cobra.Command {
-	var asJSON, growth bool
-	cmd := asking("events", "Tell what happened: who, what, why, at what cost", "Shows the events that are kept, oldest first. Those of growth are kept apart, so that others push none of them out.",
-		cobra.NoArgs, func(ctx context.Context, p *client.People, cmd *cobra.Command, _ []string) error {
-			list, err := p.Events(ctx)
-			if err != nil {
-				return err
-			}
-			shown := list.Events[:0]
-			for _, e := range list.Events {
-				if !growth || strings.HasPrefix(e.Kind, "Growth") {
-					shown = append(shown, e)
-				}
-			}
-			out := plain{cmd.OutOrStdout()}
-			if asJSON {
-				return writeJSON(out, api.EventList{Events: shown})
-			}
-			return showEvents(out, shown)
-		})
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&growth, "growth", false, "only the story of growth")
-	return cmd
-}
-
-func showEvents(out io.Writer, events []api.Event) error {
-	w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "WHEN\tWHERE\tEVENT\tWHO\tMONTHLY\tWHAT\tWHY")
-	for _, e := range events {
-		cost := "-"
-		if e.Cost != 0 {
-			cost = "$" + e.Cost.String()
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Time.UTC().Format("2006-01-02 15:04:05"), cmp.Or(e.Node, "cluster"), e.Kind, cmp.Or(e.Who, "-"), cost,
-			words(e.Message), cmp.Or(words(e.Why), "-"))
-	}
-	return w.Flush()
 }
 
 func words(s string) string { return strings.Join(strings.Fields(s), " ") }

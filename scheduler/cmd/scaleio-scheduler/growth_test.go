@@ -50,8 +50,8 @@ func TestShowEvents(t *testing.T) {
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	require.NoError(t, showEvents(&out, []api.Event{
 		{Time: at, Kind: "GrowthStarted", Who: "ann@desk", Message: "buys 3\nvolumes", Why: "full", Cost: 4800},
-		{Time: at.Add(time.Second), Node: "n1", Kind: "DiskApproved", Message: "wwn-1"},
-	}))
+		{Time: at.Add(time.Second), Node: "n1", Kind: "DiskApproved", Message: "wwn-1", Evidence: map[string]string{"role": "data", "identity": "i-1"}},
+	}, false))
 	assert.Equal(t, `WHEN                 WHERE    EVENT          WHO       MONTHLY  WHAT            WHY
 2026-11-22 12:00:00  cluster  GrowthStarted  ann@desk  $48.00   buys 3 volumes  full
 2026-11-22 12:00:01  n1       DiskApproved   -         -        wwn-1           -

@@ -19,6 +19,8 @@ const (
 	PathRollout   = "/v1/rollout"       // POST RolloutRequest, operator token
 	PathNodes     = "/v1/nodes"         // POST NodeRequest, operator token: NodeAnswer
 	PathBackup    = "/v1/backup"        // GET, operator token: the whole state, CA key included, as store.WriteBackup writes it; ?keys=true for CA and passwords alone
+	PathExplain   = "/v1/explain"       // GET /v1/explain/{node}, read token: Explanation
+	PathDiagnosis = "/v1/diagnosis"     // GET, operator token: Diagnosis
 	PathHealthz   = "/healthz"
 	PathReadyz    = "/readyz"
 	PathMetrics   = "/metrics" // read token

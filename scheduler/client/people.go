@@ -78,6 +78,16 @@ func (p *People) Events(ctx context.Context, q api.EventQuery) (e api.EventList,
 	return e, p.call(ctx, http.MethodGet, path, peopleTimeout, nil, &e)
 }
 
+// Explain a node in words.
+func (p *People) Explain(ctx context.Context, node string) (e api.Explanation, err error) {
+	return e, p.call(ctx, http.MethodGet, api.PathExplain+"/"+url.PathEscape(node), peopleTimeout, nil, &e)
+}
+
+// Diagnosis of the cluster, for whoever helps.
+func (p *People) Diagnosis(ctx context.Context) (d api.Diagnosis, err error) {
+	return d, p.call(ctx, http.MethodGet, api.PathDiagnosis, time.Minute, nil, &d)
+}
+
 // Hold puts the brake on or takes it off.
 func (p *People) Hold(ctx context.Context, r api.HoldRequest) error {
 	return p.call(ctx, http.MethodPost, api.PathHold, peopleTimeout, r, nil)

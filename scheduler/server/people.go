@@ -38,6 +38,22 @@ func (s *Server) events(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
+func (s *Server) explain(w http.ResponseWriter, r *request) error {
+	e, err := s.Cluster.Explain(r.Context(), r.PathValue("node"))
+	if err == nil {
+		writeJSON(w, http.StatusOK, e)
+	}
+	return err
+}
+
+func (s *Server) diagnosis(w http.ResponseWriter, r *request) error {
+	d, err := s.Cluster.Diagnose(r.Context())
+	if err == nil {
+		writeJSON(w, http.StatusOK, d)
+	}
+	return err
+}
+
 func (s *Server) hold(w http.ResponseWriter, r *request) error {
 	in, err := decode[api.HoldRequest](r)
 	if err == nil {

@@ -42,6 +42,8 @@ var routes = []route{
 	{"GET", api.PathStatus, reader, 0, false, (*Server).status},
 	{"GET", api.PathPlan, reader, 0, false, (*Server).plan},
 	{"GET", api.PathEvents, reader, 0, false, (*Server).events},
+	{"GET", api.PathExplain + "/{node}", reader, 0, false, (*Server).explain},
+	{"GET", api.PathDiagnosis, operator, 0, false, (*Server).diagnosis},
 	{"POST", api.PathHold, operator, smallBody, false, (*Server).hold},
 	{"POST", api.PathApprove, operator, smallBody, false, (*Server).approve},
 	{"POST", api.PathRelease, operator, smallBody, false, (*Server).release},

@@ -28,6 +28,8 @@ type Cluster interface {
 	Status() api.ClusterStatus
 	Plan() api.PlanStatus
 	Events(q api.EventQuery) api.EventList
+	Explain(ctx context.Context, node string) (api.Explanation, error)
+	Diagnose(ctx context.Context) (api.Diagnosis, error)
 	Hold(ctx context.Context, r api.HoldRequest) error
 	Approve(ctx context.Context, r api.ApproveRequest) (api.ApproveAnswer, error)
 	Release(ctx context.Context, r api.ReleaseRequest) error

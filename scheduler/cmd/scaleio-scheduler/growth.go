@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-
 	"scaleio-framework/scheduler"
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/scheduler/config"

@@ -76,13 +76,15 @@ elsewhere. The agents do the work; storage goes on without the scheduler.
   scaleio-scheduler approve NODE DISK             let an empty disk be used (disks-use: approve)
   scaleio-scheduler approve EXPANSION-ID          let the pool grow as it was proposed (growth: approve)
   scaleio-scheduler events                        what happened: who, what, why, at what cost
+  scaleio-scheduler explain NODE                  what stands in a node's way, in words, and what to do
+  scaleio-scheduler diag --to FILE.tar.gz         all that a helper asks for, without secrets
   scaleio-scheduler hold --reason "..."           stop every change within a second; storage goes on
 
 Exit status: 0 ok, 1 failed, 2 usage, configuration or state, 3 not ready, 4 refused for safety.`,
 		SilenceUsage: true, SilenceErrors: true, Version: version,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(runCommand(), statusCommand(), planCommand(), eventsCommand(), holdCommand(), releaseCommand(), rolloutCommand(), approveCommand(), tokensCommand(), nodesCommand(), backupCommand(), stateBackupCommand(), restoreCommand(), adoptFrameworkCommand(), versionCommand(), referenceCommand(), pointsCommand())
+	root.AddCommand(runCommand(), statusCommand(), planCommand(), eventsCommand(), explainCommand(), diagCommand(), holdCommand(), releaseCommand(), rolloutCommand(), approveCommand(), tokensCommand(), nodesCommand(), backupCommand(), stateBackupCommand(), restoreCommand(), adoptFrameworkCommand(), versionCommand(), referenceCommand(), pointsCommand())
 	return root
 }
 

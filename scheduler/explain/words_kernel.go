@@ -1,0 +1,31 @@
+package explain
+
+// kernelWords: the client's driver, kernels and reboots.
+var kernelWords = map[string]Words{
+	"NoSDC":                   {"The client's tool (drv_cfg) isn't there.", ""},
+	"NoModule":                {"There is no client driver (scini) for this kernel.", "Add one to the manifest (`modules`), set `module-mirror`, or allow `build-modules`. See \"The kernel module\" in the README."},
+	"NoLoader":                {"What loads the driver at boot isn't there yet.", ""},
+	"NextKernelWithoutModule": {"The kernel that the next boot takes has no client driver: after a reboot this node would be without volumes.", "Provide a module for it before you reboot: see \"The kernel module\" in the README."},
+	"NextKernelUnknown":       {"It can't be told which kernel the next boot takes.", "Read the message; don't reboot before."},
+	"StaleModules":            {"Modules of kernels that are gone lie about; the agent takes them away.", ""},
+	"SignatureCheckOff":       {"The check of the vendor's signature was turned off for a module that is gone; the agent turns it on again.", ""},
+	"VendorSignatureWanted":   {"The driver lacks the vendor's signature, which the vendor's scripts ask for here.", "Read the message: list the vendor's scini.tar, or change that file."},
+	"RebootToHold":            {"The next boot would take a kernel without driver: the agent keeps others from rebooting.", ""},
+	"HoldToEnd":               {"Reboots needn't be held any more.", ""},
+	"RebootsByItself":         {"The system reboots for its updates by itself; the agent turns that over to us.", ""},
+	"OldConfiguration":        {"A daemon runs with an older configuration; the agent restarts it.", ""},
+	"RebootNeeded":            {"Something takes effect only after a reboot; the node works as before until then.", "Reboot {node} when it suits (`scaleio-scheduler status` must be healthy), or set `reboots: rolling`."},
+	"RebootHeld":              {"A reboot is needed, and something keeps the machine from it.", "`systemd-inhibit --list` on {node} names who."},
+	"Rebooting":               {"The node reboots.", ""},
+	"Rebooted":                {"The node has rebooted.", ""},
+	"NotRebooted":             {"A reboot was asked for and hasn't come.", "`systemctl list-jobs` on {node}; reboot it by hand if nothing moves."},
+	"RebootInVain":            {"The node was rebooted and still says that it needs it.", "Read the message; it isn't rebooted again by itself."},
+	"ModuleInUse":             {"The client driver is in use and is never unloaded.", "Unmount the volumes on {node}, or reboot it."},
+	"ClonedGUID":              {"This machine was made from another's image and has its client's identity; the agent renews it.", ""},
+	"UnknownGUID":             {"The client's identity can't be told yet.", ""},
+	"ForeignGUID":             {"A client that was here before serves another storage system.", "Read the message: it says which line to write, or to take out."},
+	"NoWitness":               {"Whose the client's identity is isn't noted yet; the agent writes it.", ""},
+	"OtherMDMs":               {"The client points at other managers than ours; the agent adds ours.", ""},
+	"NotStored":               {"The client would forget its managers at the next boot; the agent writes them.", ""},
+	"NotConnected":            {"The storage system doesn't see this node connected.", "If it stays: see that TCP 6611 and 7072 are open between this node and the managers."},
+}

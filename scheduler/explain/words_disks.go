@@ -42,4 +42,6 @@ var diskWords = map[string]Words{
 	"Limit":                {"A limit that you set doesn't allow it.", "See `scaleio-scheduler plan`, and the growth limits in the configuration."},
 	"NoSites":              {"No node can take another volume.", "See `scaleio-scheduler plan`: it says why for each."},
 	"NoSize":               {"It isn't known how large a volume should be.", "Set growth-volume-size."},
+	"NotReleased":          {"The node is being taken out; volumes that were bought for it are told to end with its instance.", ""},
+	"OutliveInstance":      {"Volumes that were bought for this node outlive its instance and go on costing.", "Delete them yourself once the instance is gone; the message names them."},
 }

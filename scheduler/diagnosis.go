@@ -14,7 +14,7 @@ import (
 )
 
 // diagRecords are the kinds of records that a diagnosis shows. Others hold keys and passwords, or aren't known not to.
-var diagRecords = []string{keyCluster, keyFramework, keyLeases, kindNode, kindAgent, kindExpansion}
+var diagRecords = []string{keyCluster, keyFramework, keyLeases, keyRollout, kindNode, kindAgent, kindExpansion}
 
 // maxDiagReports of nodes, those that aren't Ready first.
 const maxDiagReports = 200
@@ -29,7 +29,7 @@ func (b *brain) Diagnose(ctx context.Context) (api.Diagnosis, error) {
 	b.mu.RLock()
 	secrets := []string{b.AdminPassword.Reveal(), b.secrets.GatewayAdmin, b.secrets.VolumeUser}
 	settings := map[string]any{"settings": b.Settings, "agentsMatch": b.AgentsMatch, "reserveMDM": b.ReserveMDM, "reserveData": b.ReserveData, "servers": b.Servers,
-		"agentURL": b.AgentURL, "agentSHA256": b.AgentSHA256, "artifacts": len(b.Artifacts), "framework": b.Framework, "adopt": b.Adopt}
+		"artifacts": len(b.Artifacts), "framework": b.Framework, "adopt": b.Adopt}
 	b.mu.RUnlock()
 	add := func(name string, v any) {
 		raw, err := json.MarshalIndent(v, "", " ")

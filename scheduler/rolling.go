@@ -140,7 +140,7 @@ func (b *brain) Rollout(ctx context.Context, r api.RolloutRequest) error {
 			return api.Errorf(api.CodeInvalid, "%v", err)
 		}
 		b.rolled(out)
-		b.event(nil, kind, "by %s", r.Author)
+		b.byPerson(nil, kind, r.Author, "", "the rollout of agents and settings")
 		return nil
 	})
 }

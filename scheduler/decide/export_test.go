@@ -1,4 +1,7 @@
 package decide
 
-// UnitsNow for tests.
-var UnitsNow = unitsNow
+// For tests.
+var (
+	UnitsNow  = unitsNow
+	OrdersFor = ordersFor
+)

@@ -10,7 +10,7 @@ import (
 
 // What growth costs the scheduler: with each sample of the leader, and with each plan.
 func BenchmarkGrow(b *testing.B) {
-	for _, nodes := range []int{3, 100, 1000, 10_000} {
+	for _, nodes := range []int{10, 100, 1000, 10_000} {
 		w := grows(3, (nodes+2)/3, 200)
 		w.fill(50)
 		w.minutes(5, 0)

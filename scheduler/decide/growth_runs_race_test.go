@@ -2,4 +2,7 @@
 
 package decide_test
 
-const yearRuns = 100 // the race detector takes its time
+const ( // the race detector takes its time
+	yearRuns     = 100
+	scheduleRuns = 100
+)

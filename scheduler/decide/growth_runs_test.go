@@ -2,4 +2,7 @@
 
 package decide_test
 
-const yearRuns = 10_000
+const (
+	yearRuns     = 10_000
+	scheduleRuns = 1000
+)

@@ -164,12 +164,11 @@ func (w *poolWorld) work() {
 	came := false
 	for _, id := range w.nodes {
 		n := w.Nodes[id]
-		told := decide.Spec(&w.State, n).Growth
-		if told == nil || id == w.deaf {
+		if id == w.deaf {
 			continue
 		}
 		n.Report.Orders = n.Report.Orders[:0:0]
-		for _, o := range told.Orders {
+		for _, o := range decide.OrdersFor(&w.State, n) {
 			p := w.part[o.Key()]
 			if p == nil {
 				p = &part{since: w.Now}

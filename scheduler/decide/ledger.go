@@ -127,7 +127,8 @@ func spent(s *State) spending {
 				add(o.Region, o.VolumeOrder)
 				all.perNode[o.Node]++
 			}
-			if (there || o.Stage == api.OrderDeleted && o.VolumeID != "") && (e.Ended.IsZero() || s.Now.Sub(e.Ended) < day) { // bought before its end, nobody knows how long
+			// what is gone was bought too, or may have been without anybody learning of its id; before its expansion's end, nobody knows how long
+			if (there || o.Stage == api.OrderDeleted) && (e.Ended.IsZero() || s.Now.Sub(e.Ended) < day) {
 				all.today++
 			}
 		}

@@ -80,6 +80,11 @@ func (b *brain) recall(rec store.Record) error {
 	if err := json.Unmarshal(rec.Value, e); err != nil {
 		return err
 	}
+	now := b.Now()
+	e.Decided, e.Started, e.Ended = past(now, e.Decided), past(now, e.Started), past(now, e.Ended)
+	for i := range e.Orders {
+		e.Orders[i].Since = past(now, e.Orders[i].Since)
+	}
 	b.state.Ledger = append(b.state.Ledger, e)
 	return nil
 }

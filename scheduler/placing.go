@@ -250,6 +250,10 @@ func (p *placement) resume(now time.Time) {
 	if left := p.NotBefore.Sub(now); left > 0 {
 		p.NotBefore = now.Add(min(left, lastRelaunch)).UTC()
 	}
+	if left := p.Ticket.Expires.Sub(now); left > trust.TokenLife {
+		p.Ticket.Expires = now.Add(trust.TokenLife).UTC()
+	}
+	p.Launched = past(now, p.Launched)
 }
 
 // reviveOffers has Mesos forget our filters: without it an agent that we declined for an hour wouldn't be offered when its task ends.

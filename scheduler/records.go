@@ -149,7 +149,9 @@ func (b *brain) take(rec store.Record, authority *trust.Record) error {
 	case rec.Key == keyAuthority:
 		return json.Unmarshal(rec.Value, authority)
 	case rec.Key == keyCluster:
-		return json.Unmarshal(rec.Value, &b.state.Cluster)
+		err := json.Unmarshal(rec.Value, &b.state.Cluster)
+		b.state.Cluster.UncheckedSince = past(b.Now(), b.state.Cluster.UncheckedSince)
+		return err
 	case rec.Key == keyFramework:
 		return json.Unmarshal(rec.Value, &b.framework)
 	case rec.Key == keyLeases:
@@ -191,6 +193,15 @@ func (b *brain) take(rec store.Record, authority *trust.Record) error {
 		return err
 	}
 	return errors.New("unknown kind of record: was the store written by a newer version?")
+}
+
+// past gives a time that was stored as this process counts: by its monotonic clock, and never after now. Somebody may have set the wall clock since, and what waits for a
+// time that is a year away waits for nothing.
+func past(now, stored time.Time) time.Time {
+	if stored.IsZero() {
+		return stored
+	}
+	return now.Add(-max(0, now.Sub(stored)))
 }
 
 // create the records of a new cluster, together: half a cluster is never found later.

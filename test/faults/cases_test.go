@@ -45,3 +45,15 @@ func TestFault14_clockWasAheadWhenATaskEnded(t *testing.T) {
 		moment{70 * time.Second, func(w *world) { w.mesos.agents[0].set("TASK_FAILED"); w.mesos.agents[0].offer = "of another framework" }},
 		moment{80 * time.Second, func(w *world) { w.brain.die("killed"); w.brain.ahead = 0 }})
 }
+
+// Fault 14: an expansion ended while the scheduler's clock was a year ahead. Its cooldown doesn't last a year, and what fills the pool meanwhile is seen.
+func TestFault14_clockWasAheadWhenAnExpansionEnded(t *testing.T) {
+	p := quiet(3, 80*time.Minute)
+	p.fullAt = 2 * time.Minute
+	w := passes(t, p,
+		moment{time.Minute, func(w *world) { w.brain.ahead = year; w.brain.die("killed") }},
+		moment{15 * time.Minute, func(w *world) { w.brain.ahead = 0; w.brain.die("killed") }},
+		moment{78 * time.Minute, func(w *world) { w.storage.used = w.storage.used * 2 }})
+	assert.Equal(t, 2, w.count("GrowthEnded"))
+	assert.Len(t, w.cloud.volumes, 6)
+}

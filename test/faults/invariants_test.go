@@ -119,6 +119,16 @@ func (w *world) unsettled() string {
 	return ""
 }
 
+// count events of a kind that are told of.
+func (w *world) count(kind string) (count int) {
+	for _, e := range w.told {
+		if e.Kind == kind {
+			count++
+		}
+	}
+	return count
+}
+
 // reasoned: a person has to do something, and is told what.
 func reasoned(n api.NodeStatus) bool {
 	return contains([]string{"LeftOverIntent", "HandOverUnclear", "RepairLimit", "ClaimRefused"}, n.Reason) && n.Message != ""
@@ -141,7 +151,8 @@ func (w *world) atRest() {
 		return
 	}
 	told := map[string]bool{}
-	for _, e := range w.brain.Events().Events {
+	w.told = w.brain.Events().Events
+	for _, e := range w.told {
 		if (e.Kind == "GrowthVolumeKept" || e.Kind == "GrowthOrphan") && e.Cost > 0 {
 			id, _, _ := strings.Cut(e.Message, " ")
 			told[strings.Trim(id, ":,")] = true

@@ -45,6 +45,7 @@ type world struct {
 	wrong   []string // broken invariants
 	options scheduler.Options
 	known   known
+	told    []api.Event // in the end
 }
 
 // event is something on its way.

@@ -30,17 +30,20 @@ func (f fate) String() string {
 
 // plan of a run: everything else follows from the seed.
 type plan struct {
-	seed     uint64
-	nodes    int
-	rage     time.Duration   // how long faults go on
-	pace     time.Duration   // of rounds
-	away     time.Duration   // how long what died stays away at most
-	install  time.Duration   // of a component
-	rarity   int             // one call in so many meets something
-	calamity int             // one round in so many does
-	fullAt   time.Duration   // when the pool is filled; 0 = never
-	force    map[string]fate // by actor and beginning of a call: the first such call; it is no random one then
-	script   func(*world)    // before each round, beside what befalls at random
+	seed       uint64
+	nodes      int
+	rage       time.Duration         // how long faults go on
+	pace       time.Duration         // of rounds
+	away       time.Duration         // how long what died stays away at most
+	install    time.Duration         // of a component
+	rarity     int                   // one call in so many meets something
+	calamity   int                   // one round in so many does
+	fullAt     time.Duration         // when the pool is filled; 0 = never
+	force      map[string]fate       // by actor and beginning of a call: the first such call; it is no random one then
+	fates      []fate                // that calls may meet; nil = all
+	calamities []func(*world, *node) // nil = all
+	mutant     mutant
+	script     func(*world) // before each round, beside what befalls at random
 }
 
 // planOf a seed. Some seeds are calm and long, others short and wild.
@@ -69,6 +72,9 @@ func (w *world) fate(actor, call string) fate {
 		return goes
 	}
 	f := fate(1 + w.dice.IntN(int(freezes)))
+	if p := w.plan.fates; len(p) > 0 {
+		f = p[w.dice.IntN(len(p))]
+	}
 	if f == freezes && w.depth > 0 {
 		return goes
 	}
@@ -91,12 +97,14 @@ func kindOf(key string) string {
 }
 
 // pause a node's process in the middle of what it does; everybody else goes on.
-func (w *world) pause(n *node) {
+func (w *world) pause(n *node) time.Duration {
 	d := w.between(2*time.Second, 90*time.Second)
 	w.note("%s freezes for %s", n.name, d)
 	n.frozen = true
+	begun := time.Now()
 	w.meanwhile(d, func() bool { return !n.frozen })
 	n.frozen = false
+	return time.Since(begun)
 }
 
 // hang a call of a node until it is given up; its process goes on otherwise.
@@ -124,7 +132,11 @@ func (w *world) befall() {
 		w.fill()
 	}
 	if w.plan.calamity > 0 && w.chance(w.plan.calamity) {
-		calamities[w.dice.IntN(len(calamities))](w, w.nodes[w.dice.IntN(len(w.nodes))])
+		all := w.plan.calamities
+		if len(all) == 0 {
+			all = calamities
+		}
+		all[w.dice.IntN(len(all))](w, w.nodes[w.dice.IntN(len(w.nodes))])
 	}
 }
 
@@ -136,14 +148,25 @@ func (w *world) fill() {
 	}
 }
 
+func setClock(w *world, _ *node) {
+	w.brain.ahead = []time.Duration{time.Hour, -time.Hour, 365 * 24 * time.Hour, -365 * 24 * time.Hour, 30 * time.Second, 0}[w.dice.IntN(6)]
+	w.note("the scheduler's wall clock is off by %s", w.brain.ahead)
+}
+
+func cutOff(w *world, n *node) {
+	n.deaf = true
+	w.note("%s can't reach the scheduler", n.name)
+	w.after(w.between(time.Second, 4*time.Minute), n.name+" can again", func() { n.deaf = false })
+}
+
+func masterMoves(w *world, _ *node) { w.storage.moveMaster() }
+
 var calamities = []func(*world, *node){
 	func(w *world, _ *node) { w.brain.die("killed") },
 	func(w *world, _ *node) { w.brain.die("killed") },
 	func(w *world, _ *node) { w.brain.freeze(w.between(2*time.Second, 90*time.Second)) },
-	func(w *world, _ *node) {
-		w.brain.ahead = []time.Duration{time.Hour, -time.Hour, 365 * 24 * time.Hour, -365 * 24 * time.Hour, 30 * time.Second, 0}[w.dice.IntN(6)]
-		w.note("the scheduler's wall clock is off by %s", w.brain.ahead)
-	},
+	func(w *world, _ *node) { w.takeOver(w.between(20*time.Second, 90*time.Second)) },
+	setClock,
 	func(w *world, _ *node) {
 		w.disk.full = true
 		w.note("the scheduler's disk is full")
@@ -188,11 +211,7 @@ var calamities = []func(*world, *node){
 			n.lose(w.between(20*time.Second, 2*time.Minute))
 		}
 	},
-	func(w *world, n *node) {
-		n.deaf = true
-		w.note("%s can't reach the scheduler", n.name)
-		w.after(w.between(time.Second, 4*time.Minute), n.name+" can again", func() { n.deaf = false })
-	},
+	cutOff,
 	func(w *world, n *node) {
 		n.full = true
 		w.note("the disk of %s is full", n.name)
@@ -212,7 +231,7 @@ var calamities = []func(*world, *node){
 		w.note("the MDM of %s is down", n.name)
 		w.after(w.between(5*time.Second, 2*time.Minute), "the MDM of "+n.name+" is up", func() { n.mdmDown = false })
 	},
-	func(w *world, _ *node) { w.storage.moveMaster() },
+	masterMoves,
 	func(w *world, n *node) {
 		n.gatewayDown = true
 		w.note("the gateway of %s is down", n.name)

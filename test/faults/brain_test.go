@@ -13,10 +13,11 @@ import (
 )
 
 var (
-	errAway = errors.New("connection refused")
-	errLost = errors.New("the answer was lost")
-	errFull = errors.New("no space left on device")
-	errDied = errors.New("died here")
+	errAway    = errors.New("connection refused")
+	errLost    = errors.New("the answer was lost")
+	errExpired = errors.New("session expired")
+	errFull    = errors.New("no space left on device")
+	errDied    = errors.New("died here")
 )
 
 // brain is the scheduler's process, or none while it is down. A frozen one does nothing, and what is sent to it waits for it.
@@ -42,7 +43,12 @@ func (b *brain) up() bool { return b.Stepped != nil && !b.frozen }
 // start it from what is stored. What is stored decides whether it may.
 func (b *brain) start() {
 	o := b.w.options
+	b.w.disk.session++
+	o.Store = lease{b.w.disk, b.w.disk.session}
 	o.Now = func() time.Time { return clock(b.ahead) }
+	if b.w.plan.mutant.wallClock {
+		o.Now = func() time.Time { return clock(b.ahead).Round(0) }
+	}
 	made, err := scheduler.Step(b.w.ctx, o)
 	b.w.note("scheduler starts: %v", err)
 	if err != nil {
@@ -76,6 +82,30 @@ func (b *brain) freeze(d time.Duration) {
 			b.thaw()
 		}
 	})
+}
+
+// takeOver: another scheduler is started while this one is frozen and holds nothing any more but its belief. It thaws beside the new one, serves what waited for it and whoever
+// still calls it, until it finds that its session is over, or Mesos tells it.
+func (w *world) takeOver(d time.Duration) {
+	old := w.brain
+	if !old.up() || w.former != nil {
+		return
+	}
+	w.note("the scheduler freezes for %s, and another is started", d)
+	old.frozen, w.former = true, old
+	w.brain = &brain{w: w, starts: time.Now().Add(w.between(time.Second, 15*time.Second))}
+	w.after(d, "the former scheduler goes on", func() {
+		old.thaw()
+		w.after(w.between(time.Second, 20*time.Second), "Mesos tells it that it was failed over", func() { w.former = nil })
+	})
+}
+
+// heard is who a node's call reaches.
+func (w *world) heard() *brain {
+	if w.former != nil && w.former.Stepped != nil && w.chance(2) {
+		return w.former
+	}
+	return w.brain
 }
 
 // thaw: whatever waited is served first, in any order.
@@ -127,15 +157,32 @@ type disk struct {
 	w       *world
 	full    bool
 	spoiled store.Record // as it was before somebody damaged it
-	expired bool         // the session: nothing is written by it any more
-	commits int
+	session int          // whose commits are taken: the last scheduler's that opened it
+}
+
+// lease of the store, as one scheduler has it.
+type lease struct {
+	*disk
+	session int
+}
+
+// Commit while the session lives.
+func (l lease) Commit(ctx context.Context, changes ...store.Change) error {
+	if l.w.plan.mutant.unfenced {
+		for i, c := range changes {
+			r, _ := l.Get(ctx, c.Key)
+			changes[i].Revision = r.Revision
+		}
+	} else if l.session != l.disk.session {
+		return errExpired
+	}
+	return l.disk.Commit(ctx, changes...)
 }
 
 func newDisk(w *world) *disk { return &disk{w: w} }
 
 // Commit, with all that can come of one: it is done or not, known or not.
 func (d *disk) Commit(ctx context.Context, changes ...store.Change) error {
-	d.commits++
 	if d.full {
 		return errFull
 	}
@@ -152,6 +199,9 @@ func (d *disk) Commit(ctx context.Context, changes ...store.Change) error {
 func (d *disk) List(ctx context.Context, prefix string) ([]store.Record, error) {
 	all, err := d.Memory.List(ctx, prefix)
 	for _, r := range all {
+		if d.spoiled.Key == r.Key && d.w.plan.mutant.fresh {
+			return nil, nil
+		}
 		if d.spoiled.Key == r.Key {
 			return nil, errors.Join(store.ErrCorrupt, err)
 		}

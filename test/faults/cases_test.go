@@ -57,3 +57,25 @@ func TestFault14_clockWasAheadWhenAnExpansionEnded(t *testing.T) {
 	assert.Equal(t, 2, w.count("GrowthEnded"))
 	assert.Len(t, w.cloud.volumes, 6)
 }
+
+// Fault 3: a scheduler is frozen and another is started. When it goes on, it answers whoever still calls it, and nobody acts on it beside the new one's word.
+func TestFault3_anotherSchedulerTookOver(t *testing.T) {
+	for _, at := range []time.Duration{10 * time.Second, 40 * time.Second, time.Minute, 2 * time.Minute} {
+		passes(t, quiet(4, 5*time.Minute), moment{at, func(w *world) { w.takeOver(time.Minute) }},
+			moment{at + 65*time.Second, func(w *world) { w.storage.moveMaster() }})
+	}
+}
+
+// Fault 12: the store's session ends while the scheduler goes on. It writes nothing more, tells nobody anything that rests on a write, and ends.
+func TestFault12_sessionExpires(t *testing.T) {
+	for _, at := range []time.Duration{5 * time.Second, 30 * time.Second, time.Minute, 90 * time.Second} {
+		passes(t, quiet(3, 4*time.Minute), moment{at, func(w *world) { w.disk.session++ }})
+	}
+}
+
+// Fault 12: a commit is done and its answer is lost. Whoever starts next finds it done.
+func TestFault12_commitThatNobodyKnowsOf(t *testing.T) {
+	for _, at := range []time.Duration{0, 5 * time.Second, 30 * time.Second, time.Minute, 90 * time.Second} {
+		passes(t, quiet(3, 4*time.Minute), moment{at, func(w *world) { w.plan.force = map[string]fate{"scheduler: commit": lostAnswer} }})
+	}
+}

@@ -95,6 +95,8 @@ func (w *world) unsettled() string {
 		switch {
 		case n.dead || n.frozen || n.spec == nil:
 			return n.name + " is away, or without orders"
+		case n.blocked():
+			continue
 		case len(n.spec.Claims) > 0 || n.spec.Growth != nil && len(n.spec.Growth.Orders) > 0:
 			return fmt.Sprintf("%s has %d claims, and orders", n.name, len(n.spec.Claims))
 		}
@@ -129,9 +131,40 @@ func (w *world) count(kind string) (count int) {
 	return count
 }
 
+// standing says for people who read a trace what each node says of itself.
+func (w *world) standing() string {
+	var all []string
+	for _, n := range w.nodes {
+		for _, c := range n.conds {
+			if c.Status != api.True {
+				all = append(all, fmt.Sprintf("%s %s: %s %s", n.name, c.Type, c.Reason, c.Message))
+			}
+		}
+		if n.spec != nil && len(n.spec.Claims) > 0 {
+			all = append(all, fmt.Sprintf("%s claims %v", n.name, n.spec.Claims))
+		}
+		if n.spec != nil && n.spec.Growth != nil {
+			for _, o := range n.spec.Growth.Orders {
+				all = append(all, fmt.Sprintf("%s order %d.%d of %s, abandon %v", n.name, o.Index, o.Attempt, o.VolumeID, o.Abandon))
+			}
+		}
+		if n.leads() && n.view != nil {
+			for _, c := range n.view.Conditions {
+				all = append(all, fmt.Sprintf("%s leads, %s: %s %s", n.name, c.Type, c.Reason, c.Message))
+			}
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
+// forPeople are the reasons of what only a person can decide: somebody used a disk while it was being handed over.
+var forPeople = []string{"LeftOverIntent", "HandOverUnclear", "ClaimRefused"}
+
 // reasoned: a person has to do something, and is told what.
-func reasoned(n api.NodeStatus) bool {
-	return contains([]string{"LeftOverIntent", "HandOverUnclear", "RepairLimit", "ClaimRefused"}, n.Reason) && n.Message != ""
+func reasoned(n api.NodeStatus) bool { return contains(forPeople, n.Reason) && n.Message != "" }
+
+func (n *node) blocked() bool {
+	return slices.ContainsFunc(n.conds, func(c api.Condition) bool { return contains(forPeople, c.Reason) && c.Message != "" })
 }
 
 // explained: a disk that isn't given is refused with a reason.

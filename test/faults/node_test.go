@@ -134,6 +134,9 @@ func (n *node) unplug(d *drive) {
 // spoil: somebody puts a filesystem on a disk.
 func (n *node) spoil(d *drive) {
 	d.foreign = time.Now()
+	if n.w.plan.mutant.blind {
+		return
+	}
 	n.machine.Disks.Refuse(d.path, block.Refusal{Reason: block.ReasonHasSignature, Message: "ext4"})
 }
 
@@ -241,6 +244,11 @@ func (n *node) begin() {
 	}
 	n.dead, n.frozen = false, false
 	n.w.note("the agent of %s begins", n.name)
+	if n.w.plan.mutant.forgetful {
+		for file := range n.machine.Files.Tree("/var/lib/scaleio-agent/intents") {
+			n.machine.Files.Delete(file)
+		}
+	}
 	log := n.w.log.With("node", n.name)
 	system := n.machine.System()
 	system.Cloud = n.instance
@@ -291,7 +299,7 @@ func (n *node) turn() {
 
 // exchange a report for an answer, over a network that does with both what it likes.
 func (n *node) exchange() {
-	sent, b := time.Now(), n.w.brain
+	sent, b := time.Now(), n.w.heard()
 	if n.cert == "" && !n.join() {
 		return
 	}
@@ -406,7 +414,9 @@ func (n *node) report() api.Report {
 	r.Conditions = append(r.Conditions, n.conds...)
 	r.Ready = role != api.RoleUndecided && contains(well, "run-volume-driver")
 	for _, c := range n.conds {
-		r.Ready = r.Ready && c.Status == api.True
+		if r.Ready = r.Ready && c.Status == api.True; c.Status != api.True && r.Step == "" {
+			r.Step = c.Type
+		}
 	}
 	if role.MDM() {
 		r.MDM = n.w.storage.mdm(n)
@@ -514,7 +524,7 @@ func (n *node) duty() (leader.Input, bool) {
 		return leader.Input{Spec: *n.spec}, false
 	}
 	return leader.Input{Spec: *n.spec, Secrets: n.answer.Secrets, Received: n.sent, Latest: n.duty, Guard: func(_ context.Context, need time.Duration) error {
-		if n.dead || n.left() <= need {
+		if n.dead || n.left() <= need && !n.w.plan.mutant.unguarded {
 			return errDied
 		}
 		return nil

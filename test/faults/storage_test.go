@@ -191,6 +191,17 @@ func (t tools) ask(ctx context.Context, what string) error {
 	return ctx.Err()
 }
 
+// known: the answer is there, and what it says may be old when the process looks at it.
+func (t tools) known(what string) error {
+	if t.w.fate(t.n.name, what) == freezes {
+		t.w.pause(t.n)
+	}
+	if t.n.dead {
+		return errDied
+	}
+	return nil
+}
+
 func (t tools) QueryCluster(ctx context.Context, _ string) (scaleio.Cluster, error) {
 	if err := t.ask(ctx, "query_cluster"); err != nil {
 		return scaleio.Cluster{}, err
@@ -203,7 +214,7 @@ func (t tools) QueryCluster(ctx context.Context, _ string) (scaleio.Cluster, err
 	if _, there := c.At(t.n.ip); !there {
 		return scaleio.Cluster{}, errNoCluster
 	}
-	return c, nil
+	return c, t.known("query_cluster is answered")
 }
 
 // CreateCluster on this node: the product makes one on each node that is asked to.
@@ -240,6 +251,9 @@ func (t tools) act(ctx context.Context, name string, do func() error) error {
 		if len(t.cluster.Members) > 0 && name != "create_mdm_cluster" && !t.master(t.n.ip) {
 			return refused("This MDM is not the master")
 		}
+		if name != "create_mdm_cluster" && t.n.left() <= 0 {
+			t.w.broken("%s acts (%s) after the end of its lease", t.n.name, name)
+		}
 		err := do()
 		t.w.note("%s: %s: %v", t.n.name, name, err)
 		return err
@@ -261,12 +275,12 @@ func (t tools) act(ctx context.Context, name string, do func() error) error {
 		t.w.hang(ctx, t.n)
 		return ctx.Err()
 	case freezes: // between the last look and the request; a request isn't sent after its time
-		t.w.pause(t.n)
+		took := t.w.pause(t.n)
 		if t.n.dead {
 			return errDied
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+		if took >= scaleio.CallTimeout {
+			return context.DeadlineExceeded
 		}
 	}
 	return effect()
@@ -297,7 +311,8 @@ func (t tools) Objects(ctx context.Context) (scaleio.Objects, error) {
 	if t.n.gatewayDown || !t.n.has("gateway") {
 		return scaleio.Objects{}, errAway
 	}
-	return t.show(), nil
+	seen := t.show()
+	return seen, t.known("gateway objects are answered")
 }
 
 func (t tools) AddDomain(ctx context.Context, name string) error {

@@ -31,6 +31,7 @@ type world struct {
 	log     *slog.Logger
 	plan    plan
 	brain   *brain
+	former  *brain // another scheduler, which doesn't know yet that it was replaced
 	disk    *disk
 	mesos   *mesos
 	storage *storage
@@ -138,6 +139,12 @@ func (w *world) chance(n int) bool { return w.dice.IntN(n) == 0 }
 func (w *world) round(pause time.Duration) {
 	w.arrive()
 	w.brain.turn()
+	if w.former != nil && w.former.Stepped == nil {
+		w.former = nil // nobody starts it again
+	}
+	if w.former != nil {
+		w.former.turn()
+	}
 	w.mesos.turn()
 	for _, i := range w.dice.Perm(len(w.nodes)) {
 		w.nodes[i].turn()
@@ -167,6 +174,7 @@ func (w *world) run() []string {
 		}
 		if time.Since(calm) > settles {
 			w.broken("not settled %s after the last fault: %s", settles, why)
+			w.note("%s", w.standing())
 		}
 	}
 	w.atRest()

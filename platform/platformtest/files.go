@@ -198,7 +198,11 @@ func (f *Files) Glob(pattern string) (names []string, err error) {
 	err = f.Hook.do("glob "+pattern, func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
+		plain, _, _ := strings.Cut(pattern, "*") // most files are elsewhere
 		for name := range f.nodes {
+			if !strings.ContainsAny(plain, `?[\`) && !strings.HasPrefix(name, plain) {
+				continue
+			}
 			match, err := path.Match(pattern, name)
 			if err != nil {
 				return fmt.Errorf("matching %q: %w", pattern, err)

@@ -48,13 +48,13 @@ type plan struct {
 
 // planOf a seed. Some seeds are calm and long, others short and wild.
 func planOf(seed uint64) plan {
-	p := plan{seed: seed, nodes: 3 + int(seed%3), pace: 4 * time.Second, away: time.Minute, install: 20 * time.Second}
+	p := plan{seed: seed, nodes: 3 + int(seed%3), pace: 6 * time.Second, away: time.Minute, install: 10 * time.Second}
 	p.rarity = []int{12, 25, 60, 200}[seed/3%4]
 	p.calamity = []int{8, 15, 40}[seed/12%3]
-	p.rage = []time.Duration{3 * time.Minute, 6 * time.Minute}[seed/36%2]
+	p.rage = []time.Duration{3 * time.Minute, 5 * time.Minute}[seed/36%2]
 	if seed/72%2 == 0 {
 		p.fullAt = 2 * time.Minute
-		p.rage += 3 * time.Minute
+		p.rage += 2 * time.Minute
 	}
 	return p
 }

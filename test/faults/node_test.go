@@ -45,20 +45,21 @@ type node struct {
 	starts, next          time.Time
 	kept                  kept
 
-	steps   *installer.Installer
-	rec     *step.Reconciler
-	acts    *step.Reconciler
-	lead    *leader.Leader
-	answer  api.Answer // of this process
-	sent    time.Time  // its report
-	spec    *api.NodeSpec
-	conds   []api.Condition
-	view    *api.ClusterView
-	viewAt  time.Time
-	owned   []api.OwnedVolume
-	listed  time.Time
-	wish    string
-	decided []string
+	steps    *installer.Installer
+	rec      *step.Reconciler
+	acts     *step.Reconciler
+	lead     *leader.Leader
+	answer   api.Answer // of this process
+	sent     time.Time  // its report
+	spec     *api.NodeSpec
+	conds    []api.Condition
+	view     *api.ClusterView
+	viewAt   time.Time
+	owned    []api.OwnedVolume
+	listed   time.Time
+	wish     string
+	passed   string // what the last pass knew
+	passedAt time.Time
 }
 
 // kept is what the agent has on disk of its orders.
@@ -265,7 +266,7 @@ func (n *node) begin() {
 	}
 	n.rec, n.acts = &step.Reconciler{Log: log, Held: held}, &step.Reconciler{Log: log, Held: held}
 	n.lead = leader.New(reach, reach, log)
-	n.answer, n.view, n.conds, n.owned, n.listed, n.wish, n.next = api.Answer{}, nil, nil, nil, time.Time{}, "", time.Time{}
+	n.answer, n.view, n.conds, n.owned, n.listed, n.wish, n.next, n.passedAt = api.Answer{}, nil, nil, nil, time.Time{}, "", time.Time{}, time.Time{}
 	if n.spec = nil; n.kept.Spec != nil {
 		spec := *n.kept.Spec
 		spec.Cluster, spec.Formation = nil, nil
@@ -291,10 +292,17 @@ func (n *node) turn() {
 	if n.dead || n.frozen || n.waiting || n.spec == nil {
 		return
 	}
-	n.pass(n.w.ctx)
+	if n.passed != n.answer.ETag || n.stirs() || time.Since(n.passedAt) > 15*time.Second {
+		n.pass(n.w.ctx)
+	}
 	if !n.dead {
 		n.leadOnce(n.w.ctx)
 	}
+}
+
+// stirs: something isn't as it should be, so that it is looked at again soon.
+func (n *node) stirs() bool {
+	return slices.ContainsFunc(n.conds, func(c api.Condition) bool { return c.Status != api.True })
 }
 
 // exchange a report for an answer, over a network that does with both what it likes.
@@ -487,6 +495,7 @@ func (n *node) leads() bool { return !n.dead && n.left() > 0 }
 var ours = []string{"form-cluster", "buy-volumes", "hand-over-disks"}
 
 func (n *node) pass(ctx context.Context) {
+	n.passed, n.passedAt = n.answer.ETag, time.Now()
 	plan, err := n.steps.Plan(n.input())
 	if err != nil {
 		n.w.broken("%s can't follow its spec: %v", n.name, err)

@@ -35,7 +35,7 @@ type Steps interface {
 	DisksSettled(names []string)
 }
 
-// Options of an agent; every field but Cloud, Reached, Owned, Replacer and DiskChanges is required.
+// Options of an agent; every field but Cloud, Find, Reached, Owned, Replacer and DiskChanges is required.
 type Options struct {
 	Version   string
 	Identity  api.Identity // AgentUUID is filled in by New
@@ -45,7 +45,8 @@ type Options struct {
 	Leader    Leader
 	Connect   func(to Target, certificate tls.Certificate) (Scheduler, error) // a client over mTLS
 	Join      func(ctx context.Context, to Target, request api.JoinRequest) (api.JoinAnswer, error)
-	Notify    func(state string) // sd_notify; harmless outside systemd
+	Find      func(ctx context.Context, hint api.MesosHint) (url string, err error) // where Mesos says that the scheduler is; nil = nobody is asked
+	Notify    func(state string)                                                    // sd_notify; harmless outside systemd
 	Log       *slog.Logger
 	Reached   func(point string) // fault injection
 	Listen    string             // ":9780"
@@ -92,6 +93,8 @@ type Agent struct {
 	seen     seen
 	answer   received
 	change   changing
+	found    string    // where Mesos said that the scheduler is
+	asked    time.Time // when it was asked
 
 	shown [sha256.Size]byte // digest of the task's token that was shown last; link's own
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"scaleio-framework/scheduler/api"
@@ -62,6 +63,9 @@ func (a *Agent) link(ctx context.Context) error {
 			a.away(err)
 			next, retry = jitter(retry), min(2*retry, lastRetry)
 			scheduler = nil // addresses or certificates may have changed
+			if a.find(ctx, err) {
+				next, retry = 0, firstRetry
+			}
 		}
 		a.pause(ctx, next)
 	}
@@ -153,10 +157,13 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 	keep := a.kept
 	changed := keep.Spec == nil || keep.Spec.Version != answer.Spec.Version
 	spec := answer.Spec
-	moved := changed || !sameHold(keep.Hold, answer.Hold) || !sameServers(keep.Servers, answer.Servers)
+	moved := changed || !sameHold(keep.Hold, answer.Hold) || !sameServers(keep.Servers, answer.Servers) || answer.Mesos != nil && !reflect.DeepEqual(keep.Mesos, answer.Mesos)
 	keep.Spec, keep.Hold, keep.Bare = &spec, answer.Hold, keep.Bare && spec.Remove
 	if len(answer.Servers) > 0 {
 		keep.Servers = answer.Servers
+	}
+	if answer.Mesos != nil {
+		keep.Mesos = answer.Mesos
 	}
 	if moved {
 		if err := keep.save(a.Files); err != nil {
@@ -167,7 +174,7 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 		a.Log.Info("scheduler reached again")
 	}
 	fresh := a.answer.etag != answer.ETag
-	a.kept = keep
+	a.kept, a.found = keep, ""
 	a.waiting = unjoined{}
 	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent}
 	a.leases.granted(sent, answer.Leases)
@@ -209,12 +216,17 @@ func (a *Agent) refusal(err error) {
 	}
 }
 
-// Servers in the order in which they are tried: where it was found last, then what was configured.
+// Servers in the order in which they are tried: where it was found last, then what was configured; before them all what Mesos said when none of them
+// answered.
 func (a *Agent) Servers() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []string
 	known := map[string]bool{}
+	if a.found != "" {
+		known[a.found] = true
+		all = append(all, a.found)
+	}
 	for _, s := range append(append([]string(nil), a.kept.Servers...), a.config.Servers...) {
 		if !known[s] {
 			known[s] = true

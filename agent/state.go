@@ -15,13 +15,14 @@ import (
 
 // remembered is what the agent can't observe again: who it is, and the last orders it accepted. Never a secret.
 type remembered struct {
-	Schema    int           `json:"schema"`
-	AgentUUID string        `json:"agentUuid"`
-	Node      string        `json:"node,omitempty"` // whose all this is: the identity with which it began, for good
-	Spec      *api.NodeSpec `json:"spec,omitempty"`
-	Servers   []string      `json:"servers,omitempty"` // where schedulers were found last
-	Hold      *api.Hold     `json:"hold,omitempty"`    // the scheduler's brake survives our restart and its absence
-	Bare      bool          `json:"bare,omitempty"`    // the order to take everything away was followed to its end: what comes to be here later is somebody else's
+	Schema    int            `json:"schema"`
+	AgentUUID string         `json:"agentUuid"`
+	Node      string         `json:"node,omitempty"` // whose all this is: the identity with which it began, for good
+	Spec      *api.NodeSpec  `json:"spec,omitempty"`
+	Servers   []string       `json:"servers,omitempty"` // where schedulers were found last
+	Mesos     *api.MesosHint `json:"mesos,omitempty"`   // who knows where one is, when none is there
+	Hold      *api.Hold      `json:"hold,omitempty"`    // the scheduler's brake survives our restart and its absence
+	Bare      bool           `json:"bare,omitempty"`    // the order to take everything away was followed to its end: what comes to be here later is somebody else's
 }
 
 const (

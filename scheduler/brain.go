@@ -258,13 +258,24 @@ func (b *brain) store(ctx context.Context) error {
 		values[key] = value
 	}
 	if len(values) == 0 {
-		return nil
+		return b.ours()
 	}
 	err := b.records.commit(ctx, values)
 	clear(b.touched)
 	clear(b.raw)
 	b.metrics.commits.UpdateDuration(begun)
+	if err == nil {
+		err = b.ours()
+	}
 	return err
+}
+
+// ours fails once another scheduler may have the store: what was read from it may be old, and nobody is told what follows from that.
+func (b *brain) ours() error {
+	if b.Tenant == nil {
+		return nil
+	}
+	return b.Tenant.Held()
 }
 
 // record gives the present value under a key; nil means that it is to be deleted.

@@ -55,6 +55,9 @@ func pointsOf(keys ...string) (points []string) {
 	return points
 }
 
+// SecretRecords are those with secrets in them: the CA's key and the passwords that were made here.
+func SecretRecords() []string { return []string{keyAuthority, keySecrets} }
+
 type frameworkRecord struct {
 	ID string `json:"id"`
 }

@@ -236,7 +236,7 @@ func (b *brain) answer(n *decide.Node) api.Answer {
 	spec := b.stamp(n)
 	a := api.Answer{
 		Spec: spec, Storage: decide.Storage(&b.state, n), Hold: b.state.Held(n), Secrets: b.secretsFor(n), Servers: b.Servers,
-		NoLead: decide.NoLead(&b.state, n),
+		NoLead: decide.NoLead(&b.state, n), Mesos: b.whereMesosIs(),
 	}
 	if b.state.Leads(n) {
 		a.Leases = append(a.Leases, api.Lease{Name: api.LeaseLeader, TTLMS: api.LeaderLeaseTTL.Milliseconds()})
@@ -299,4 +299,15 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// whereMesosIs is for a node that finds no scheduler where it was: a master knows where the framework's present one is.
+func (b *brain) whereMesosIs() *api.MesosHint {
+	if b.Masters == nil || b.framework.ID == "" {
+		return nil
+	}
+	if masters := b.Masters(); len(masters) > 0 {
+		return &api.MesosHint{Masters: masters, Framework: b.framework.ID}
+	}
+	return nil
 }

@@ -28,10 +28,12 @@ type Resources struct{ CPUs, MemMB float64 }
 type Options struct {
 	Settings      decide.Settings
 	Store         store.Store
+	Tenant        store.Tenant // nil = the store can't be lost while it is open
 	Mesos         Mesos
 	Framework     Framework // without its id, which is in the store
 	Listener      net.Listener
-	Servers       []string // URLs for agents
+	Servers       []string        // URLs for agents
+	Masters       func() []string // of Mesos, as far as they are known: agents ask them where the scheduler is; nil = none
 	People        *trust.People
 	AdminPassword api.Secret
 	AgentsMatch   map[string]string // attribute -> glob
@@ -82,6 +84,9 @@ func Run(ctx context.Context, o Options) error {
 	group.Go(func() error { return b.loop(ctx) })
 	group.Go(func() error { return web.Serve(ctx, o.Listener) })
 	group.Go(func() error { return b.keepCopies(ctx) })
+	if o.Tenant != nil {
+		group.Go(func() error { return o.Tenant.Keep(ctx) })
+	}
 	group.Go(func() error {
 		err := o.Mesos.Run(ctx, framework, b)
 		switch {

@@ -43,6 +43,7 @@ var onlyThere = map[string][]string{
 	"github.com/dell/goscaleio": {"installer/scaleio", "test"},
 	"github.com/aws":            {"platform/aws", "test/aws"}, // test/aws: the stand-in is held against the real client
 	"go.etcd.io/bbolt":          {"scheduler/store"},
+	"github.com/go-zookeeper":   {"scheduler/zookeeper", "test/zookeeper"},
 	"github.com/spf13/cobra":    {"agent/cmd", "scheduler/cmd", "test"},
 }
 

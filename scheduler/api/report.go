@@ -212,6 +212,13 @@ type Answer struct {
 	NoLead  bool         `json:"noLead,omitempty"`  // to managers: nobody leads, so look whether your MDM is master by now
 	Renew   bool         `json:"renew,omitempty"`   // renew the certificate now
 	Servers []string     `json:"servers,omitempty"` // where schedulers are found next time
+	Mesos   *MesosHint   `json:"mesos,omitempty"`   // who knows where, when none is found there
+}
+
+// A MesosHint says which Mesos masters know the scheduler's address: the leading one shows it as the webui_url of the framework.
+type MesosHint struct {
+	Masters   []string `json:"masters"` // http://host:port
+	Framework string   `json:"framework"`
 }
 
 // A Hold is the brake: no mutation, observation goes on.

@@ -18,6 +18,11 @@ type Config struct {
 	Listen            string
 	PublicURLs        []string
 	StateDir          string
+	State             string // zk://...; "" = in StateDir
+	ZKAuthFile        string
+	ZKOpen            bool
+	ZKSession         time.Duration
+	StateKeyFile      string
 	OperatorTokenFile string
 	ReadTokenFile     string
 
@@ -58,6 +63,10 @@ type Config struct {
 
 	// Secrets that came by the environment, as Marathon gives them; a file wins.
 	MesosSecret   api.Secret
+	ZKAuth        api.Secret
+	StateKey      api.Secret
+	OperatorToken api.Secret
+	ReadToken     api.Secret
 	AdminPassword api.Secret
 }
 

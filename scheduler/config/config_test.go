@@ -116,6 +116,8 @@ func TestLoad_values(t *testing.T) {
 		{"storage-pool: " + strings.Repeat("x", 32), false}, {"mesos-role: 'a b'", false}, {"state-dir: ''", false}, {"zero-padding: maybe", false},
 		{"reboots: rolling", true}, {"reboots: always", false}, {"allow-unsupported: true", true}, {"allow-unsupported: flatcar", false},
 		{"module-mirror: https://mirror/scini/", true}, {"module-mirror: ftp://mirror", false}, {"module-mirror: 'https://a,https://b'", false},
+		{"mesos-masters: 'zk://z1:2181,z2:2181/mesos'", true}, {"mesos-masters: [zk://z1:2181, 'z2:2181/mesos']", true}, {"mesos-masters: zk://z1:2181", false},
+		{"mesos-masters: 'zk://user:pw@z1/mesos'", false}, {"state: zk://z1/scaleio", false}, // without what has to be said with it
 		{"growth: off", true}, {"growth: dry-run", true}, {"growth: always", false}, {"growth: auto", false}, // without a budget
 		{"growth-budget: 99.50", true}, {"growth-budget: $500", true}, {"growth-budget: 0", false}, {"growth-budget: -5", false}, {"growth-budget: lots", false},
 		{"growth-threshold: 80", true}, {"growth-threshold: 100", false}, {"growth-safety: 1.5", true}, {"growth-safety: 0", false}, {"growth-safety: NaN", false},
@@ -158,6 +160,27 @@ func TestLoad_growth(t *testing.T) {
 	}
 	_, err = load(t, good+"growth-volume-type: io2\ngrowth-volume-iops: 3000\n", nil)
 	require.NoError(t, err)
+}
+
+// State that many see needs a password and a key; state that moves needs tokens that come along.
+func TestLoad_stateInZooKeeper(t *testing.T) {
+	const whole = "state: zk://z1,z2:2182/scaleio\nzk-auth-file: /run/zk\nstate-key-file: /run/key\noperator-token-file: /run/o\nread-token-file: /run/r\n"
+	c, err := load(t, good+whole, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "zk://z1,z2:2182/scaleio", c.State)
+	assert.Equal(t, 10*time.Second, c.ZKSession)
+	for line := range strings.Lines(whole) {
+		key, _, _ := strings.Cut(line, ":")
+		_, err := load(t, good+strings.Replace(whole, line, "", 1), nil)
+		assert.Equal(t, key == "state", err == nil, "%s: %v", key, err)
+	}
+	_, err = load(t, good+strings.Replace(whole, "zk-auth-file: /run/zk", "zk-open: true", 1), nil)
+	require.NoError(t, err)
+	_, err = load(t, good+whole+"zk-open: true\n", nil)
+	require.Error(t, err)
+	_, err = load(t, good+strings.Replace(whole, "zk://", "zk://user:hunter2@", 1), nil)
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "hunter2")
 }
 
 // What a person typed wrong is shown to him, and to whoever reads the log: no password may be in it.

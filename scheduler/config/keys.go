@@ -15,7 +15,7 @@ type key struct {
 // keys of c, in the order of the reference.
 func keys(c *Config) []key {
 	return append([]key{
-		{name: "mesos-masters", group: "Mesos", help: "URLs of the Mesos masters, comma separated; any of them leads to the leader. Needed.", set: urls(&c.MesosMasters)},
+		{name: "mesos-masters", group: "Mesos", help: "URLs of the Mesos masters, comma separated; any of them leads to the leader. Or where they register: zk://HOST:PORT,HOST:PORT/mesos. Needed.", set: masters(&c.MesosMasters)},
 		{name: "mesos-principal", group: "Mesos", help: "Principal to authenticate as.", set: text(&c.MesosPrincipal)},
 		{name: "mesos-secret-file", group: "Mesos", help: "File with the principal's secret.", set: text(&c.MesosSecretFile)},
 		{name: "mesos-secret", group: "Mesos", help: "The principal's secret, as Marathon gives it. A file wins.", set: secret(&c.MesosSecret), envOnly: true},
@@ -28,9 +28,18 @@ func keys(c *Config) []key {
 
 		{name: "listen", group: "Server", help: "Address of the HTTPS port. Default: :$PORT0, else :9443.", set: text(&c.Listen)},
 		{name: "public-urls", group: "Server", help: "https URLs under which agents reach this scheduler, comma separated. Default: https://$HOST:$PORT0.", set: httpsURLs(&c.PublicURLs)},
-		{name: "state-dir", group: "Server", fallback: "/var/lib/scaleio-scheduler", help: "Directory of the store, and of ca.pem for people. Never lose it; never share it.", set: filled(&c.StateDir)},
+		{name: "state-dir", group: "Server", fallback: "/var/lib/scaleio-scheduler", help: "Directory of the store, and of ca.pem for people. Never lose it; never share it. With state in ZooKeeper nothing in it is needed again.", set: filled(&c.StateDir)},
+		{name: "state", group: "Server", help: "zk://HOST:PORT,HOST:PORT/PATH: keep the store in ZooKeeper, so that the scheduler may run on any host. Default: a file in the state directory.", set: zooKeeper(&c.State)},
+		{name: "zk-auth-file", group: "Server", help: "File with user:password for ZooKeeper; the records are closed to everybody else.", set: text(&c.ZKAuthFile)},
+		{name: "zk-auth", group: "Server", help: "The same, as Marathon gives it. A file wins.", set: secret(&c.ZKAuth), envOnly: true},
+		{name: "zk-open", group: "Server", fallback: "false", help: "Leave the records in ZooKeeper open to everybody who reaches it.", set: boolean(&c.ZKOpen)},
+		{name: "zk-session", group: "Server", fallback: "10s", help: "Length of the session in ZooKeeper: so long a scheduler that takes over waits for one that died. ZooKeeper grants 2 to 20 of its ticks.", set: duration(&c.ZKSession)},
+		{name: "state-key-file", group: "Server", help: "File with 32 bytes (openssl rand -hex 32), closed to others, with which the CA's key and the generated passwords are encrypted in the store. Needed with ZooKeeper. Keep a copy elsewhere.", set: text(&c.StateKeyFile)},
+		{name: "state-key", group: "Server", help: "The same, as Marathon gives it. A file wins.", set: secret(&c.StateKey), envOnly: true},
 		{name: "operator-token-file", group: "Server", help: "File with the token of people who may act. Default: made in the state directory.", set: text(&c.OperatorTokenFile)},
+		{name: "operator-token", group: "Server", help: "The token itself, as Marathon gives it. A file wins.", set: secret(&c.OperatorToken), envOnly: true},
 		{name: "read-token-file", group: "Server", help: "File with the token of people who may look. Default: made in the state directory.", set: text(&c.ReadTokenFile)},
+		{name: "read-token", group: "Server", help: "The token itself, as Marathon gives it. A file wins.", set: secret(&c.ReadToken), envOnly: true},
 		{name: "log-format", group: "Server", fallback: "text", help: "text or json.", set: oneOf(&c.LogFormat, "text", "json")},
 		{name: "log-level", group: "Server", fallback: "info", help: "debug, info, warn or error.", set: oneOf(&c.LogLevel, "debug", "info", "warn", "error")},
 

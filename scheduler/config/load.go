@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -188,6 +189,31 @@ func (c *Config) check() (faults []error) {
 	wrong("growth-volume-throughput", g.VolumeThroughput > 0 && g.VolumeType != "gp3", g.VolumeType+" volumes take no throughput")
 	wrong("growth-volume-size", g.VolumeSize > 0 && (g.VolumeSize%(1<<30) != 0 || g.VolumeSize > 64<<40), "EBS volumes are whole GB, up to 64 TB")
 	wrong("growth-volume-size", g.VolumeSize > 0 && g.VolumeSize < c.DisksMinSize, "nodes would refuse the volumes: disks-min-size is larger")
+	faults = append(faults, c.checkState()...)
 	missing("mesos-principal", c.MesosPrincipal == "" && (c.MesosSecretFile != "" || !c.MesosSecret.Empty()), "a secret without a principal")
+	return faults
+}
+
+// checkState: what lies in ZooKeeper is seen by many, and what lies in the state directory isn't on the next host.
+func (c *Config) checkState() (faults []error) {
+	if c.State == "" {
+		return nil
+	}
+	missing := func(name string, is bool, what string) {
+		if is {
+			faults = append(faults, &Fault{name, "not set", errors.New(what)})
+		}
+	}
+	protected := c.ZKAuthFile != "" || !c.ZKAuth.Empty()
+	missing("zk-auth-file", !protected && !c.ZKOpen, "anybody who reaches ZooKeeper could change the state: give user:password, or say zk-open: true")
+	missing("state-key-file", c.StateKeyFile == "" && c.StateKey.Empty(), "the CA's key may be in ZooKeeper only encrypted: openssl rand -hex 32")
+	missing("operator-token-file", c.OperatorTokenFile == "" && c.OperatorToken.Empty(), "with state in ZooKeeper the scheduler moves between hosts, and the token has to be the same on each")
+	missing("read-token-file", c.ReadTokenFile == "" && c.ReadToken.Empty(), "with state in ZooKeeper the scheduler moves between hosts, and the token has to be the same on each")
+	if protected && c.ZKOpen {
+		faults = append(faults, &Fault{"zk-open", "set", errors.New("open to everybody, and user:password as well: say one of them")})
+	}
+	if c.ZKSession < 2*time.Second || c.ZKSession > 2*time.Minute {
+		faults = append(faults, &Fault{"zk-session", "set", errors.New("between 2s and 2m")})
+	}
 	return faults
 }

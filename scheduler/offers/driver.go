@@ -31,7 +31,7 @@ const (
 
 // Config of a driver.
 type Config struct {
-	Masters   []string // http://host:port, any of them; the leader is found by redirects
+	Masters   []string // http://host:port, any of them; the leader is found by redirects. None = Found tells
 	Principal string
 	Secret    string
 	Transport http.RoundTripper // nil = a plain one
@@ -62,9 +62,22 @@ func New(c Config) *Driver {
 	return &Driver{Config: c, wire: newWire(c.Masters, c.Principal, c.Secret, c.Transport)}
 }
 
+// Found tells which masters there are, the leading one first; or why that isn't known.
+func (d *Driver) Found(masters []string, err error) { d.wire.found(masters, err) }
+
+// Known masters, by name.
+func (d *Driver) Known() []string { return d.wire.all() }
+
 // Run stays subscribed until ctx ends or the master forbids it.
 func (d *Driver) Run(ctx context.Context, f scheduler.Framework, h scheduler.MesosHandler) error {
 	pause := d.Backoff
+	if masters, _, moved := d.wire.known(); masters == 0 {
+		select { // found within moments, as a rule: not the first pause already
+		case <-ctx.Done():
+		case <-moved:
+		case <-time.After(callLimit):
+		}
+	}
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := d.session(ctx, &f, h)
@@ -76,7 +89,7 @@ func (d *Driver) Run(ctx context.Context, f scheduler.Framework, h scheduler.Mes
 			return fatal.err
 		}
 		h.Disconnected(err)
-		if !errors.Is(err, errNotLeader) {
+		if !errors.Is(err, errNotLeader) && !errors.Is(err, errMoved) {
 			d.wire.lost()
 		}
 		if time.Since(began) > lastBackoff { // it had worked: begin the back-off anew
@@ -105,6 +118,7 @@ func (d *Driver) session(ctx context.Context, f *scheduler.Framework, h schedule
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	info := frameworkInfo(*f)
+	_, _, moved := d.wire.known()
 	call := calls.Subscribe(info)
 	if f.ID != "" { // both places or neither, else 400; without it a new framework would be made (mesos-go forgets it when failover_timeout is 0)
 		call.FrameworkID = &mesosgo.FrameworkID{Value: f.ID}
@@ -129,6 +143,8 @@ func (d *Driver) session(ctx context.Context, f *scheduler.Framework, h schedule
 			if err := s.handle(ctx, event); err != nil {
 				return err
 			}
+		case <-moved:
+			return errMoved
 		case <-s.explicit.C:
 			if err := s.reconcilePending(ctx); err != nil {
 				return err

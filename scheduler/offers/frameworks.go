@@ -32,8 +32,8 @@ type frameworksAnswer struct {
 // Frameworks asks the leading master's operator API which frameworks of this name and principal it knows, completed ones excluded.
 func (d *Driver) Frameworks(ctx context.Context, name, principal string) ([]scheduler.KnownFramework, error) {
 	var answer frameworksAnswer
-	var err error
-	for range 2 * len(d.Masters) {
+	masters, err, _ := d.wire.known()
+	for range 2 * masters {
 		if err = d.operator(ctx, `{"type":"GET_FRAMEWORKS"}`, &answer); err == nil {
 			break
 		}
@@ -54,6 +54,9 @@ func (d *Driver) operator(ctx context.Context, call string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	from := d.wire.target()
+	if from == "" {
+		return errUnknown
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, from+"/api/v1", bytes.NewBufferString(call))
 	if err != nil {
 		return err

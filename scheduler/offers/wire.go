@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,16 +30,23 @@ const (
 // errNotLeader: the answer was a redirect, or says that there is no leader yet.
 var errNotLeader = errors.New("this master doesn't lead")
 
+var (
+	errUnknown = errors.New("no Mesos master is known yet")
+	errMoved   = errors.New("another Mesos master leads")
+)
+
 // wire sends calls to the leading master and remembers which one that is.
 type wire struct {
 	client    *http.Client
-	masters   []string // http://host:port, as configured
 	principal string
 	secret    string
 
-	mu     sync.Mutex
-	leader string // from a redirect; "" = try the configured ones in turn
-	turn   int
+	mu      sync.Mutex
+	masters []string // http://host:port, as configured or found
+	why     error    // there are none
+	leader  string   // from a redirect; "" = try the masters in turn
+	turn    int
+	moved   chan struct{} // closed when another master leads
 }
 
 func newWire(masters []string, principal, secret string, transport http.RoundTripper) *wire {
@@ -46,7 +54,7 @@ func newWire(masters []string, principal, secret string, transport http.RoundTri
 		// No proxy (a master is never behind one), and a dial bound: a dead master costs seconds, not minutes.
 		transport = &http.Transport{DialContext: (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext, ResponseHeaderTimeout: callLimit, MaxIdleConnsPerHost: 4}
 	}
-	return &wire{masters: masters, principal: principal, secret: secret, client: &http.Client{Transport: transport,
+	return &wire{masters: masters, moved: make(chan struct{}), why: errUnknown, principal: principal, secret: secret, client: &http.Client{Transport: transport,
 		// Redirects are followed by us, so that every later call goes to the leader too.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
@@ -55,10 +63,46 @@ func newWire(masters []string, principal, secret string, transport http.RoundTri
 func (w *wire) target() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.next()
+}
+
+func (w *wire) next() string {
 	if w.leader != "" {
 		return w.leader
 	}
+	if len(w.masters) == 0 {
+		return ""
+	}
 	return w.masters[w.turn%len(w.masters)]
+}
+
+// found masters, the leading one first, by another way than asking them.
+func (w *wire) found(masters []string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.why = err; len(masters) == 0 || err != nil {
+		return // the last known ones stand
+	}
+	if now := w.next(); now != masters[0] {
+		w.leader = ""
+		close(w.moved)
+		w.moved = make(chan struct{})
+	}
+	w.masters, w.turn = masters, 0
+}
+
+// all masters, in no order of rank.
+func (w *wire) all() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Sorted(slices.Values(w.masters))
+}
+
+// known says what there is to call, why there may be nothing, and what is closed when another one leads.
+func (w *wire) known() (masters int, why error, moved <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.masters), w.why, w.moved
 }
 
 // redirected takes the leader from a 307: Location is scheme-relative, //host:port/master/api/v1/scheduler (recorded, 29).
@@ -91,6 +135,10 @@ func (w *wire) post(ctx context.Context, call *scheduler.Call, stream string) (*
 		return nil, fmt.Errorf("encoding %s: %w", call.GetType(), err)
 	}
 	to := w.target()
+	if to == "" {
+		_, why, _ := w.known()
+		return nil, fmt.Errorf("calling %s: %w", call.GetType(), why)
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to+apiPath, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -142,7 +190,7 @@ type subscription struct {
 func (w *wire) subscribe(ctx context.Context, call *scheduler.Call) (*subscription, error) {
 	for tries := 0; ; tries++ {
 		response, err := w.post(ctx, call, "")
-		if errors.Is(err, errNotLeader) && tries < len(w.masters) {
+		if masters, _, _ := w.known(); errors.Is(err, errNotLeader) && tries < masters {
 			continue
 		}
 		if err != nil {

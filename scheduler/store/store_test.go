@@ -14,6 +14,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"scaleio-framework/scheduler/store"
+	"scaleio-framework/scheduler/zookeeper/zookeepertest"
 )
 
 func stores(t *testing.T) map[string]store.Store {
@@ -21,7 +22,9 @@ func stores(t *testing.T) map[string]store.Store {
 	b, err := store.OpenBolt(filepath.Join(t.TempDir(), "deep", "state.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = b.Close() })
-	return map[string]store.Store{"bolt": b, "memory": &store.Memory{}}
+	z := take(t, zookeepertest.New().Client(sessionLength))
+	t.Cleanup(func() { _ = z.Close() })
+	return map[string]store.Store{"bolt": b, "memory": &store.Memory{}, "zookeeper": z}
 }
 
 func TestStore_comparesAndSwaps(t *testing.T) {

@@ -55,7 +55,7 @@ func exitCode(err error) int {
 	case errors.Is(err, errNotReady):
 		return exitNotReady
 	case errors.As(err, &usage), errors.Is(err, scheduler.ErrRefused), errors.Is(err, store.ErrCorrupt), errors.Is(err, store.ErrNewer), errors.Is(err, store.ErrBackup), errors.Is(err, scheduler.ErrNotEmpty), errors.Is(err, scheduler.ErrRemoved),
-		errors.Is(err, store.ErrLocked):
+		errors.Is(err, store.ErrLocked), errors.Is(err, store.ErrWrongKey), errors.Is(err, store.ErrOpen):
 		return exitUsage
 	case errors.Is(err, scheduler.ErrFailedOver), errors.As(err, &refused):
 		return exitRefused

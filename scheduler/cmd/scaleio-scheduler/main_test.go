@@ -64,16 +64,16 @@ func TestCommands_usage(t *testing.T) {
 
 func TestToken_isMadeOnceAndKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state", "read.token")
-	first, err := token("", path)
+	first, err := token("", api.Secret{}, path)
 	require.NoError(t, err)
-	second, err := token("", path)
+	second, err := token("", api.Secret{}, path)
 	require.NoError(t, err)
 	assert.Equal(t, first.Reveal(), second.Reveal())
 	assert.GreaterOrEqual(t, len(first.Reveal()), 26)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	assert.EqualValues(t, 0o600, info.Mode().Perm())
-	_, err = token(filepath.Join(t.TempDir(), "named-but-missing"), path)
+	_, err = token(filepath.Join(t.TempDir(), "named-but-missing"), api.Secret{}, path)
 	require.Error(t, err)
 }
 

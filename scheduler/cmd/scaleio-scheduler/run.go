@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -74,17 +75,28 @@ func run(ctx context.Context, c config.Config, f runFlags) (err error) {
 	if err != nil {
 		return &usageError{err}
 	}
-	state, err := openStore(c)
+	if o.People, err = people(c); err != nil {
+		return err
+	}
+	forget, err := findMasters(ctx, c, &o, log)
 	if err != nil {
+		return err
+	}
+	defer forget()
+	state, err := openState(ctx, c, o.People, log)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return damaged(c, err)
 	}
 	defer func() { err = errors.Join(err, state.Close()) }()
-	o.Store, o.Adopt = state, f.adopt
-	if f.dieAt != "" {
-		o.Store = store.Announced{Store: state, Reached: dieAt(f.dieAt)}
+	o.Store, o.Adopt, o.Tenant = state.Store, f.adopt, state.tenant
+	if state.wrapped { // a copy would hold in clear what the state key hides
+		o.CopyFile = ""
 	}
-	if o.People, err = people(c); err != nil {
-		return err
+	if f.dieAt != "" {
+		o.Store = store.Announced{Store: o.Store, Reached: dieAt(f.dieAt)}
 	}
 	if o.Listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return fmt.Errorf("listening: %w", err)
@@ -110,7 +122,7 @@ func options(c config.Config, log *slog.Logger) (scheduler.Options, error) {
 			Disks: api.DiskPolicy{Use: c.DisksUse, Match: c.DisksMatch, AllowTypes: c.DisksAllowTypes, MinSizeBytes: c.DisksMinSize}, Growth: growth,
 			Agent: &api.AgentBinary{URL: c.AgentURL, SHA256: c.AgentSHA256, ReadyWithinMS: c.AgentReadyWithin.Milliseconds()}, RolloutCalm: c.RolloutCalm,
 		},
-		Mesos: offers.New(offers.Config{Masters: c.MesosMasters, Principal: c.MesosPrincipal, Secret: mesosSecret.Reveal(), Log: log}),
+		Mesos: offers.New(offers.Config{Masters: listed(c.MesosMasters), Principal: c.MesosPrincipal, Secret: mesosSecret.Reveal(), Log: log}),
 		Framework: scheduler.Framework{
 			Name: c.FrameworkName, User: "root", Principal: c.MesosPrincipal, Roles: []string{c.MesosRole},
 			FailoverTimeout: c.FailoverTimeout, WebUIURL: c.PublicURLs[0], Hostname: hostname(),
@@ -145,13 +157,13 @@ func secret(file string, fallback api.Secret) (api.Secret, error) {
 	return api.NewSecret(text), nil
 }
 
-// people's tokens come from files; where none are named they are made once, in the state directory.
+// people's tokens come from files or the environment; where there are none they are made once, in the state directory.
 func people(c config.Config) (*trust.People, error) {
-	read, err := token(c.ReadTokenFile, filepath.Join(c.StateDir, "read.token"))
+	read, err := token(c.ReadTokenFile, c.ReadToken, filepath.Join(c.StateDir, "read.token"))
 	if err != nil {
 		return nil, err
 	}
-	operator, err := token(c.OperatorTokenFile, filepath.Join(c.StateDir, "operator.token"))
+	operator, err := token(c.OperatorTokenFile, c.OperatorToken, filepath.Join(c.StateDir, "operator.token"))
 	if err != nil {
 		return nil, err
 	}
@@ -164,11 +176,11 @@ func people(c config.Config) (*trust.People, error) {
 // minToken: wrong tokens aren't slowed down, or anybody could keep an operator from his brake. So none may be short enough to be guessed.
 const minToken = 16
 
-func token(named, made string) (api.Secret, error) {
-	if named != "" {
-		s, err := secret(named, api.Secret{})
+func token(named string, given api.Secret, made string) (api.Secret, error) {
+	if named != "" || !given.Empty() {
+		s, err := secret(named, given)
 		if err == nil && len(s.Reveal()) < minToken {
-			err = &usageError{fmt.Errorf("reading a token: %s holds fewer than %d characters, which could be guessed", named, minToken)}
+			err = &usageError{fmt.Errorf("reading a token: %s holds fewer than %d characters, which could be guessed", cmp.Or(named, "the environment"), minToken)}
 		}
 		return s, err
 	}

@@ -20,11 +20,6 @@ import (
 
 const stateFile = "state.db"
 
-// openStore opens the store that the configuration names.
-func openStore(c config.Config) (store.Store, error) {
-	return store.OpenBolt(filepath.Join(c.StateDir, stateFile))
-}
-
 // copyFile is the copy that a running scheduler keeps of its store.
 func copyFile(c config.Config) string { return filepath.Join(c.StateDir, "previous.backup") }
 
@@ -53,8 +48,8 @@ func onState(use, short, long string, args cobra.PositionalArgs, act func(ctx co
 }
 
 // withStore opens the store for act.
-func withStore(c config.Config, act func(store.Store) error) (err error) {
-	s, err := openStore(c)
+func withStore(ctx context.Context, c config.Config, act func(store.Store) error) (err error) {
+	s, err := stoppedState(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -84,7 +79,7 @@ func stateBackupCommand() *cobra.Command {
 	var keys bool
 	cmd := onState("state-backup --to FILE", "Write a stopped scheduler's state to one file",
 		"As `backup`, from the store itself.\n\n"+backupHolds, cobra.NoArgs, func(ctx context.Context, c config.Config, cmd *cobra.Command, _ []string) error {
-			return withStore(c, func(s store.Store) error {
+			return withStore(ctx, c, func(s store.Store) error {
 				return saveBackup(cmd, to, func(w io.Writer) error { return scheduler.WriteBackup(ctx, w, s, keys, time.Now()) })
 			})
 		})
@@ -140,7 +135,7 @@ func restoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return fresh(c, cmd, replace, func(s store.Store) error {
+			return fresh(ctx, c, cmd, replace, func(s store.Store) error {
 				got, err := scheduler.Restore(ctx, s, b, time.Now())
 				if err != nil {
 					return err
@@ -155,16 +150,19 @@ func restoreCommand() *cobra.Command {
 }
 
 // fresh opens an empty store for act; with replace one that is there is kept aside, readable or not, and comes back if act fails.
-func fresh(c config.Config, cmd *cobra.Command, replace bool, act func(store.Store) error) error {
+func fresh(ctx context.Context, c config.Config, cmd *cobra.Command, replace bool, act func(store.Store) error) error {
+	if replace && c.State != "" {
+		return &usageError{errors.New("--replace keeps a file aside; with state in ZooKeeper name another path there")}
+	}
 	path := filepath.Join(c.StateDir, stateFile)
 	if _, err := os.Stat(path); !replace || err != nil {
-		return withStore(c, act)
+		return withStore(ctx, c, act)
 	}
 	aside := path + ".replaced-" + time.Now().UTC().Format("20060102T150405.000")
 	if err := store.MoveBolt(path, aside); err != nil {
 		return fmt.Errorf("keeping the store aside: %w", err)
 	}
-	if err := withStore(c, act); err != nil {
+	if err := withStore(ctx, c, act); err != nil {
 		return errors.Join(err, os.Rename(aside, path))
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "the store that was there is kept as %s\n", aside)
@@ -197,7 +195,7 @@ func adoptFrameworkCommand() *cobra.Command {
 			if !anew {
 				id = args[0]
 			}
-			return withStore(c, func(s store.Store) error {
+			return withStore(ctx, c, func(s store.Store) error {
 				got, err := scheduler.AdoptFramework(ctx, s, id, time.Now())
 				if err != nil {
 					return &usageError{err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,52 +17,53 @@ import (
 // The scheduler's host died; another one has it now. The node asks Mesos, seldom, and obeys there; then it knows that place by itself.
 func TestLink_findsAMovedSchedulerThroughMesos(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := testAgent(t)
-		const old, moved = "https://old:1", "https://new:1"
+		a, files := bare(t)
+		files.Set(ConfigFile, agentYAML(t, "c1", "t0ken"), 0o600)
+		a.Join = newSigner(t).join
+		const moved = "https://new:1"
 		hint := api.MesosHint{Masters: []string{"http://m:5050"}, Framework: "f"}
-		at, asked := old, 0
+		var at, there atomic.Value // where it is, and where Mesos says so
+		var asked atomic.Int64
+		at.Store("https://s:1")
+		there.Store("https://s:1")
 		scheduler := &fakeScheduler{answer: func(int, api.Report) (api.Answer, error) {
-			return api.Answer{Spec: api.NodeSpec{Node: a.Identity.ID, Version: api.Version{Cluster: "c", Epoch: 1, Generation: 1}}, PollMS: 60_000, ETag: at, Servers: []string{at}, Mesos: &hint}, nil
+			if at.Load() == "nowhere" {
+				return api.Answer{}, errors.New("connection refused")
+			}
+			answer := answerOf(1)
+			answer.Servers, answer.Mesos = []string{at.Load().(string)}, &hint
+			return answer, nil
 		}}
 		a.Connect = func(to Target, _ tls.Certificate) (Scheduler, error) {
 			for _, server := range to.Servers {
-				if server == at {
+				if server == at.Load() {
 					return scheduler, nil
 				}
 			}
 			return nil, errors.New("connection refused")
 		}
-		there := old
 		a.Find = func(_ context.Context, h api.MesosHint) (string, error) {
-			asked++
+			asked.Add(1)
 			assert.Equal(t, hint, h)
-			return there, nil
+			return there.Load().(string), nil
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- a.link(ctx) }()
 		time.Sleep(5 * time.Minute)
-		assert.Zero(t, asked)
+		assert.Zero(t, asked.Load())
 		before := scheduler.count()
 		assert.Positive(t, before)
 
-		at = "nowhere"
-		scheduler.mu.Lock()
-		good := scheduler.answer
-		scheduler.answer = func(n int, r api.Report) (api.Answer, error) {
-			if at == "nowhere" {
-				return api.Answer{}, errors.New("connection refused")
-			}
-			return good(n, r)
-		}
-		scheduler.mu.Unlock()
+		at.Store("nowhere")
 		time.Sleep(10 * time.Minute)
-		assert.Positive(t, asked)
-		assert.LessOrEqual(t, asked, 75, "not more often than every 8 seconds")
+		assert.Positive(t, asked.Load())
+		assert.LessOrEqual(t, asked.Load(), int64(75), "not more often than every 8 seconds")
 
-		at, there = moved, moved
+		at.Store(moved)
+		there.Store(moved)
 		before = scheduler.count()
-		time.Sleep(37 * time.Second) // the longest pause between tries, and its jitter
+		time.Sleep(50 * time.Second) // the longest pause between tries, its jitter, and the masters' peace
 		assert.Greater(t, scheduler.count(), before)
 		assert.Equal(t, []string{moved}, a.Servers()[:1])
 		cancel()

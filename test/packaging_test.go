@@ -47,13 +47,15 @@ func TestMarathonApp_neverRunsTwoSchedulers(t *testing.T) {
 	assert.EqualValues(t, 1, app["instances"])
 	assert.Equal(t, map[string]any{"minimumHealthCapacity": 0.0, "maximumOverCapacity": 0.0}, app["upgradeStrategy"])
 	assert.Equal(t, "true", app["labels"].(map[string]any)["MARATHON_SINGLE_INSTANCE_APP"])
-	assert.Equal(t, "hostname", app["constraints"].([]any)[0].([]any)[0], "pinned: its state lies on one host's path")
+	assert.NotContains(t, app, "constraints", "its state is in ZooKeeper: any host will do, and two are kept apart there")
+	assert.Contains(t, app["env"].(map[string]any)["SCALEIO_SCHEDULER_STATE"], "zk://")
 }
 
 func TestMarathonApp_carriesNoSecret(t *testing.T) {
 	app := marathonApp(t)
 	env := app["env"].(map[string]any)
-	for _, name := range []string{"SCALEIO_SCHEDULER_ADMIN_PASSWORD", "SCALEIO_SCHEDULER_MESOS_SECRET"} {
+	for _, name := range []string{"SCALEIO_SCHEDULER_ADMIN_PASSWORD", "SCALEIO_SCHEDULER_MESOS_SECRET", "SCALEIO_SCHEDULER_ZK_AUTH", "SCALEIO_SCHEDULER_STATE_KEY",
+		"SCALEIO_SCHEDULER_OPERATOR_TOKEN", "SCALEIO_SCHEDULER_READ_TOKEN"} {
 		reference, ok := env[name].(map[string]any)
 		require.True(t, ok, "%s must be a reference", name)
 		assert.Contains(t, app["secrets"], reference["secret"])

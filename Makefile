@@ -28,7 +28,7 @@ test: gcc ## Quick tests with the race detector: no root, Go modules only
 
 test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's assertions, kills, reboots, losses, a mixed cluster
 	$(BUILD)/demo prepare
-	$(NODETEST) -skip $(LONG) ./test/nodes ./test/aws/loopdisk ./test/cases
+	$(NODETEST) -skip $(LONG) ./test/nodes ./test/aws/loopdisk ./test/zookeeper ./test/cases
 
 test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded, every gap of an expansion
 	$(BUILD)/demo prepare

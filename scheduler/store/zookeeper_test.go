@@ -245,7 +245,7 @@ func TestZooKeeper_refusesWhatAnotherHandChanged(t *testing.T) {
 		ensemble.Put("/scaleio/state/records/cluster", []byte(ensemble.Data()["/scaleio/state/records/cluster"]))
 		_, err := z.Get(t.Context(), "cluster")
 		require.ErrorIs(t, err, store.ErrCorrupt)
-		ensemble.Put("/scaleio/state/records/nodes/a", []byte(`{"schema":2,"rev":2,"crc":0,"data":{}}`))
+		ensemble.Put("/scaleio/state/records/nodes/a", fmt.Appendf(nil, `{"schema":%d,"rev":2,"crc":0,"data":{}}`, store.Schema+1))
 		_, err = z.List(t.Context(), "nodes/")
 		require.ErrorIs(t, err, store.ErrNewer)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -71,7 +72,7 @@ func (s Server) Prepare(all []Server, more ...string) ([]string, error) {
 		}
 		lines = append(lines, fmt.Sprintf("server.%d=%s:%d:%d", other.ID, host, port+1, port+2))
 	}
-	for name, text := range map[string]string{"zoo.cfg": strings.Join(lines, "\n"), "data/myid": fmt.Sprint(s.ID), "log4j.properties": log4j} {
+	for name, text := range map[string]string{"zoo.cfg": strings.Join(lines, "\n"), "data/myid": fmt.Sprint(s.ID)} {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text+"\n"), 0o600); err != nil {
 			return nil, fmt.Errorf("preparing ZooKeeper: %w", err)
 		}
@@ -81,11 +82,6 @@ func (s Server) Prepare(all []Server, more ...string) ([]string, error) {
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(s.Dir, "zoo.cfg")}, nil
 }
 
-const log4j = `log4j.rootLogger=INFO, OUT
-log4j.appender.OUT=org.apache.log4j.ConsoleAppender
-log4j.appender.OUT.layout=org.apache.log4j.PatternLayout
-log4j.appender.OUT.layout.ConversionPattern=%d %p %c{1} %m%n`
-
 func split(address string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(address)
 	if err == nil {
@@ -94,26 +90,42 @@ func split(address string) (host string, port int, err error) {
 	return host, port, err
 }
 
-// Serves asks a server whether it takes clients: "srvr" is answered in words; in a server without a majority by an apology.
-func (s Server) Serves(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
+// Serves fails unless the server takes clients: one without a majority is read-only, or says that it doesn't serve.
+func (s Server) Serves(ctx context.Context, dial Dial) error {
+	mode, err := s.Mode(ctx, dial)
+	if err == nil && mode == "read-only" {
+		err = errors.New("the server is alone and read-only")
+	}
+	return err
+}
+
+// Dial connects to a server.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Mode of a server: standalone, leader, follower or read-only.
+func (s Server) Mode(ctx context.Context, dial Dial) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	conn, err := dial(ctx, "tcp", s.Address)
 	if err != nil {
-		return err
+		return "", fmt.Errorf("asking ZooKeeper: %w", err)
 	}
 	defer conn.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline)
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
+		return "", fmt.Errorf("asking ZooKeeper: %w", err)
 	}
 	if _, err := conn.Write([]byte("srvr")); err != nil {
-		return err
+		return "", fmt.Errorf("asking ZooKeeper: %w", err)
 	}
-	answer := make([]byte, 4096)
-	n, err := conn.Read(answer)
+	answer, err := io.ReadAll(io.LimitReader(conn, 4096))
 	if err != nil {
-		return err
+		return "", fmt.Errorf("asking ZooKeeper: %w", err)
 	}
-	if !strings.Contains(string(answer[:n]), "Mode: ") || strings.Contains(string(answer[:n]), "read-only") {
-		return errors.New(strings.TrimSpace(string(answer[:n])))
+	for line := range strings.Lines(string(answer)) {
+		if mode, ok := strings.CutPrefix(strings.TrimSpace(line), "Mode: "); ok {
+			return mode, nil
+		}
 	}
-	return nil
+	return "", fmt.Errorf("asking ZooKeeper: %s", strings.TrimSpace(string(answer)))
 }

@@ -9,8 +9,8 @@ import (
 	"scaleio-framework/scheduler/decide"
 )
 
-// agent carries out orders in the way of the product's buy-volumes, without its guards: whatever the scheduler says is done.
-type agent struct {
+// buyer is an agent that carries out orders in the way of the product's buy-volumes, without its guards: whatever the scheduler says is done.
+type buyer struct {
 	*schedule
 	node   *decide.Node
 	orders []api.VolumeOrder // as heard last; on disk
@@ -30,12 +30,12 @@ type purchase struct {
 	over   bool
 }
 
-func newAgent(r *schedule, n *decide.Node) *agent {
-	return &agent{schedule: r, node: n, doing: map[string]*purchase{}, disks: slices.Clone(n.Report.Disks)}
+func newBuyer(r *schedule, n *decide.Node) *buyer {
+	return &buyer{schedule: r, node: n, doing: map[string]*purchase{}, disks: slices.Clone(n.Report.Disks)}
 }
 
 // turn: one pass, and one report.
-func (a *agent) turn() {
+func (a *buyer) turn() {
 	switch {
 	case a.away > 0 && !a.calm:
 		a.away--
@@ -55,7 +55,7 @@ func (a *agent) turn() {
 }
 
 // handOver claimed disks: they are in the pool.
-func (a *agent) handOver() {
+func (a *buyer) handOver() {
 	for _, c := range a.claims {
 		for i := range a.disks {
 			d := &a.disks[i]
@@ -74,7 +74,7 @@ func (a *agent) handOver() {
 }
 
 // report to the scheduler, and hear what it says; either may be lost. An older one may come after a newer.
-func (a *agent) report() {
+func (a *buyer) report() {
 	next := *a.node.Report
 	next.Disks, next.Orders = slices.Clone(a.disks), nil
 	cloud := *next.Cloud
@@ -110,7 +110,7 @@ func (a *agent) report() {
 }
 
 // offer what may be used.
-func (a *agent) offer() {
+func (a *buyer) offer() {
 	for i := range a.disks {
 		d := &a.disks[i]
 		if d.State == api.DiskAdopted {
@@ -123,11 +123,11 @@ func (a *agent) offer() {
 	}
 }
 
-func (a *agent) here(volume string) int {
+func (a *buyer) here(volume string) int {
 	return slices.IndexFunc(a.disks, func(d api.Disk) bool { return d.ID == volume && volume != "" })
 }
 
-func (a *agent) purchase(o api.VolumeOrder) *purchase {
+func (a *buyer) purchase(o api.VolumeOrder) *purchase {
 	key := fmt.Sprintf("%s.%d.%t", o.Key(), o.Attempt, o.Abandon)
 	p := a.doing[key]
 	if p == nil {
@@ -144,7 +144,7 @@ func (a *agent) purchase(o api.VolumeOrder) *purchase {
 }
 
 // look for the order's volume as EC2 shows it.
-func (a *agent) look(o api.VolumeOrder, p *purchase) *volume {
+func (a *buyer) look(o api.VolumeOrder, p *purchase) *volume {
 	for _, v := range a.ec2 {
 		if a.visible(v) && (v.VolumeID == p.volume || p.volume == "" && v.Expansion == o.Expansion && v.Order == fmt.Sprintf("%d.%d", o.Index, o.Attempt)) {
 			return v
@@ -153,7 +153,7 @@ func (a *agent) look(o api.VolumeOrder, p *purchase) *volume {
 	return nil
 }
 
-func (a *agent) carryOut(o api.VolumeOrder) {
+func (a *buyer) carryOut(o api.VolumeOrder) {
 	p := a.purchase(o)
 	if p.over || a.here(p.volume) >= 0 && !o.Abandon {
 		return
@@ -174,7 +174,7 @@ func (a *agent) carryOut(o api.VolumeOrder) {
 }
 
 // create a volume. The answer may be lost, EC2 may refuse, or lose the volume, or show it late.
-func (a *agent) create(o api.VolumeOrder, p *purchase) {
+func (a *buyer) create(o api.VolumeOrder, p *purchase) {
 	token := o.ClientToken("c1", a.node.ID)
 	id := a.tokens[token]
 	if id == "" && a.happens(15) { // EC2 knows a token before it looks for capacity
@@ -219,7 +219,7 @@ func (a *agent) create(o api.VolumeOrder, p *purchase) {
 }
 
 // missing: asked for by its token after a while, by the process that bought it.
-func (a *agent) missing(o api.VolumeOrder, p *purchase) {
+func (a *buyer) missing(o api.VolumeOrder, p *purchase) {
 	if p.since.IsZero() {
 		p.since = a.Now
 	}
@@ -228,7 +228,7 @@ func (a *agent) missing(o api.VolumeOrder, p *purchase) {
 	}
 }
 
-func (a *agent) attach(p *purchase, v *volume) {
+func (a *buyer) attach(p *purchase, v *volume) {
 	p.state.Stage = api.OrderCreated
 	switch {
 	case v.Instance != "":
@@ -243,7 +243,7 @@ func (a *agent) attach(p *purchase, v *volume) {
 }
 
 // giveUp what an abandoned order left.
-func (a *agent) giveUp(p *purchase, v *volume) {
+func (a *buyer) giveUp(p *purchase, v *volume) {
 	end := func(stage api.OrderStage) { p.state.Stage, p.state.Retry, p.over = stage, false, true }
 	switch {
 	case v == nil && p.since.IsZero():

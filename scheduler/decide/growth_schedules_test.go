@@ -73,7 +73,7 @@ type schedule struct {
 	random  *rand.Rand
 	ec2     map[string]*volume
 	tokens  map[string]string // client token: volume
-	agents  []*agent
+	buyers  []*buyer
 	calm    bool // nothing goes wrong any more
 	kills   int
 	lost    int
@@ -107,7 +107,7 @@ func newSchedule(seed uint64) *schedule {
 	}
 	r.Nodes["i-1"].Report.MDM = &api.MDMView{Installed: true, InCluster: true, Master: true, SystemID: "aa"}
 	for _, n := range r.all {
-		r.agents = append(r.agents, newAgent(r, n))
+		r.buyers = append(r.buyers, newBuyer(r, n))
 	}
 	r.fill(72 + 20*random.Float64())
 	return r
@@ -137,7 +137,7 @@ func (r *schedule) blame(format string, a ...any) {
 
 func (r *schedule) step(d time.Duration) {
 	r.Now = r.Now.Add(d)
-	for _, a := range r.agents {
+	for _, a := range r.buyers {
 		a.turn()
 	}
 	r.lead()

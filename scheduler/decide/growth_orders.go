@@ -151,6 +151,11 @@ func (o *Order) hopeless(s *State) string {
 	case s.Held(n) != nil || holds(n, api.ConditionHeld):
 		return "its node is held"
 	}
+	for _, d := range reported(n) {
+		if o.Stage == api.OrderPresent && o.is(d.ID) && d.State == api.DiskRefused {
+			return fmt.Sprintf("for %s its disk %s has been refused: %s: %s", s.Settings.Growth.Patience, d.Path, d.Reason, d.Message)
+		}
+	}
 	return fmt.Sprintf("no progress for %s: %s %s", s.Settings.Growth.Patience, o.Reason, o.Message)
 }
 

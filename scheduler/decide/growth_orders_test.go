@@ -346,9 +346,15 @@ func TestOrders_presentAndRefusedIsGivenUp(t *testing.T) {
 	o := w.on("i-2")[0]
 	n := w.Nodes["i-2"]
 	n.Report.Orders = []api.OrderState{{Expansion: o.Expansion, Index: o.Index, Attempt: 1, Stage: api.OrderPresent, VolumeID: "vol-2", Disk: "vol-2"}}
-	n.Report.Disks = append(n.Report.Disks, api.Disk{ID: "vol-2", SizeBytes: 200 * gib, State: api.DiskRefused})
+	n.Report.Disks = append(n.Report.Disks, api.Disk{ID: "vol-2", Path: "/dev/nvme1n1", SizeBytes: 200 * gib, State: api.DiskRefused, Reason: "InUse", Message: "somebody has it open"})
+	var why string
 	for range 5 * 17 {
-		w.pass(12 * time.Second)
+		for _, e := range w.pass(12 * time.Second).Events {
+			if e.Kind == "GrowthOrderGivenUp" {
+				why = e.Why
+			}
+		}
 	}
 	assert.True(t, w.on("i-2")[0].GivenUp)
+	assert.Contains(t, why, "its disk /dev/nvme1n1 has been refused: InUse: somebody has it open")
 }

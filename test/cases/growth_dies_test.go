@@ -4,6 +4,9 @@ package cases_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,14 +14,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/systemd"
 	"scaleio-framework/test/cases"
+	"scaleio-framework/test/nodes"
 )
 
-// growsWhileAllDie is one expansion during which the cloud, the scheduler and every agent are killed once each, a second apart, from when it was decided.
+// growsWhileAllDie is one expansion during which the cloud, the scheduler and every agent are killed once each, from when it was decided: the next one when the one
+// before is back.
 func growsWhileAllDie(t *testing.T, s *cases.Stand) {
 	before, err := s.Volumes(t.Context())
 	require.NoError(t, err)
-	deaths := []func(context.Context) error{
+	kills := []func(context.Context) error{
 		func(ctx context.Context) error {
 			if err := s.KillProcess(ctx, "ec2"); err != nil {
 				return err
@@ -29,13 +35,33 @@ func growsWhileAllDie(t *testing.T, s *cases.Stand) {
 			if err := s.KillProcess(ctx, "scheduler"); err != nil {
 				return err
 			}
-			return s.StartScheduler(ctx)
+			if err := s.StartScheduler(ctx); err != nil {
+				return err
+			}
+			return cases.Eventually(ctx, func(ctx context.Context) error {
+				_, err := s.Status(ctx)
+				return err
+			})
 		},
 	}
 	for _, node := range s.Nodes() {
-		deaths = append(deaths, func(ctx context.Context) error {
-			_, err := node.Output(ctx, "systemctl", "kill", "--signal=SIGKILL", "scaleio-agent.service")
-			return err
+		kills = append(kills, func(ctx context.Context) error {
+			before, err := agentPID(ctx, node)
+			if err != nil {
+				return err
+			}
+			if _, err := node.Output(ctx, "systemctl", "kill", "--signal=SIGKILL", systemd.AgentUnit); err != nil {
+				return err
+			}
+			return cases.Eventually(ctx, func(ctx context.Context) error {
+				switch now, err := agentPID(ctx, node); {
+				case err != nil:
+					return err
+				case now == before || now == "0":
+					return fmt.Errorf("the agent of %s doesn't run again", node.Name)
+				}
+				return nil
+			})
 		})
 	}
 	var once sync.Once
@@ -46,12 +72,13 @@ func growsWhileAllDie(t *testing.T, s *cases.Stand) {
 		}
 		once.Do(func() {
 			go func() {
-				for _, die := range deaths {
-					if err := die(context.WithoutCancel(t.Context())); err != nil {
+				deaths, cancel := context.WithTimeoutCause(context.WithoutCancel(t.Context()), 2*time.Minute, errors.New("not all are back within 2 minutes"))
+				defer cancel()
+				for _, die := range kills {
+					if err := die(deaths); err != nil {
 						killed <- err
 						return
 					}
-					time.Sleep(time.Second)
 				}
 				killed <- nil
 			}()
@@ -69,6 +96,11 @@ func growsWhileAllDie(t *testing.T, s *cases.Stand) {
 		t.Log(e.Time.Format(time.TimeOnly), e.Node, e.Kind, e.Message, e.Why)
 	}
 	require.Len(t, after[len(before):], count(story, "GrowthInPool")-len(before), "each volume that was bought is in the pool, once")
+}
+
+func agentPID(ctx context.Context, node *nodes.Node) (string, error) {
+	pid, err := node.Output(ctx, "systemctl", "show", "--property=MainPID", "--value", systemd.AgentUnit)
+	return strings.TrimSpace(pid), err
 }
 
 func count(story []api.Event, kind string) (count int) {

@@ -76,6 +76,36 @@ func TestOwnUpgrade(t *testing.T) {
 	require.NoError(t, err)
 	assert.ElementsMatch(t, tasks, now, "nothing was launched")
 	require.NoError(t, s.UntouchedDisks())
+	t.Run("a reboot on the way", func(t *testing.T) { goesBackOverAReboot(t, s, newer) })
+}
+
+// goesBackOverAReboot: the machine goes down while the new agent still has time to show itself; the old one takes its place back all the same, without a scheduler.
+func goesBackOverAReboot(t *testing.T, s *cases.Stand, newer cases.Agent) {
+	broken, err := s.BuildAgent(t.Context(), "reboots", "scaleio-framework/test/cases/brokenagent", "how=exits over a reboot")
+	require.NoError(t, err)
+	require.NoError(t, s.Configure(within(t, time.Minute), change(broken)))
+	var canary *nodes.Node
+	require.NoError(t, cases.Eventually(within(t, 3*time.Minute), func(ctx context.Context) error {
+		for _, node := range s.Nodes() {
+			if link, err := node.Output(ctx, "readlink", "/opt/scaleio-agent/current"); err == nil && strings.HasSuffix(strings.TrimSpace(link), broken.SHA256) {
+				canary = node
+				return nil
+			}
+		}
+		return errors.New("nobody changed over")
+	}))
+	require.NoError(t, s.KillProcess(t.Context(), "scheduler"))
+	require.NoError(t, canary.Reboot(within(t, 2*time.Minute)))
+	require.NoError(t, cases.Eventually(within(t, 2*time.Minute), func(ctx context.Context) error { return agentsAre(ctx, s, newer) }))
+	require.NoError(t, s.StartScheduler(within(t, time.Minute)))
+	require.NoError(t, cases.Eventually(within(t, 3*time.Minute), func(ctx context.Context) error {
+		status, err := s.Status(ctx)
+		if err == nil && (status.Rollout == nil || status.Rollout.State != "stopped") {
+			err = fmt.Errorf("it isn't stopped: %+v", status.Rollout)
+		}
+		return err
+	}))
+	whole(t, s, 3*time.Minute)
 }
 
 // goesBack: the canary goes back by itself, nobody else gets it, and it isn't tried again.

@@ -163,8 +163,8 @@ func (p *Placer) installBinary(want Placement) (string, error) {
 // what the task brings beside the binary.
 func (p *Placer) leavesToItself(ctx context.Context, want Placement) (bool, error) {
 	rec, ok, err := recallReplacement(p.Files)
-	if err != nil {
-		return false, fmt.Errorf("%w: %w", ErrRefused, err)
+	if err != nil { // whatever it was, its own timer ends it
+		p.Log.Warn("what a replacement of the agent left can't be read", "err", err)
 	}
 	state, err := p.Units.State(ctx, Unit)
 	if err != nil {

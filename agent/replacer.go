@@ -163,10 +163,7 @@ func (r *Replacer) tidy(keep string) {
 
 // GoBack to the agent that this one is, if another one took its place and didn't show its node Ready meanwhile. why is asked before anything is stopped.
 func (r *Replacer) GoBack(ctx context.Context, why func(context.Context) string) error {
-	rec, ok, err := recallReplacement(r.Files)
-	if err != nil {
-		return err
-	}
+	rec, ok := r.whatToUndo()
 	if !ok || rec.From != r.SHA256 {
 		return r.disarm(ctx)
 	}
@@ -179,15 +176,11 @@ func (r *Replacer) GoBack(ctx context.Context, why func(context.Context) string)
 		if err := r.Units.Stop(ctx, Unit); err != nil { // so that it can't be proved while we decide
 			return fmt.Errorf("stopping the new agent: %w", err)
 		}
-		if rec, ok, err = recallReplacement(r.Files); err != nil {
-			return err
-		}
-		if ok {
+		if rec, ok = r.whatToUndo(); ok {
 			rec.Back = text
-			err = rec.save(r.Files)
-		}
-		if err != nil {
-			return err
+			if err := rec.save(r.Files); err != nil {
+				return err
+			}
 		}
 	}
 	if ok {
@@ -205,6 +198,18 @@ func (r *Replacer) GoBack(ctx context.Context, why func(context.Context) string)
 		}
 	}
 	return r.disarm(ctx)
+}
+
+// whatToUndo by the record; by what is in our place where that can't be read: the timer that calls us runs only while it is open whether the other one stays.
+func (r *Replacer) whatToUndo() (replacement, bool) {
+	rec, ok, err := recallReplacement(r.Files)
+	if err == nil {
+		return rec, ok
+	}
+	r.Log.Error("going by what is in this agent's place", "err", err)
+	link, err := r.Files.Readlink(path.Join(InstallDir, "current"))
+	to := path.Base(link)
+	return replacement{From: r.SHA256, To: to, Since: time.Now().UTC()}, err == nil && isDigest(to) && to != r.SHA256
 }
 
 // abandon a change that was begun and cut off before the other agent ever ran: it begins anew, if it is still wanted.

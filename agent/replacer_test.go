@@ -247,6 +247,20 @@ func TestGoBack_leavesAnAgentThatProvedItself(t *testing.T) {
 	assert.Equal(t, before, b.files.Tree("/"))
 }
 
+// A record that can't be read any more keeps nobody from going back.
+func TestGoBack_withADamagedRecord(t *testing.T) {
+	b := newBench(t)
+	require.NoError(t, b.change(t.Context()))
+	b.files.Set(replacementFile, "{", 0o600)
+	require.NoError(t, b.replacer(oldAgent).GoBack(t.Context(), why))
+	assert.Equal(t, oldAgent, b.current())
+	assert.Equal(t, "active", b.state(Unit).Active)
+	assert.True(t, b.disarmed())
+	rec, ok, err := recallReplacement(b.files)
+	require.NoError(t, err)
+	assert.True(t, ok && rec.rolledBack().Refuses(wantNew()))
+}
+
 // A task whose binary is another than what runs leaves it, in either direction, and while one proves itself.
 func TestPlace_leavesAnAgentThatReplacesItself(t *testing.T) {
 	for name, prepare := range map[string]func(*platformtest.Files){

@@ -31,6 +31,8 @@ func TestOwnUpgrade(t *testing.T) {
 	tasks, err := s.TaskIDs(t.Context())
 	require.NoError(t, err)
 	storage := mainPIDs(t, s, "mdm", "sds", "rexray")
+	scheduler, err := s.Forward("127.0.0.1:0", nodes.Gateway+":9443")
+	require.NoError(t, err)
 
 	newer, err := s.BuildAgent(t.Context(), "newer", agentMain, "version=newer")
 	require.NoError(t, err)
@@ -66,7 +68,7 @@ func TestOwnUpgrade(t *testing.T) {
 		assert.Len(t, rolloutEvents(t, s), told)
 	})
 	for _, how := range []string{"exits", "hangs"} {
-		t.Run("an agent that "+how, func(t *testing.T) { goesBack(t, s, newer, how) })
+		t.Run("an agent that "+how, func(t *testing.T) { goesBack(t, s, scheduler, newer, how) })
 	}
 	ended.none(t)
 	require.NoError(t, s.EndWriters())
@@ -76,40 +78,10 @@ func TestOwnUpgrade(t *testing.T) {
 	require.NoError(t, err)
 	assert.ElementsMatch(t, tasks, now, "nothing was launched")
 	require.NoError(t, s.UntouchedDisks())
-	t.Run("a reboot on the way", func(t *testing.T) { goesBackOverAReboot(t, s, newer) })
-}
-
-// goesBackOverAReboot: the machine goes down while the new agent still has time to show itself; the old one takes its place back all the same, without a scheduler.
-func goesBackOverAReboot(t *testing.T, s *cases.Stand, newer cases.Agent) {
-	broken, err := s.BuildAgent(t.Context(), "reboots", "scaleio-framework/test/cases/brokenagent", "how=exits over a reboot")
-	require.NoError(t, err)
-	require.NoError(t, s.Configure(within(t, time.Minute), change(broken)))
-	var canary *nodes.Node
-	require.NoError(t, cases.Eventually(within(t, 3*time.Minute), func(ctx context.Context) error {
-		for _, node := range s.Nodes() {
-			if link, err := node.Output(ctx, "readlink", "/opt/scaleio-agent/current"); err == nil && strings.HasSuffix(strings.TrimSpace(link), broken.SHA256) {
-				canary = node
-				return nil
-			}
-		}
-		return errors.New("nobody changed over")
-	}))
-	require.NoError(t, s.KillProcess(t.Context(), "scheduler"))
-	require.NoError(t, canary.Reboot(within(t, 2*time.Minute)))
-	require.NoError(t, cases.Eventually(within(t, 2*time.Minute), func(ctx context.Context) error { return agentsAre(ctx, s, newer) }))
-	require.NoError(t, s.StartScheduler(within(t, time.Minute)))
-	require.NoError(t, cases.Eventually(within(t, 3*time.Minute), func(ctx context.Context) error {
-		status, err := s.Status(ctx)
-		if err == nil && (status.Rollout == nil || status.Rollout.State != "stopped") {
-			err = fmt.Errorf("it isn't stopped: %+v", status.Rollout)
-		}
-		return err
-	}))
-	whole(t, s, 3*time.Minute)
 }
 
 // goesBack: the canary goes back by itself, nobody else gets it, and it isn't tried again.
-func goesBack(t *testing.T, s *cases.Stand, newer cases.Agent, how string) {
+func goesBack(t *testing.T, s *cases.Stand, scheduler string, newer cases.Agent, how string) {
 	before, told := mainPIDs(t, s, "scaleio-agent"), len(rolloutEvents(t, s))
 	broken, err := s.BuildAgent(t.Context(), how, "scaleio-framework/test/cases/brokenagent", "how="+how)
 	require.NoError(t, err)
@@ -138,7 +110,7 @@ func goesBack(t *testing.T, s *cases.Stand, newer cases.Agent, how string) {
 			assert.Equal(t, before[key], after[key], "%s was left alone", node.Name)
 		}
 	}
-	assert.Contains(t, asOperator(t, s, "rollout", "abort"), "taken back")
+	assert.Contains(t, asOperator(t, s, scheduler, "rollout", "abort"), "taken back")
 	require.NoError(t, s.Configure(within(t, time.Minute), change(broken))) // what was taken back isn't tried again
 	whole(t, s, 2*time.Minute)
 	require.NoError(t, s.Configure(within(t, time.Minute), change(newer)))
@@ -236,10 +208,8 @@ func nodeNamedIn(s *cases.Stand, text string) (named []*nodes.Node) {
 }
 
 // asOperator runs the scheduler's command line as one who may act.
-func asOperator(t *testing.T, s *cases.Stand, args ...string) string {
+func asOperator(t *testing.T, s *cases.Stand, address string, args ...string) string {
 	t.Helper()
-	address, err := s.Forward("127.0.0.1:0", nodes.Gateway+":9443")
-	require.NoError(t, err)
 	args = append(args, "--url=https://"+address, "--ca-file="+s.CAFile(), "--token-file="+s.OperatorTokenFile())
 	text, err := exec.CommandContext(t.Context(), filepath.Join(build, "scaleio-scheduler"), args...).CombinedOutput()
 	require.NoError(t, err, "%s", text)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"scaleio-framework/test/zookeeper"
 )
 
 // hostTools are the commands that the demo needs of this machine, with the
@@ -35,6 +37,9 @@ func installHostTools(ctx context.Context, log *slog.Logger) error {
 		if _, err := exec.LookPath(tool); err != nil && !slices.Contains(missing, pkg) {
 			missing = append(missing, pkg)
 		}
+	}
+	if zookeeper.Installed() != nil { // no command, but a jar and a Java
+		missing = append(missing, zookeeper.Package, "default-jre-headless")
 	}
 	if len(missing) == 0 {
 		return nil

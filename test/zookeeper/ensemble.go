@@ -77,7 +77,7 @@ func (s Server) Prepare(all []Server, more ...string) ([]string, error) {
 			return nil, fmt.Errorf("preparing ZooKeeper: %w", err)
 		}
 	}
-	return []string{"java", "-Xmx96m", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dlog4j.configuration=file:" + filepath.Join(s.Dir, "log4j.properties"),
+	return []string{"java", "-Xmx96m", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
 		"-Dreadonlymode.enabled=true", "-cp", s.Dir + ":" + jar, // its manifest names the others
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(s.Dir, "zoo.cfg")}, nil
 }

@@ -21,7 +21,7 @@ type GrowthPlan struct {
 
 const (
 	devicesPerPool = 300
-	mostGrowth     = 50 // percent of the raw capacity that one expansion adds, unless the least that is useful is more
+	mostGrowth     = 50 // percent of the raw capacity that one expansion adds, unless a volume in each fault unit is more
 	leastGain      = 90 // percent of what added capacity should bring
 )
 
@@ -164,11 +164,12 @@ func choose(sites []site, units map[string]int64, size int64, most int, wanted f
 		chosen = append(chosen, sites[i])
 		sums[sites[i].unit] += size
 		touched[sites[i].unit] = true
+		added := size * int64(len(chosen))
+		if added > raw/100*mostGrowth && (len(good) > 0 || len(chosen) > max(minFaultSets, len(units))) { // not however much it takes to look useful
+			break
+		}
 		if !useful(units, chosen, size) {
 			continue
-		}
-		if added := size * int64(len(chosen)); len(good) > 0 && added > raw/100*mostGrowth {
-			break
 		}
 		good = slices.Clone(chosen)
 		if wanted(capacity(units, good, size)) {

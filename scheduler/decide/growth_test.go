@@ -234,6 +234,31 @@ func TestGrow_modes(t *testing.T) {
 	assert.Equal(t, api.ExpansionEnded, ask.Ledger[0].State)
 }
 
+// A spread that can be used only if very much is bought isn't bought: here one fault unit of four can't take part, and 33 volumes would be the least.
+func TestGrow_notHoweverMuchItTakes(t *testing.T) {
+	w := grows(4, 2, 300)
+	for i, n := range w.all[:4] {
+		for j := range 5 {
+			if n.Domain != "r2" || j > 0 {
+				w.adopt(n, fmt.Sprintf("more-%d-%d", i, j))
+			}
+		}
+		if n.Domain == "r2" {
+			n.Report.Cloud.Verified, w.all[i+4].Report.Cloud.Verified = false, false
+		}
+	}
+	w.figures()
+	g := &w.Settings.Growth
+	g.MaxPerNode, g.MaxPerCluster, g.MaxPerDay = 25, 250, 200
+	w.fill(75)
+	w.minutes(2, 0)
+	for _, e := range w.Ledger {
+		assert.LessOrEqual(t, len(e.Orders), 13, "half of what is there")
+	}
+	assert.Empty(t, w.Ledger)
+	assert.Contains(t, decide.GrowthOf(&w.State).Waiting, "n02 can't verify its instance")
+}
+
 // What waits for a person is withdrawn when nobody needs it any more, and refused when it can't be as it was proposed.
 func TestGrow_proposals(t *testing.T) {
 	w := grows(3, 1, 200)

@@ -76,7 +76,7 @@ Exit status: 0 ok, 1 failed, 2 usage, configuration or state, 3 not ready, 4 ref
 	root.PersistentFlags().StringVar(&format, "log-format", "text", "text or json")
 	root.PersistentFlags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	log := func() *slog.Logger { return logger(format, level) }
-	root.AddCommand(runCommand(log), placeCommand(log), detectCommand(), statusCommand(), holdCommand(), releaseCommand(), unitCommand(), rollbackCommand(log), pointsCommand())
+	root.AddCommand(runCommand(log), placeCommand(log), detectCommand(), statusCommand(), explainCommand(), diagCommand(), holdCommand(), releaseCommand(), unitCommand(), rollbackCommand(log), pointsCommand())
 	return root
 }
 

@@ -184,7 +184,7 @@ func (w *world) atRest() {
 		return
 	}
 	told := map[string]bool{}
-	w.told = w.brain.Events().Events
+	w.told = w.brain.Events(api.EventQuery{}).Events
 	for _, e := range w.told {
 		if (e.Kind == "GrowthVolumeKept" || e.Kind == "GrowthOrphan") && e.Cost > 0 {
 			id, _, _ := strings.Cut(e.Message, " ")

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,10 +48,13 @@ func TestSeeds(t *testing.T) {
 		assert.Empty(t, o.wrong)
 		return
 	}
-	var next, done atomic.Uint64
+	var next, done, devices, volumes, grown atomic.Uint64
 	next.Store(*first)
 	begun, mu := time.Now(), sync.Mutex{}
-	for worker := range 2 {
+	t.Cleanup(func() {
+		t.Logf("%d seeds in %s: %d disks given to pools, %d volumes bought by %d expansions", done.Load(), time.Since(begun).Round(time.Second), devices.Load(), volumes.Load(), grown.Load())
+	})
+	for worker := range runtime.GOMAXPROCS(0) {
 		t.Run(fmt.Sprint(worker), func(t *testing.T) {
 			t.Parallel()
 			for !t.Failed() {
@@ -63,8 +67,11 @@ func TestSeeds(t *testing.T) {
 					t.Errorf("seed %d: %s\n%s\nreplay: go test ./test/faults -run Seeds -seed %d -v", seed, strings.Join(o.wrong, "; "), o.story, seed)
 					next.Store(*first + *seeds)
 				}
+				devices.Add(uint64(o.world.known.devices))
+				volumes.Add(uint64(o.world.cloud.made))
+				grown.Add(uint64(o.world.count("GrowthEnded")))
 				mu.Lock()
-				if n := done.Add(1); time.Since(begun).Seconds()/10 > float64(reported.Load()) {
+				if n := done.Add(1); n == *seeds || time.Since(begun).Seconds()/10 > float64(reported.Load()) {
 					reported.Add(1)
 					fmt.Fprintf(os.Stderr, "%d of %d seeds, %s\n", n, *seeds, time.Since(begun).Round(time.Second))
 				}

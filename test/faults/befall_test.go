@@ -42,13 +42,17 @@ type plan struct {
 	force      map[string]fate       // by actor and beginning of a call: the first such call; it is no random one then
 	fates      []fate                // that calls may meet; nil = all
 	calamities []func(*world, *node) // nil = all
+	settles    time.Duration
 	mutant     mutant
 	script     func(*world) // before each round, beside what befalls at random
 }
 
+// settles is how long everything may take to be well after the last fault: the longest wait of the product's own is an hour's cooldown.
+const settles = 3 * time.Hour
+
 // planOf a seed. Some seeds are calm and long, others short and wild.
 func planOf(seed uint64) plan {
-	p := plan{seed: seed, nodes: 3 + int(seed%3), pace: 6 * time.Second, away: time.Minute, install: 10 * time.Second}
+	p := plan{seed: seed, nodes: 3 + int(seed%3), pace: 6 * time.Second, away: time.Minute, install: 10 * time.Second, settles: settles}
 	p.rarity = []int{12, 25, 60, 200}[seed/3%4]
 	p.calamity = []int{8, 15, 40}[seed/12%3]
 	p.rage = []time.Duration{3 * time.Minute, 5 * time.Minute}[seed/36%2]

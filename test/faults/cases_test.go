@@ -9,7 +9,7 @@ import (
 
 // quiet is a plan in which nothing happens but what the case says.
 func quiet(nodes int, rage time.Duration) plan {
-	return plan{seed: 7, nodes: nodes, rage: rage, pace: 4 * time.Second, away: 20 * time.Second, install: 20 * time.Second}
+	return plan{seed: 7, nodes: nodes, rage: rage, pace: 4 * time.Second, away: 20 * time.Second, install: 20 * time.Second, settles: settles}
 }
 
 // moment of a case.

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -36,7 +37,7 @@ func TestSeeds_findMutants(t *testing.T) {
 			for seed := uint64(1); seed <= soon; seed++ {
 				p := planOf(seed)
 				m.tune(&p)
-				p.mutant = m.mutant
+				p.mutant, p.settles = m.mutant, time.Hour
 				if o := live(t, p); len(o.wrong) > 0 {
 					t.Logf("seed %d: %s", seed, o.wrong[0])
 					assert.Contains(t, o.wrong[0], m.finds)

@@ -135,7 +135,7 @@ func (n *node) unplug(d *drive) {
 // spoil: somebody puts a filesystem on a disk.
 func (n *node) spoil(d *drive) {
 	d.foreign = time.Now()
-	if n.w.plan.mutant.blind {
+	if n.w.plan.mutant.blind && d == n.disks[0] {
 		return
 	}
 	n.machine.Disks.Refuse(d.path, block.Refusal{Reason: block.ReasonHasSignature, Message: "ext4"})

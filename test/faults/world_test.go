@@ -172,17 +172,14 @@ func (w *world) run() []string {
 		if quiet > 5 {
 			break
 		}
-		if time.Since(calm) > settles {
-			w.broken("not settled %s after the last fault: %s", settles, why)
+		if time.Since(calm) > w.plan.settles {
+			w.broken("not settled %s after the last fault: %s", w.plan.settles, why)
 			w.note("%s", w.standing())
 		}
 	}
 	w.atRest()
 	return w.wrong
 }
-
-// settles is how long everything may take to be well after the last fault: the longest wait of the product's own is an hour's cooldown.
-const settles = 3 * time.Hour
 
 // story of the run's end.
 func (w *world) story() string {

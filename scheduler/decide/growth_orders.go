@@ -36,7 +36,7 @@ func pursue(s *State, e *Expansion, uses map[string]use, out *GrowthOutcome) *Ex
 			amend().Orders[i] = o
 		}
 	}
-	if s.Held(nil) != nil || s.Cluster.Unchecked || unlisted(s) != "" {
+	if s.Held(nil) != nil || s.Cluster.Unchecked || unlisted(s) != "" || s.unheardSince(s.Growing.free) { // whoever wasn't heard yet could take a part
 		return next
 	}
 	for i := range next.Orders {

@@ -74,6 +74,43 @@ func TestOrders_anotherNodeOfTheUnit(t *testing.T) {
 	assert.Contains(t, w.story(), "VolumeLimitExceeded")
 }
 
+// A scheduler that was just started hears the node that failed before those that could take its part.
+func TestOrders_anotherNodeIsWaitedForAfterARestart(t *testing.T) {
+	w := growing(t, 3, 2)
+	failed := w.Ledger[0].Orders[1].Node
+	w.partOf(failed).fails = "VolumeLimitExceeded"
+	w.work()
+	w.Growing = &decide.Growing{}
+	for _, n := range w.all {
+		n.SeenAt = time.Time{}
+	}
+	w.Nodes[failed].SeenAt = w.Now
+	w.View.Owned = &api.OwnedVolumes{}
+	decide.Grow(&w.State)
+	require.Len(t, w.Ledger[0].Orders, 3)
+	assert.False(t, w.Ledger[0].Orders[1].GivenUp, "nobody was asked whether he could take it")
+	w.minutes(6, 0)
+	require.Len(t, w.Ledger[0].Orders, 4)
+	assert.Len(t, w.bought, 3)
+	assert.Equal(t, w.Nodes[failed].Domain, w.Nodes[w.Ledger[0].Orders[3].Node].Domain)
+
+	w = growing(t, 3, 2) // nor is one waited for that never comes
+	failed = w.Ledger[0].Orders[1].Node
+	w.partOf(failed).fails = "VolumeLimitExceeded"
+	w.Growing = &decide.Growing{}
+	for _, n := range w.all {
+		n.SeenAt = time.Time{}
+		if n.ID != failed && n.Domain != w.Nodes[failed].Domain {
+			w.deaf = n.ID
+		}
+	}
+	w.listed()
+	w.minutes(1, 0)
+	assert.Len(t, w.Ledger[0].Orders, 3)
+	w.minutes(1, 0)
+	assert.Len(t, w.Ledger[0].Orders, 4)
+}
+
 // Where nobody can take its part the expansion ends smaller, and says so.
 func TestOrders_endsSmaller(t *testing.T) {
 	w := growing(t, 3, 1)

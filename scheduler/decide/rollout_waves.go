@@ -32,8 +32,11 @@ func (s *State) left() (left []*Node) {
 }
 
 // unheard: a node may be about to report to a process that was just started; before that it is neither in a wave nor silent.
-func (s *State) unheard() bool {
-	if s.Now.Sub(s.Rollout.Begun) > 3*api.RestPoll/2 {
+func (s *State) unheard() bool { return s.unheardSince(s.Rollout.Begun) }
+
+// unheardSince this process took something up.
+func (s *State) unheardSince(begun time.Time) bool {
+	if s.Now.Sub(begun) > 3*api.RestPoll/2 {
 		return false
 	}
 	for _, n := range s.Nodes {

@@ -47,6 +47,7 @@ type node struct {
 	plugged map[string]cloud.Volume
 	deaf    bool // the scheduler can't be reached
 	cloud   *instance
+	blind   bool // what is attached shows no device
 	steps   *installer.Installer
 	rec     *step.Reconciler
 	lead    *leader.Leader

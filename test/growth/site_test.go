@@ -122,6 +122,9 @@ func (s *site) plug(instance string) {
 		for _, id := range slices.Sorted(maps.Keys(seen)) {
 			path := "/dev/nvme-" + id
 			n.machine.Disks.Detach(path)
+			if n.blind {
+				continue
+			}
 			n.machine.Disks.Attach(block.Disk{ID: id, Serial: strings.Replace(id, "-", "", 1), Path: path, SizeBytes: int64(seen[id].SizeGiB) << 30, Type: block.TypeDisk, Transport: "nvme"})
 		}
 		for id := range n.plugged {

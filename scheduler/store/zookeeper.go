@@ -134,6 +134,7 @@ const again = time.Second
 func patiently(ctx context.Context, o ZooKeeperOptions, try func(context.Context) (waits string, err error)) error {
 	told := ""
 	for {
+		began := time.Now()
 		limited, cancel := context.WithTimeout(ctx, o.Session)
 		reason, err := try(limited)
 		cancel()
@@ -152,7 +153,7 @@ func patiently(ctx context.Context, o ZooKeeperOptions, try func(context.Context
 			told = kind
 			o.Log.Warn("waiting for the state", "reason", reason)
 		}
-		timer := time.NewTimer(again)
+		timer := time.NewTimer(again - time.Since(began)) // a try that watched the lock has waited already
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -235,10 +236,16 @@ func (z *ZooKeeper) take(ctx context.Context) (string, error) {
 		z.begin(ctx, term.Version, asked)
 		return "", nil
 	case err == nil:
+		if changed, err := z.watchLock(ctx); err != nil || changed {
+			if err != nil {
+				return "", err
+			}
+			return z.take(ctx)
+		}
 		var h holder
 		_ = json.Unmarshal(raw, &h) // for people only
 		return fmt.Sprintf("standby: the scheduler on %s (process %d, since %s) holds the state; this one takes over when that one's session in ZooKeeper ends",
-			h.Host, h.PID, h.Since.Format(time.RFC3339)), z.watchLock(ctx)
+			h.Host, h.PID, h.Since.Format(time.RFC3339)), nil
 	case !errors.Is(err, zookeeper.ErrNoNode):
 		return "", err
 	}
@@ -268,20 +275,21 @@ func (z *ZooKeeper) begin(ctx context.Context, term int32, asked time.Time) {
 	go z.tenure.keep(keeping)
 }
 
-// watchLock waits until the lock changes or this try is over.
-func (z *ZooKeeper) watchLock(ctx context.Context) error {
-	changed, err := z.client.Watch(ctx, z.path("lock"))
+// watchLock waits until the lock changes, or for a moment.
+func (z *ZooKeeper) watchLock(ctx context.Context) (changed bool, err error) {
+	told, err := z.client.Watch(ctx, z.path("lock"))
 	if err != nil {
-		return err
+		return false, err
 	}
 	timer := time.NewTimer(again)
 	defer timer.Stop()
 	select {
-	case <-changed:
+	case <-told:
+		return true, nil
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return nil
+	return false, nil
 }
 
 // Held as long as the session was confirmed a short time ago.

@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -52,7 +53,7 @@ func (s *Stand) get(ctx context.Context, path string) ([]byte, error) {
 	}
 	transport := &http.Transport{DialContext: s.Dial, TLSClientConfig: &tls.Config{RootCAs: roots}}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+schedulerAddress+path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+cmp.Or(s.scheduler, schedulerAddress)+path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("asking for %s: %w", path, err)
 	}

@@ -40,7 +40,8 @@ var Disks = []nodes.Content{nodes.Empty, nodes.Empty, nodes.FileSystem, nodes.Ta
 // Stand is a running stand-in cluster.
 type Stand struct {
 	*nodes.Cluster
-	log *slog.Logger
+	log       *slog.Logger
+	scheduler string // address that it was moved to; "" = the first one
 }
 
 // Open finds one that some process brought up.

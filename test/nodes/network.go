@@ -47,6 +47,14 @@ func (n network) create(ctx context.Context) error {
 	return nil
 }
 
+// AddAddress gives the bridge's side another address: what listens there is on another host, as far as a node can tell.
+func (c *Cluster) AddAddress(ctx context.Context, address string) error {
+	if _, err := output(ctx, "ip", "-n", c.network().namespace, "address", "add", address+prefix, "dev", bridge); err != nil {
+		return fmt.Errorf("adding the address %s: %w", address, err)
+	}
+	return nil
+}
+
 // destroy removes the name; the kernel drops bridge and links once the last
 // process in the namespace is gone, which is before this is called.
 func (n network) destroy(ctx context.Context) error {

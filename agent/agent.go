@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"sync"
@@ -88,7 +89,10 @@ type Agent struct {
 	pulse    pulse
 	mu       sync.Mutex
 	kept     remembered
-	config   Config // as it was last good
+	config   Config              // as it was last good
+	named    []*x509.Certificate // CAs that it names
+	trusts   []string            // fingerprints of the CAs that are trusted now
+	distrust bool                // others are trusted than the connection was made with
 	waiting  unjoined
 	seen     seen
 	answer   received
@@ -119,6 +123,8 @@ type received struct {
 	secrets   api.Secrets
 	etag      string
 	wait      bool
+	renew     bool
+	recall    bool // the scheduler lost its store
 	poll      time.Duration
 	at        time.Time
 	away      error // why the scheduler can't be reached now

@@ -77,26 +77,30 @@ func ParseConfig(data []byte) (Config, error) {
 // empty: nothing is said yet.
 func (c Config) empty() bool { return c.Cluster == "" }
 
-// authority takes the cluster's CA from PEM. A scheduler's CA names its cluster: one of another is refused.
-func (c Config) authority(data []byte) (*x509.CertPool, error) {
-	block, _ := pem.Decode(data)
-	if block == nil {
+// authority takes the cluster's CA from PEM: two while it is being rotated. A scheduler's CA names its cluster: one of another is refused.
+func (c Config) authority(data []byte) (all []*x509.Certificate, err error) {
+	for rest := data; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		if len(cert.URIs) == 1 && cert.URIs[0].Scheme == "scaleio" && cert.URIs[0].Host != c.Cluster {
+			return nil, fmt.Errorf("it is the CA of cluster %s, not of %s", cert.URIs[0].Host, c.Cluster)
+		}
+		all = append(all, cert)
+	}
+	if len(all) == 0 {
 		return nil, errors.New("no certificate in it")
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	if len(cert.URIs) == 1 && cert.URIs[0].Scheme == "scaleio" && cert.URIs[0].Host != c.Cluster {
-		return nil, fmt.Errorf("it is the CA of cluster %s, not of %s", cert.URIs[0].Host, c.Cluster)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(cert)
-	return pool, nil
+	return all, nil
 }
 
-// pool is the cluster's CA wherever it lies.
-func (c Config) pool(files installer.Files) (*x509.CertPool, error) {
+// authorities are the cluster's CA wherever it lies.
+func (c Config) authorities(files installer.Files) ([]*x509.Certificate, error) {
 	if c.CA != "" {
 		return c.authority([]byte(c.CA))
 	}
@@ -108,11 +112,11 @@ func (c Config) pool(files installer.Files) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the cluster's CA: %w", err)
 	}
-	pool, err := c.authority(data)
+	all, err := c.authority(data)
 	if err != nil {
 		return nil, fmt.Errorf("reading the cluster's CA %s: %w", file, err)
 	}
-	return pool, nil
+	return all, nil
 }
 
 // EnvMetadataEndpoint stands above the file's metadataEndpoint.

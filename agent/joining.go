@@ -99,12 +99,13 @@ func (a *Agent) target() (to Target, reason string, err error) {
 	if kept := a.spec(); kept != nil && kept.Version.Cluster != config.Cluster {
 		return to, reasonBadConfiguration, fmt.Errorf("%s names cluster %s, this node belongs to %s", ConfigFile, config.Cluster, kept.Version.Cluster)
 	}
-	pool, err := config.pool(a.Files)
+	named, err := config.authorities(a.Files)
 	if err != nil {
 		return to, reasonBadConfiguration, err
 	}
 	a.mu.Lock()
-	a.config = config
+	a.config, a.named = config, named
+	pool := a.trustLocked()
 	a.mu.Unlock()
 	return Target{Cluster: config.Cluster, Servers: a.Servers(), CA: pool}, "", nil
 }
@@ -129,6 +130,9 @@ func (a *Agent) join(ctx context.Context, to Target) (reason string, err error) 
 			return "", nil
 		}
 		err = errors.Join(err, other)
+	}
+	if err == nil && a.keys.joined() { // known by its key, if the scheduler hasn't forgotten it
+		return a.joinWith(ctx, to, "")
 	}
 	if err == nil {
 		return reasonNoToken, fmt.Errorf("no join token on this node: start the Mesos task (place), or put an enrolment token into %s", ConfigFile)

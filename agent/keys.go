@@ -49,6 +49,12 @@ func (k *Keys) Certificate() (tls.Certificate, error) {
 	return pair, nil
 }
 
+// joined: the node had a certificate once, whatever that is worth now.
+func (k *Keys) joined() bool {
+	_, err := k.files.Read(certFile)
+	return err == nil
+}
+
 // request makes a certificate request for this node with its key, which is made on first use.
 func (k *Keys) request(node string) (string, error) {
 	key, err := k.key()
@@ -99,7 +105,7 @@ func (k *Keys) keep(answer api.JoinAnswer) error {
 	return k.files.Write(certFile, []byte(answer.Certificate), 0o600)
 }
 
-// renewIfDue asks for the next certificate when two thirds of this one's life are over.
+// renewIfDue asks for the next certificate when two thirds of this one's life are over, or the scheduler says so: the CA that signed it is on its way out.
 func (a *Agent) renewIfDue(ctx context.Context, scheduler *Scheduler) error {
 	pair, err := a.keys.Certificate()
 	if err != nil {
@@ -110,7 +116,7 @@ func (a *Agent) renewIfDue(ctx context.Context, scheduler *Scheduler) error {
 		return err
 	}
 	life := leaf.NotAfter.Sub(leaf.NotBefore)
-	if time.Now().Before(leaf.NotBefore.Add(life * 2 / 3)) {
+	if !a.mustRenew() && time.Now().Before(leaf.NotBefore.Add(life*2/3)) {
 		return nil
 	}
 	csr, err := a.keys.request(a.Identity.ID)

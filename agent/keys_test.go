@@ -45,6 +45,7 @@ type signer struct {
 	life  time.Duration
 	mu    sync.Mutex
 	asked []api.JoinRequest
+	knows bool // takes the node's key without a token
 }
 
 func newSigner(t *testing.T) *signer {
@@ -67,6 +68,9 @@ func (s *signer) sign(csr string) api.JoinAnswer {
 func (s *signer) join(_ context.Context, _ Target, r api.JoinRequest) (api.JoinAnswer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r.Token == "" && !s.knows {
+		return api.JoinAnswer{}, api.Errorf(api.CodeUnauthorized, "join token isn't known")
+	}
 	s.asked = append(s.asked, r)
 	return s.sign(r.CSR), nil
 }
@@ -162,4 +166,30 @@ func TestKeys_keepNoCertificateOfAnotherKey(t *testing.T) {
 	require.Error(t, a.keys.keep(api.JoinAnswer{Certificate: "none"}))
 	_, err = a.keys.Certificate()
 	require.NoError(t, err, "the good one stays")
+}
+
+// A node that was off for longer than its certificate lives needs no token: the scheduler knows its key. So does one whose certificate the scheduler doesn't take though by the
+// clock here it is good.
+func TestJoin_byItsKeyAlone(t *testing.T) {
+	for _, alert := range []string{"expired certificate", "unknown certificate authority", "bad certificate"} {
+		t.Run(alert, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, s := testAgent(t), newSigner(t)
+				a.Join, s.knows = s.join, true
+				f := &fakeScheduler{}
+				f.answer = func(int, api.Report) (api.Answer, error) {
+					if len(s.joins()) == 1 {
+						return api.Answer{}, errors.New("remote error: tls: " + alert)
+					}
+					return answerOf(1), nil
+				}
+				a.token(t, "first")
+				linked(t, a, f)
+				time.Sleep(time.Minute)
+				require.Len(t, s.joins(), 2)
+				assert.Empty(t, s.joins()[1].Token)
+				assert.NotNil(t, a.spec())
+			})
+		})
+	}
 }

@@ -43,12 +43,15 @@ func (a *Agent) link(ctx context.Context) error {
 		if err == nil {
 			err = a.renewIfDue(ctx, &scheduler)
 		}
+		if a.retrusted() {
+			scheduler = nil
+		}
 		if err == nil {
 			retry = firstRetry
 			a.showToken(ctx, to)
 		}
 		var refused *api.Error
-		if errors.As(err, &refused) && refused.Code == api.CodeUnauthorized {
+		if errors.As(err, &refused) && refused.Code == api.CodeUnauthorized || unwanted(err) {
 			scheduler = nil
 			reason, again := a.join(ctx, to)
 			if again == nil {
@@ -155,9 +158,14 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 		return 0, err
 	}
 	keep := a.kept
+	trusted, err := a.toTrustLocked(answer.CA)
+	if err != nil {
+		return 0, err
+	}
+	keep.Trust = trusted
 	changed := keep.Spec == nil || keep.Spec.Version != answer.Spec.Version
 	spec := answer.Spec
-	moved := changed || !sameHold(keep.Hold, answer.Hold) || !sameServers(keep.Servers, answer.Servers) || answer.Mesos != nil && !reflect.DeepEqual(keep.Mesos, answer.Mesos)
+	moved := changed || !sameHold(keep.Hold, answer.Hold) || !sameServers(keep.Servers, answer.Servers) || answer.Mesos != nil && !reflect.DeepEqual(keep.Mesos, answer.Mesos) || answer.CA != ""
 	keep.Spec, keep.Hold, keep.Bare = &spec, answer.Hold, keep.Bare && spec.Remove
 	if len(answer.Servers) > 0 {
 		keep.Servers = answer.Servers
@@ -175,8 +183,9 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 	}
 	fresh := a.answer.etag != answer.ETag
 	a.kept, a.found = keep, ""
+	a.distrust = a.distrust || answer.CA != ""
 	a.waiting = unjoined{}
-	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent}
+	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, renew: answer.Renew, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent}
 	a.leases.granted(sent, answer.Leases)
 	if changed || fresh {
 		signal(a.fetch)
@@ -209,10 +218,16 @@ func (a *Agent) away(err error) {
 // refusal notes what an answer says of this node.
 func (a *Agent) refusal(err error) {
 	var refused *api.Error
-	if errors.As(err, &refused) && refused.Code == api.CodeConflict {
-		a.mu.Lock()
-		defer a.mu.Unlock()
+	if !errors.As(err, &refused) {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch refused.Code {
+	case api.CodeConflict:
 		a.answer.conflict = refused.Message
+	case api.CodeRecovering:
+		a.answer.recall = true
 	}
 }
 

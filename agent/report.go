@@ -20,10 +20,13 @@ func (a *Agent) report() api.Report {
 	r := api.Report{
 		Node: a.Identity, Agent: a.Version, Time: time.Now().UTC(), BootID: a.Facts.BootID, Platform: s.observed.Platform,
 		Addresses: s.observed.Addresses, Ready: a.readyLocked(), Step: s.result.First, Conditions: a.conditionsLocked(), Disks: s.disks(time.Now()),
-		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Orders: s.observed.Orders, Cloud: s.cloud.view(), Wants: a.leases.wants(), Binary: a.runningLocked(), Seen: a.answer.etag,
+		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Orders: s.observed.Orders, Cloud: s.cloud.view(), Wants: a.leases.wants(), Binary: a.runningLocked(), Seen: a.answer.etag, Trusts: a.trusts,
 	}
 	if a.kept.Spec != nil {
 		r.Version = a.kept.Spec.Version
+	}
+	if a.answer.recall {
+		r.Recalled = a.recalledLocked()
 	}
 	if held { // the file here is the scheduler's to know too: another node's leader would go on with what this one prepared
 		r.Conditions = append(r.Conditions, api.Condition{Type: api.ConditionHeld, Status: api.True, Reason: api.ReasonHeld, Message: reason, Generation: r.Version.Generation})

@@ -21,6 +21,7 @@ type remembered struct {
 	Spec      *api.NodeSpec  `json:"spec,omitempty"`
 	Servers   []string       `json:"servers,omitempty"` // where schedulers were found last
 	Mesos     *api.MesosHint `json:"mesos,omitempty"`   // who knows where one is, when none is there
+	Trust     *trusted       `json:"trust,omitempty"`   // CAs that the scheduler sent, instead of those that the configuration names
 	Hold      *api.Hold      `json:"hold,omitempty"`    // the scheduler's brake survives our restart and its absence
 	Bare      bool           `json:"bare,omitempty"`    // the order to take everything away was followed to its end: what comes to be here later is somebody else's
 }
@@ -110,4 +111,15 @@ func (st remembered) accept(spec api.NodeSpec, node string) error {
 			spec.Version.Epoch, spec.Version.Generation, st.Spec.Version.Epoch, st.Spec.Version.Generation)
 	}
 	return nil
+}
+
+// recalledLocked is what this node tells a scheduler that lost its store.
+func (a *Agent) recalledLocked() *api.Recalled {
+	r := &api.Recalled{Hold: a.kept.Hold}
+	if a.kept.Spec != nil {
+		spec := *a.kept.Spec
+		spec.Packages, spec.Modules, spec.Cluster = nil, nil, nil // the operator's manifest has them
+		r.Spec = &spec
+	}
+	return r
 }

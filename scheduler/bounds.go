@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"scaleio-framework/scheduler/api"
@@ -16,6 +17,7 @@ const (
 	maxHostname    = 255
 	maxWitness     = 64
 	maxAddresses   = 32
+	maxTrusts      = 4
 	maxCertificate = 12 << 10 // of two gateways and three MDMs it goes into the cluster's record
 	maxDiskID      = 512      // of at most 64 claims of a node
 	maxDiskLink    = 512
@@ -48,6 +50,9 @@ func checkReport(r *api.Report) error {
 		if ip, err := netip.ParseAddr(a); err != nil || ip.Zone() != "" {
 			return api.Errorf(api.CodeInvalid, "%.100q is no address", a)
 		}
+	}
+	if len(r.Trusts) > maxTrusts || slices.ContainsFunc(r.Trusts, func(t string) bool { return encoded(t) > maxWitness }) {
+		return api.Errorf(api.CodeInvalid, "more CAs are trusted than there can be, or one is no fingerprint")
 	}
 	for _, d := range r.Disks {
 		if encoded(d.ID) > maxDiskID {

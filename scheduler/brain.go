@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,11 +30,12 @@ const (
 // answer. If the store fails, nobody was told anything; the process ends and starts again from what is stored.
 type brain struct {
 	Options
-	records   records
-	authority *trust.Authority
-	secrets   secretsRecord
-	metrics   *metrics
-	log       *slog.Logger
+	records records
+	keys    trust.Record // of authority, as it is stored
+	ca      atomic.Pointer[trust.Authority]
+	secrets secretsRecord
+	metrics *metrics
+	log     *slog.Logger
 
 	inbox   chan *event
 	ended   chan struct{} // closed when the loop is over
@@ -55,6 +57,7 @@ type brain struct {
 	waiting       string
 	master        string // "" while not subscribed
 	refusedClaims string
+	recovery      *recovery // nil = it knows its state
 	touched       map[string]bool
 	raw           map[string][]byte // reports to store, marshalled by who brought them
 	held          []*pending
@@ -195,6 +198,11 @@ func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, e
 
 // think lets package decide look at the snapshot.
 func (b *brain) think() {
+	if b.recovery != nil {
+		if b.recovered(); b.recovery != nil {
+			return
+		}
+	}
 	b.state.Nonce = uuid.NewString()
 	cluster, out := decide.Decide(&b.state)
 	if !reflect.DeepEqual(cluster, b.state.Cluster) {
@@ -215,6 +223,7 @@ func (b *brain) think() {
 	b.rolled(decide.Roll(&b.state))
 	b.leave()
 	b.heed()
+	b.serveBySuccessor()
 	b.grown(decide.Grow(&b.state))
 }
 
@@ -261,6 +270,9 @@ func (b *brain) store(ctx context.Context) error {
 		return b.ours()
 	}
 	err := b.records.commit(ctx, values)
+	if err == nil && b.touched[keyAuthority] {
+		err = b.entrusted()
+	}
 	clear(b.touched)
 	clear(b.raw)
 	b.metrics.commits.UpdateDuration(begun)
@@ -281,6 +293,8 @@ func (b *brain) ours() error {
 // record gives the present value under a key; nil means that it is to be deleted.
 func (b *brain) record(key string) any {
 	switch key {
+	case keyAuthority:
+		return b.keys
 	case keyCluster:
 		return b.state.Cluster
 	case keyFramework:

@@ -32,7 +32,7 @@ func (b *brain) CreateToken(ctx context.Context, r api.TokenRequest) (api.NewTok
 		return api.NewToken{}, api.Errorf(api.CodeInvalid, "a token makes from 1 to %d nodes", api.MaxTokenCount)
 	}
 	token, digest := trust.NewToken()
-	answer := api.NewToken{Token: token, CA: b.authority.PEM(), Servers: b.Servers}
+	answer := api.NewToken{Token: token, CA: b.authority().PEM(), Servers: b.Servers}
 	err := b.do(ctx, func() error {
 		b.forgetEnrolments()
 		if len(b.enrolments) >= maxEnrolments {
@@ -128,6 +128,10 @@ func (b *brain) admitEnrolled(id api.Identity, key string) (*decide.Node, error)
 // claim more identities than the token has nodes.
 func (b *brain) enrol(e trust.Enrolment, r api.JoinRequest, key string) error {
 	next, err := e.Use(key, r.Node.ID, b.state.Now)
+	if n := b.pinned(r.Node, key); err != nil && n != nil {
+		b.knownAgain(n)
+		return nil
+	}
 	if err != nil {
 		b.once(nil, "EnrolmentRefused", "%s to %s: %v", e.ID(), r.Node.ID, err)
 		return api.Errorf(api.CodeUnauthorized, "%v", err)

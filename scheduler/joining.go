@@ -24,7 +24,12 @@ func (b *brain) Join(ctx context.Context, r api.JoinRequest, csr *x509.Certifica
 		return api.JoinAnswer{}, err
 	}
 	key := trust.Fingerprint(csr.RawSubjectPublicKeyInfo)
-	err := b.do(ctx, func() error { return b.join(r, key) })
+	err := b.do(ctx, func() error {
+		if b.recovery != nil {
+			return errRecovering
+		}
+		return b.join(r, key)
+	})
 	b.metrics.join(err)
 	if err != nil {
 		return api.JoinAnswer{}, err
@@ -38,6 +43,11 @@ func (b *brain) join(r api.JoinRequest, key string) error {
 		return b.enrol(e, r, key)
 	}
 	p := b.agents[b.tickets[digest]]
+	dead := p == nil || p.State.Ended() || !p.Ticket.Revoked && b.state.Now.After(p.Ticket.Expires) && (p.Ticket.Key == "" || p.Ticket.Key == key)
+	if n := b.pinned(r.Node, key); n != nil && dead {
+		b.knownAgain(n)
+		return nil
+	}
 	if p == nil || p.State.Ended() {
 		return api.Errorf(api.CodeUnauthorized, "join token isn't known: its task has ended; the next one brings a new token")
 	}
@@ -66,6 +76,18 @@ func (b *brain) join(r api.JoinRequest, key string) error {
 	b.touchNode(n)
 	return nil
 }
+
+// pinned is the node whose key this is, where it may still speak for it. Its certificate has expired, or a CA signed it that counts no more: the request for the next one, signed
+// with the key, is proof enough, since the certificate is worth nothing without that key.
+func (b *brain) pinned(id api.Identity, key string) *decide.Node {
+	n := b.state.Nodes[id.ID]
+	if n == nil || key == "" || n.Key != key || n.Revoked || n.Conflict != "" || n.RemovalOf() == api.RemovalDone {
+		return nil
+	}
+	return n
+}
+
+func (b *brain) knownAgain(n *decide.Node) { b.event(n, "NodeJoined", "again, by its own key") }
 
 var errOtherNode = api.Errorf(api.CodeUnauthorized, "another node joined from this Mesos agent: if its machine was installed anew, release the identity of the former node")
 
@@ -153,11 +175,11 @@ func (b *brain) Renew(_ context.Context, c server.Caller, csr *x509.CertificateR
 }
 
 func (b *brain) certify(node string, csr *x509.CertificateRequest) (api.JoinAnswer, error) {
-	cert, err := b.authority.Node(node, csr, time.Now())
+	cert, err := b.authority().Node(node, csr, time.Now())
 	if err != nil {
 		return api.JoinAnswer{}, err
 	}
-	return api.JoinAnswer{Cluster: b.clusterID(), Certificate: cert, CA: b.authority.PEM(), Servers: b.Servers}, nil
+	return api.JoinAnswer{Cluster: b.clusterID(), Certificate: cert, CA: b.authority().PEM(), Servers: b.Servers}, nil
 }
 
 // Known says whether a certificate's key may still speak for its node.
@@ -166,6 +188,8 @@ func (b *brain) Known(c server.Caller) error {
 	defer b.mu.RUnlock()
 	n := b.state.Nodes[c.Node]
 	switch {
+	case b.recovery != nil, n == nil && b.late(c): // it is asked what it remembers
+		return nil
 	case n == nil:
 		return api.Errorf(api.CodeUnauthorized, "node %s isn't known", c.Node)
 	case n.RemovalOf() == api.RemovalDone:

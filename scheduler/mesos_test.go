@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -95,6 +96,12 @@ func (m *mesos) Run(ctx context.Context, f scheduler.Framework, h scheduler.Meso
 }
 
 func (m *mesos) reconcile(ctx context.Context, h scheduler.MesosHandler) {
+	m.mu.Lock()
+	running := maps.Clone(m.tasks)
+	m.mu.Unlock()
+	for _, ref := range running { // implicitly
+		_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: ref.TaskID, AgentID: ref.AgentID, State: scheduler.TaskRunning, Reconciliation: true})
+	}
 	for _, ref := range h.Tasks() {
 		state := scheduler.TaskUnknown
 		m.mu.Lock()

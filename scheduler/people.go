@@ -18,6 +18,7 @@ func (b *brain) Status() api.ClusterStatus {
 	s := b.snapshot()
 	status := decide.Status(&s, b.waiting)
 	status.Framework = b.framework.ID
+	status.CA = b.rotation()
 	status.Events = newest(b.allEvents(), shownEvents)
 	for i := range status.Nodes {
 		n := b.state.Nodes[status.Nodes[i].Node]

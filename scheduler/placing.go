@@ -103,6 +103,9 @@ func (b *brain) Offered(ctx context.Context, offers []Offer) []OfferAnswer {
 
 func (b *brain) offered(o Offer) OfferAnswer {
 	refuse := func(d time.Duration) OfferAnswer { return OfferAnswer{Refuse: jittered(d)} }
+	if b.recovery != nil {
+		return refuse(heldFilter)
+	}
 	p := b.agents[o.AgentID]
 	switch {
 	case o.HasOurTask || p != nil && !p.State.Ended():
@@ -194,7 +197,7 @@ func (b *brain) launch(p *placement, need Resources, token string) *Launch {
 		Command: fmt.Sprintf(`echo "%s  scaleio-agent" | sha256sum -c - && exec ./scaleio-agent place`, agent.SHA256),
 		URIs:    []URI{{Value: agent.URL, OutputFile: "scaleio-agent", Executable: true}},
 		Env: map[string]string{
-			api.EnvServers: strings.Join(b.Servers, ","), api.EnvCluster: b.state.Cluster.ID, api.EnvCA: b.authority.PEM(),
+			api.EnvServers: strings.Join(b.Servers, ","), api.EnvCluster: b.state.Cluster.ID, api.EnvCA: b.authority().PEM(),
 			api.EnvToken: token, api.EnvSHA256: agent.SHA256,
 		},
 		Health: HTTPHealth{
@@ -209,6 +212,10 @@ func (b *brain) launch(p *placement, need Resources, token string) *Launch {
 // Updated stores an update. Only the present task of an agent counts: an older one may be reported for long.
 func (b *brain) Updated(ctx context.Context, u TaskUpdate) error {
 	return b.do(ctx, func() error {
+		if b.recovery != nil {
+			b.ran(u)
+			return nil
+		}
 		i := b.byTask(u)
 		if i == nil {
 			b.log.Debug("update of a task that isn't ours any more", "task", u.TaskID, "state", u.State, "reason", u.Reason)

@@ -116,17 +116,16 @@ func (b *brain) load(ctx context.Context) (found bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the store: %w", err)
 	}
-	var authority trust.Record
 	for _, rec := range all {
 		b.records.saved[rec.Key] = saved{rec.Revision, sha256.Sum256(rec.Value)}
-		if err := b.take(rec, &authority); err != nil {
+		if err := b.take(rec); err != nil {
 			return true, fmt.Errorf("reading the store: %s: %w", rec.Key, err)
 		}
 	}
 	if len(all) == 0 {
 		return false, nil
 	}
-	if b.state.Cluster.ID == "" || authority.Cluster != b.state.Cluster.ID || b.secrets.VolumeUser == "" {
+	if b.state.Cluster.ID == "" || b.keys.Cluster != b.state.Cluster.ID || b.secrets.VolumeUser == "" {
 		return true, fmt.Errorf("reading the store: %w (the cluster's own records are missing or of another cluster)", store.ErrCorrupt)
 	}
 	for key := range b.reports {
@@ -143,14 +142,13 @@ func (b *brain) load(ctx context.Context) (found bool, err error) {
 		return true, err
 	}
 	b.countEvents()
-	b.authority, err = authority.Open()
-	return true, err
+	return true, b.trust(b.keys)
 }
 
-func (b *brain) take(rec store.Record, authority *trust.Record) error {
+func (b *brain) take(rec store.Record) error {
 	switch {
 	case rec.Key == keyAuthority:
-		return json.Unmarshal(rec.Value, authority)
+		return json.Unmarshal(rec.Value, &b.keys)
 	case rec.Key == keyCluster:
 		err := json.Unmarshal(rec.Value, &b.state.Cluster)
 		b.state.Cluster.UncheckedSince = past(b.Now(), b.state.Cluster.UncheckedSince)
@@ -215,15 +213,15 @@ func (b *brain) create(ctx context.Context, epoch int64, now time.Time) error {
 		b.doubtLedger()
 	}
 	b.secrets = secretsRecord{GatewayAdmin: password(), VolumeUser: password()}
-	authority, err := trust.NewRecord(b.state.Cluster.ID, now)
+	keys, err := trust.NewRecord(b.state.Cluster.ID, now)
 	if err != nil {
 		return err
 	}
-	if b.authority, err = authority.Open(); err != nil {
+	if err := b.trust(keys); err != nil {
 		return err
 	}
 	values := map[string][]byte{}
-	for key, v := range map[string]any{keyAuthority: authority, keySecrets: b.secrets, keyCluster: b.state.Cluster, keyFramework: b.framework} {
+	for key, v := range map[string]any{keyAuthority: b.keys, keySecrets: b.secrets, keyCluster: b.state.Cluster, keyFramework: b.framework} {
 		if values[key], err = json.Marshal(v); err != nil {
 			return fmt.Errorf("writing %s: %w", key, err)
 		}

@@ -44,7 +44,7 @@ func (b *brain) Report(ctx context.Context, c server.Caller, r api.Report) (api.
 	now := b.Now()
 	p := &pending{ctx: ctx, node: c.Node, seen: r.Seen, received: now, reply: make(chan api.Answer, 1)}
 	p.until = now.Add(min(time.Duration(max(r.WaitMS, 0))*time.Millisecond, api.LongPollLimit))
-	e := &event{report: p, done: make(chan struct{}), apply: func() error { return b.heard(c.Node, now, &r, view, raw) }}
+	e := &event{report: p, done: make(chan struct{}), apply: func() error { return b.heardFrom(c, now, &r, view, raw) }}
 	if err := b.submit(ctx, e); err != nil {
 		return api.Answer{}, err
 	}
@@ -71,7 +71,7 @@ func (b *brain) Report(ctx context.Context, c server.Caller, r api.Report) (api.
 func trim(r *api.Report) (raw []byte, view *api.ClusterView, err error) {
 	view, r.Cluster = r.Cluster, nil
 	kept := *r
-	kept.Time, kept.Seen, kept.WaitMS = time.Time{}, "", 0
+	kept.Time, kept.Seen, kept.WaitMS, kept.Recalled = time.Time{}, "", 0, nil
 	kept.Disks = slices.Clone(r.Disks)
 	for i := range kept.Disks {
 		kept.Disks[i].PreparedAgeMS = 0
@@ -95,7 +95,7 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 	}
 	if ours := b.state.Version(n); ours.Before(r.Version) { // we store before we tell, so nobody can have heard more than we know
 		b.doubtLedger()
-		if c := &b.state.Cluster; r.Version.Epoch > c.Shown {
+		if c := &b.state.Cluster; r.Version.Epoch > c.Shown && r.Version.Epoch <= decide.MaxEpoch {
 			c.Shown = r.Version.Epoch
 			b.touched[keyCluster] = true
 		}
@@ -247,6 +247,7 @@ func (b *brain) answer(n *decide.Node) api.Answer {
 	if component := decide.MayUpgrade(&b.state, n); component != "" {
 		a.Leases = append(a.Leases, api.Lease{Name: api.UpgradeLease(component)})
 	}
+	a.CA = b.toTrust(n.Report)
 	a.ETag = decide.ETag(a)
 	return a
 }

@@ -107,6 +107,9 @@ func (b *brain) prepare(ctx context.Context) error {
 		return err
 	}
 	now := b.Now()
+	if found && !b.state.Cluster.Recovering.IsZero() {
+		return b.listen(ctx, now)
+	}
 	b.state.Leases.After = now // whatever was interrupted before, a sample of ours is to show it whole
 	if found && !b.Adopt {
 		b.state.Leases.LeaderUntil = now.Add(api.LeaderLeaseTTL) // its holder may still count on it
@@ -176,7 +179,7 @@ func (b *brain) writeCA() error {
 		return fmt.Errorf("writing the CA certificate: %w", err)
 	}
 	part := b.CAFile + ".part"
-	if err := os.WriteFile(part, []byte(b.authority.PEM()), 0o644); err != nil {
+	if err := os.WriteFile(part, []byte(b.authority().PEM()), 0o644); err != nil {
 		return fmt.Errorf("writing the CA certificate: %w", err)
 	}
 	if err := os.Rename(part, b.CAFile); err != nil {

@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -8,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,6 +19,7 @@ import (
 
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/scheduler/client"
+	"scaleio-framework/scheduler/trust"
 )
 
 // scaleio is the ScaleIO system as the fake nodes make it. It keeps state, and counts what must happen once.
@@ -246,6 +249,9 @@ type node struct {
 	mu      sync.Mutex
 	env     map[string]string // of the task that placed it
 	cert    *tls.Certificate
+	cas     string // that it was told to trust instead of those of its task
+	recall  bool   // the scheduler lost its store
+	deaf    bool   // an older agent: knows nothing of rotations
 	last    api.Answer
 	leading bool
 	view    *api.ClusterView
@@ -328,22 +334,90 @@ func (n *node) exchange(ctx context.Context) error {
 		n.link = c
 	}
 	answer, err := n.link.Report(ctx, n.report())
+	var refused *api.Error
+	if err != nil && strings.Contains(err.Error(), "remote error: tls:") {
+		n.mu.Lock()
+		n.cert = nil // it isn't good any more: joins again
+		n.mu.Unlock()
+	}
+	if errors.As(err, &refused) && refused.Code == api.CodeRecovering {
+		n.mu.Lock()
+		n.recall = true
+		n.mu.Unlock()
+	}
 	if err != nil {
 		n.link.Close()
 		n.link = nil
 		return err
 	}
 	n.obey(answer)
+	return n.follow(ctx, answer)
+}
+
+// follow the cluster's CA.
+func (n *node) follow(ctx context.Context, a api.Answer) error {
+	if n.deaf {
+		return nil
+	}
+	if a.Renew {
+		renewed, err := n.link.Renew(ctx, api.RenewRequest{CSR: n.csr()})
+		if err != nil {
+			return err
+		}
+		n.certified(renewed)
+	}
+	if a.CA != "" {
+		n.mu.Lock()
+		n.cas = a.CA
+		n.mu.Unlock()
+	}
+	if a.Renew || a.CA != "" {
+		n.link.Close()
+		n.link = nil
+	}
 	return nil
+}
+
+func (n *node) certified(answer api.JoinAnswer) {
+	block, _ := pem.Decode([]byte(answer.Certificate))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cert = &tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: n.key}
+}
+
+// trusted certificates, as PEM.
+func (n *node) trusted() string { return cmp.Or(n.cas, n.env[api.EnvCA]) }
+
+func fingerprints(text string) (all []string) {
+	for rest := []byte(text); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return all
+		}
+		if cert, err := x509.ParseCertificate(block.Bytes); err == nil {
+			all = append(all, trust.Fingerprint(cert.RawSubjectPublicKeyInfo))
+		}
+	}
 }
 
 func (n *node) client() (*client.Agent, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.clientWith(n.cert)
+}
+
+// anonymous is a client without a certificate.
+func (n *node) anonymous() (*client.Agent, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.clientWith(nil)
+}
+
+func (n *node) clientWith(cert *tls.Certificate) (*client.Agent, error) {
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(n.env[api.EnvCA]))
+	pool.AppendCertsFromPEM([]byte(n.trusted()))
 	return client.NewAgent(client.Options{
-		Servers: strings.Split(n.env[api.EnvServers], ","), Cluster: n.env[api.EnvCluster], CA: pool, Certificate: n.cert,
+		Servers: strings.Split(n.env[api.EnvServers], ","), Cluster: n.env[api.EnvCluster], CA: pool, Certificate: cert,
 	})
 }
 
@@ -369,8 +443,7 @@ func (n *node) join(ctx context.Context, c *client.Agent) error {
 	if err != nil {
 		return err
 	}
-	block, _ := pem.Decode([]byte(answer.Certificate))
-	n.cert = &tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: n.key}
+	n.certified(answer)
 	return nil
 }
 
@@ -385,6 +458,14 @@ func (n *node) report() api.Report {
 	}
 	if n.last.Wait {
 		r.WaitMS = 2000
+	}
+	if n.recall {
+		kept := spec
+		kept.Packages, kept.Cluster = nil, nil
+		r.Recalled = &api.Recalled{Spec: &kept, Hold: n.last.Hold}
+	}
+	if !n.deaf {
+		r.Trusts = fingerprints(n.trusted())
 	}
 	if n.cloud {
 		r.Orders = slices.Clone(n.orders)
@@ -446,7 +527,7 @@ func (n *node) obey(a api.Answer) {
 	}
 	n.look = n.look || a.ETag != n.last.ETag
 	n.last = a
-	n.refused = nil
+	n.refused, n.recall = nil, false
 	if f := a.Spec.Formation; f != nil && a.Spec.Licence && !a.Secrets.Admin.Empty() && a.Hold == nil {
 		n.scaleio.form(n.id, f.Nonce)
 	}

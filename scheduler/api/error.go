@@ -19,6 +19,7 @@ const (
 	CodeUnavailable  Code = "unavailable"
 	CodeTooMany      Code = "too_many"
 	CodeInternal     Code = "internal"
+	CodeRecovering   Code = "recovering" // the scheduler lost its store: report again, with what you remember; it gives no orders meanwhile
 )
 
 // An Error as the wire carries it.
@@ -44,7 +45,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 var statuses = map[Code]int{
 	CodeInvalid: http.StatusBadRequest, CodeUnauthorized: http.StatusUnauthorized, CodeForbidden: http.StatusForbidden,
 	CodeNotFound: http.StatusNotFound, CodeConflict: http.StatusConflict, CodeUnavailable: http.StatusServiceUnavailable,
-	CodeTooMany: http.StatusTooManyRequests, CodeInternal: http.StatusInternalServerError,
+	CodeTooMany: http.StatusTooManyRequests, CodeInternal: http.StatusInternalServerError, CodeRecovering: http.StatusConflict,
 }
 
 // HTTPStatus of an error; anything that isn't an *Error is internal.

@@ -18,6 +18,8 @@ const (
 	PathRevoke    = "/v1/tokens/revoke" // POST TokenRevocation, operator token
 	PathRollout   = "/v1/rollout"       // POST RolloutRequest, operator token
 	PathNodes     = "/v1/nodes"         // POST NodeRequest, operator token: NodeAnswer
+	PathRecover   = "/v1/recover"       // POST RecoverRequest, operator token
+	PathCA        = "/v1/ca"            // POST CARequest, operator token: CAView
 	PathBackup    = "/v1/backup"        // GET, operator token: the whole state, CA key included, as store.WriteBackup writes it; ?keys=true for CA and passwords alone
 	PathExplain   = "/v1/explain"       // GET /v1/explain/{node}, read token: Explanation
 	PathDiagnosis = "/v1/diagnosis"     // GET, operator token: Diagnosis

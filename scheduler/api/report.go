@@ -23,8 +23,16 @@ type Report struct {
 	Orders     []OrderState   `json:"orders,omitempty"`  // of the spec's growth
 	Cluster    *ClusterView   `json:"cluster,omitempty"` // from the leader only
 	Binary     *RunningBinary `json:"binary,omitempty"`
-	Seen       string         `json:"seen,omitempty"`   // ETag of the last answer: the scheduler may hold the report until it would differ
-	WaitMS     int64          `json:"waitMs,omitempty"` // how long the node will wait
+	Trusts     []string       `json:"trusts,omitempty"`   // fingerprints of the CAs that the node takes a scheduler's certificate from
+	Recalled   *Recalled      `json:"recalled,omitempty"` // where the scheduler said CodeRecovering
+	Seen       string         `json:"seen,omitempty"`     // ETag of the last answer: the scheduler may hold the report until it would differ
+	WaitMS     int64          `json:"waitMs,omitempty"`   // how long the node will wait
+}
+
+// Recalled is what a node tells a scheduler that lost its store: the last orders that it accepted, without packages.
+type Recalled struct {
+	Spec *NodeSpec `json:"spec,omitempty"` // nil = it never had any
+	Hold *Hold     `json:"hold,omitempty"`
 }
 
 // Identity of a node. ID is the EC2 instance id, else the machine-id; the others are witnesses.
@@ -211,6 +219,7 @@ type Answer struct {
 	ETag    string       `json:"etag"`              // of all but ages and lease times
 	NoLead  bool         `json:"noLead,omitempty"`  // to managers: nobody leads, so look whether your MDM is master by now
 	Renew   bool         `json:"renew,omitempty"`   // renew the certificate now
+	CA      string       `json:"ca,omitempty"`      // PEM of the CAs to trust from now on, where the report names others
 	Servers []string     `json:"servers,omitempty"` // where schedulers are found next time
 	Mesos   *MesosHint   `json:"mesos,omitempty"`   // who knows where, when none is found there
 }

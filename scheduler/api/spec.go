@@ -1,5 +1,7 @@
 package api
 
+import "encoding/json"
+
 // Role of a node. Every node is a client (SDC); all but RoleClient give disks (SDS) too, where they have some to give.
 type Role string
 
@@ -72,6 +74,8 @@ type NodeSpec struct {
 	BuildModules     bool           `json:"buildModules,omitempty"`     // compiler and kernel headers may be installed, so that the SDC builds a module that nobody has
 	Agent            *AgentBinary   `json:"agent,omitempty"`            // absent = as it is
 	Remove           bool           `json:"remove,omitempty"`           // the cluster holds nothing of this node any more: it takes away what its agent put there
+
+	Recall json.RawMessage `json:"recall,omitempty"` // the scheduler's own: the node keeps it, to tell it to one that lost its store
 }
 
 // A KernelModule is a prebuilt scini of one SDC version for one kernel. URL is absolute, or PathArtifacts/{sha256} on the scheduler.

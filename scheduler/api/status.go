@@ -22,6 +22,7 @@ type ClusterStatus struct {
 	Events    []Event      `json:"events,omitempty"` // newest last, bounded
 	Growth    *GrowthView  `json:"growth,omitempty"`
 	Rollout   *RolloutView `json:"rollout,omitempty"`
+	CA        *CAView      `json:"ca,omitempty"` // while it is being rotated
 }
 
 // NodeStatus is one line of it.

@@ -29,20 +29,26 @@ type People struct {
 
 // NewPeople makes a client from the cluster's CA certificate (PEM), which names the cluster and so the scheduler, and a token.
 func NewPeople(server string, ca []byte, token api.Secret) (*People, error) {
-	block, _ := pem.Decode(ca)
-	if block == nil {
+	pool, cluster := x509.NewCertPool(), ""
+	for rest := ca; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("reading the cluster's CA: %w", err)
+		}
+		if len(cert.URIs) != 1 || cert.URIs[0].Scheme != "scaleio" || cert.URIs[0].Host == "" || cluster != "" && cluster != cert.URIs[0].Host {
+			return nil, errors.New("reading the cluster's CA: it isn't the CA of a scaleio-scheduler")
+		}
+		cluster = cert.URIs[0].Host
+		pool.AddCert(cert) // two while it is being rotated
+	}
+	if cluster == "" {
 		return nil, errors.New("reading the cluster's CA: not PEM")
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("reading the cluster's CA: %w", err)
-	}
-	if len(cert.URIs) != 1 || cert.URIs[0].Scheme != "scaleio" || cert.URIs[0].Host == "" {
-		return nil, errors.New("reading the cluster's CA: it isn't the CA of a scaleio-scheduler")
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(cert)
-	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: fmt.Sprintf(api.ServerNameFmt, cert.URIs[0].Host)}
+	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: fmt.Sprintf(api.ServerNameFmt, cluster)}
 	return &People{caller{servers: []string{server}, http: httpClient(config), token: token}}, nil
 }
 
@@ -122,6 +128,16 @@ func (p *People) Tokens(ctx context.Context) (list api.TokenList, err error) {
 // RevokeToken ends one.
 func (p *People) RevokeToken(ctx context.Context, r api.TokenRevocation) error {
 	return p.call(ctx, http.MethodPost, api.PathRevoke, peopleTimeout, r, nil)
+}
+
+// Recover goes on without nodes.
+func (p *People) Recover(ctx context.Context, r api.RecoverRequest) error {
+	return p.call(ctx, http.MethodPost, api.PathRecover, peopleTimeout, r, nil)
+}
+
+// RotateCA tells a wish for the cluster's CA.
+func (p *People) RotateCA(ctx context.Context, r api.CARequest) (view api.CAView, err error) {
+	return view, p.call(ctx, http.MethodPost, api.PathCA, peopleTimeout, r, &view)
 }
 
 // Node tells a wish for a node.

@@ -29,7 +29,7 @@ func Spec(s *State, n *Node) api.NodeSpec {
 	if s.clientOnly(n) || n.Removal != nil {
 		spec.Disks = api.DiskPolicy{Use: api.DiskUseNone}
 	}
-	spec.Growth = growthFor(s, n)
+	spec.Growth, spec.Recall = growthFor(s, n), remember(s, n)
 	spec.Preflight = preflight(s, n)
 	if spec.Role == api.RoleUndecided {
 		spec.MDMs, spec.Claims = nil, nil

@@ -44,6 +44,8 @@ type Cluster struct {
 	SystemID     string            `json:"systemId,omitempty"`
 	Gateways     []api.Gateway     `json:"gateways,omitempty"`   // certificates as read on the nodes
 	Shown        int64             `json:"shownEpoch,omitempty"` // the highest that a node showed though the store didn't know of it
+	Recovering   time.Time         `json:"recovering,omitzero"`  // the state is being rebuilt from the nodes, since then
+	Recovered    time.Time         `json:"recovered,omitzero"`   // it was: since when
 	Hold         *api.Hold         `json:"hold,omitempty"`
 	ReadOnly     *ReadOnly         `json:"readOnly,omitempty"`
 
@@ -57,7 +59,8 @@ type Node struct {
 	Name       string          `json:"name"` // unique, at most 31 characters: also the name of its SDS and MDM
 	Hostname   string          `json:"hostname"`
 	AgentUUID  string          `json:"agentUuid,omitempty"`
-	Key        string          `json:"key"` // fingerprint of the only key that may speak for it
+	Key        string          `json:"key"`          // fingerprint of the only key that may speak for it
+	CA         string          `json:"ca,omitempty"` // fingerprint of the CA that a rotation brought, once the node showed a certificate of it
 	Revoked    bool            `json:"revoked,omitempty"`
 	Conflict   string          `json:"conflict,omitempty"` // somebody else claimed to be this node
 	AgentID    string          `json:"agentId,omitempty"`  // Mesos': not identity, only where its task is

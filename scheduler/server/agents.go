@@ -89,7 +89,7 @@ func (s *Server) report(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	answer.Renew = trust.DueForRenewal(r.caller.Certificate, time.Now())
+	answer.Renew = trust.DueForRenewal(r.caller.Certificate, time.Now()) || s.Authority().Outdated(r.caller.Certificate)
 	if !answer.Wait { // an idle mTLS connection costs 50 kB, for each of many thousand nodes
 		w.Header().Set("Connection", "close")
 	}

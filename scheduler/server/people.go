@@ -129,6 +129,27 @@ func (s *Server) node(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
+func (s *Server) recover(w http.ResponseWriter, r *request) error {
+	in, err := decode[api.RecoverRequest](r)
+	if err == nil {
+		err = s.Cluster.Recover(r.Context(), in)
+	}
+	return done(w, err)
+}
+
+func (s *Server) ca(w http.ResponseWriter, r *request) error {
+	in, err := decode[api.CARequest](r)
+	if err != nil {
+		return err
+	}
+	view, err := s.Cluster.RotateCA(r.Context(), in)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, view)
+	return nil
+}
+
 func done(w http.ResponseWriter, err error) error {
 	if err == nil {
 		writeJSON(w, http.StatusOK, struct{}{})

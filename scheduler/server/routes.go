@@ -51,6 +51,8 @@ var routes = []route{
 	{"POST", api.PathTokens, operator, smallBody, false, (*Server).createToken},
 	{"POST", api.PathRevoke, operator, smallBody, false, (*Server).revokeToken},
 	{"POST", api.PathNodes, operator, smallBody, false, (*Server).node},
+	{"POST", api.PathRecover, operator, smallBody, false, (*Server).recover},
+	{"POST", api.PathCA, operator, smallBody, false, (*Server).ca},
 	{"GET", api.PathBackup, operator, 0, false, (*Server).backup},
 	{"POST", api.PathRollout, operator, smallBody, false, (*Server).rollout},
 	{"GET", api.PathHealthz, anyone, 0, false, (*Server).healthz},
@@ -120,11 +122,12 @@ func (s *Server) caller(req *http.Request) (Caller, error) {
 		return Caller{}, api.Errorf(api.CodeUnauthorized, "show the node's certificate")
 	}
 	cert := req.TLS.VerifiedChains[0][0]
-	id, fingerprint, err := s.Authority.Caller(cert)
+	by := s.Authority()
+	id, fingerprint, err := by.Caller(cert)
 	if err != nil {
 		return Caller{}, api.Errorf(api.CodeUnauthorized, "%v", err)
 	}
-	c := Caller{Node: id, Fingerprint: fingerprint, Certificate: cert}
+	c := Caller{Node: id, Fingerprint: fingerprint, Certificate: cert, Authority: by.Signer(cert)}
 	return c, s.Cluster.Known(c)
 }
 

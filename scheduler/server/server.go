@@ -38,6 +38,8 @@ type Cluster interface {
 	Tokens() api.TokenList
 	Node(ctx context.Context, r api.NodeRequest) (api.NodeAnswer, error)
 	RevokeToken(ctx context.Context, r api.TokenRevocation) error
+	Recover(ctx context.Context, r api.RecoverRequest) error
+	RotateCA(ctx context.Context, r api.CARequest) (api.CAView, error)
 	Backup(ctx context.Context, w io.Writer, keysOnly bool) error
 	Ready() error
 }
@@ -47,12 +49,13 @@ type Caller struct {
 	Node        string
 	Fingerprint string
 	Certificate *x509.Certificate
+	Authority   string // fingerprint of the key that signed it
 }
 
 // A Server serves one cluster.
 type Server struct {
 	Cluster   Cluster
-	Authority *trust.Authority
+	Authority func() *trust.Authority // as it stands: it may be rotated
 	People    *trust.People
 	Hosts     []string          // names and addresses that browsers and probes use
 	Artifacts map[string]string // sha256 -> file
@@ -64,6 +67,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	cert    *tls.Certificate
+	by      *trust.Authority         // made cert
 	callers map[string]*rate.Limiter // by address, of failures
 }
 
@@ -80,8 +84,14 @@ const (
 // Serve until ctx ends.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	config := &tls.Config{
-		MinVersion: tls.VersionTLS13, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: s.Authority.Pool(),
+		MinVersion: tls.VersionTLS13, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: s.Authority().Pool(),
 		GetCertificate: s.certificate, NextProtos: []string{"http/1.1"},
+	}
+	trusting := config.Clone()
+	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		now := trusting.Clone()
+		now.ClientCAs = s.Authority().Pool()
+		return now, nil
 	}
 	if _, err := s.certificate(nil); err != nil {
 		return err
@@ -118,13 +128,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cert != nil && !trust.DueForRenewal(s.cert.Leaf, time.Now()) {
+	by := s.Authority()
+	if s.cert != nil && s.by == by && !trust.DueForRenewal(s.cert.Leaf, time.Now()) {
 		return s.cert, nil
 	}
-	cert, err := s.Authority.Server(s.Hosts, time.Now())
+	cert, err := by.Server(s.Hosts, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	s.cert = &cert
+	s.cert, s.by = &cert, by
 	return s.cert, nil
 }

@@ -31,6 +31,8 @@ type Record struct {
 	Cluster     string `json:"cluster"`
 	Certificate string `json:"certificate"`
 	Key         string `json:"key"`
+
+	Next *Successor `json:"next,omitempty"`
 }
 
 // An Authority signs for one cluster.
@@ -39,6 +41,8 @@ type Authority struct {
 	cert    *x509.Certificate
 	key     *ecdsa.PrivateKey
 	pem     string
+	next    *Authority // nil = it isn't being rotated
+	serves  bool       // next shows the server
 }
 
 // NewRecord makes an authority for a new cluster.
@@ -83,16 +87,31 @@ func (r Record) Open() (*Authority, error) {
 	if !ok || !key.PublicKey.Equal(cert.PublicKey) {
 		return nil, errors.New("reading the cluster's key: it isn't the certificate's")
 	}
-	return &Authority{cluster: r.Cluster, cert: cert, key: key, pem: r.Certificate}, nil
+	a := &Authority{cluster: r.Cluster, cert: cert, key: key, pem: r.Certificate}
+	if r.Next != nil {
+		if a.next, err = (Record{Cluster: r.Cluster, Certificate: r.Next.Certificate, Key: r.Next.Key}).Open(); err != nil {
+			return nil, fmt.Errorf("the CA's successor: %w", err)
+		}
+		a.serves = r.Next.Serves
+	}
+	return a, nil
 }
 
-// PEM of the authority's certificate.
-func (a *Authority) PEM() string { return a.pem }
+// PEM of the certificates that are to be trusted: the authority's, and its successor's.
+func (a *Authority) PEM() string {
+	if a.next == nil {
+		return a.pem
+	}
+	return a.pem + a.next.pem
+}
 
-// Pool that trusts this authority alone.
+// Pool that trusts these alone.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
+	if a.next != nil {
+		pool.AddCert(a.next.cert)
+	}
 	return pool
 }
 
@@ -102,7 +121,7 @@ func (a *Authority) Server(hosts []string, now time.Time) (tls.Certificate, erro
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("making the server's key: %w", err)
 	}
-	name := fmt.Sprintf(api.ServerNameFmt, a.cluster)
+	by, name := a.host(), fmt.Sprintf(api.ServerNameFmt, a.cluster)
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: name},
 		NotBefore: now.Add(-Backdate), NotAfter: now.Add(CertificateLife),
@@ -116,7 +135,7 @@ func (a *Authority) Server(hosts []string, now time.Time) (tls.Certificate, erro
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, by.cert, key.Public(), by.key)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("signing the server's certificate: %w", err)
 	}
@@ -135,7 +154,8 @@ func (a *Authority) Node(id string, request *x509.CertificateRequest, now time.T
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		URIs: []*url.URL{clusterURI(a.cluster, id)},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, request.PublicKey, a.key)
+	by := a.signer()
+	der, err := x509.CreateCertificate(rand.Reader, template, by.cert, request.PublicKey, by.key)
 	if err != nil {
 		return "", fmt.Errorf("signing the certificate of node %s: %w", id, err)
 	}

@@ -62,7 +62,7 @@ func NewScheduler(ctx context.Context, spec api.NodeSpec, log *slog.Logger) (*Sc
 	_, _ = rand.Read(raw) // never fails since Go 1.24
 	s := &Scheduler{ID: record.Cluster, token: hex.EncodeToString(raw), port: listener.Addr().(*net.TCPAddr).Port, spec: spec, changed: make(chan struct{})}
 	s.spec.Version = api.Version{Cluster: s.ID, Epoch: 1, Generation: 1}
-	s.Server = &server.Server{Cluster: s, Authority: authority, People: trust.NewPeople("", ""), Artifacts: map[string]string{}, Log: log}
+	s.Server = &server.Server{Cluster: s, Authority: func() *trust.Authority { return authority }, People: trust.NewPeople("", ""), Artifacts: map[string]string{}, Log: log}
 	go func() {
 		if err := s.Server.Serve(ctx, listener); err != nil && ctx.Err() == nil {
 			log.Error("the scheduler's port is closed", "err", err)
@@ -77,7 +77,7 @@ func (s *Scheduler) URL() string {
 }
 
 // CA is what `place` or an Ignition file would bring.
-func (s *Scheduler) CA() string { return s.Server.Authority.PEM() }
+func (s *Scheduler) CA() string { return s.Server.Authority().PEM() }
 
 // Token to join with.
 func (s *Scheduler) Token() string { return s.token }
@@ -122,7 +122,7 @@ func (s *Scheduler) Renew(_ context.Context, c server.Caller, csr *x509.Certific
 }
 
 func (s *Scheduler) certify(node string, csr *x509.CertificateRequest) (api.JoinAnswer, error) {
-	certificate, err := s.Server.Authority.Node(node, csr, time.Now())
+	certificate, err := s.Server.Authority().Node(node, csr, time.Now())
 	if err != nil {
 		return api.JoinAnswer{}, err
 	}

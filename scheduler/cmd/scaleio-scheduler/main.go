@@ -84,7 +84,7 @@ Exit status: 0 ok, 1 failed, 2 usage, configuration or state, 3 not ready, 4 ref
 		SilenceUsage: true, SilenceErrors: true, Version: version,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.AddCommand(runCommand(), statusCommand(), planCommand(), eventsCommand(), explainCommand(), diagCommand(), holdCommand(), releaseCommand(), rolloutCommand(), approveCommand(), tokensCommand(), nodesCommand(), backupCommand(), stateBackupCommand(), restoreCommand(), adoptFrameworkCommand(), versionCommand(), referenceCommand(), pointsCommand())
+	root.AddCommand(runCommand(), statusCommand(), planCommand(), eventsCommand(), explainCommand(), diagCommand(), holdCommand(), releaseCommand(), rolloutCommand(), approveCommand(), tokensCommand(), nodesCommand(), backupCommand(), stateBackupCommand(), restoreCommand(), adoptFrameworkCommand(), caCommand(), recoverCommand(), recoverWithoutCommand(), versionCommand(), referenceCommand(), pointsCommand())
 	return root
 }
 

@@ -98,3 +98,34 @@ func TestState_damagedNamesTheCopy(t *testing.T) {
 		})
 	}
 }
+
+func TestRecover_takesTheKeysOfAnyBackup(t *testing.T) {
+	args, dir := filled(t)
+	keys := filepath.Join(t.TempDir(), "keys.backup")
+	out, err := execute(t, with(args, "state-backup", "--keys-only", "--to", keys)...)
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "keys, 2 records")
+	_, err = execute(t, with(args, "recover", "--keys", keys)...)
+	require.ErrorContains(t, err, "--from-nodes")
+	_, err = execute(t, with(args, "recover", "--from-nodes", "--keys", keys)...)
+	require.ErrorIs(t, err, scheduler.ErrNotEmpty)
+	_, err = execute(t, with(args, "restore", "--replace", "--from", keys)...)
+	require.ErrorIs(t, err, store.ErrBackup, "the keys are no state")
+	_, err = os.Stat(filepath.Join(dir, stateFile))
+	require.NoError(t, err, "what was moved aside for it is back")
+	out, err = execute(t, with(args, "recover", "--from-nodes", "--keys", keys, "--replace")...)
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "prepared: cluster ")
+}
+
+func TestAdoptFramework_isStored(t *testing.T) {
+	args, _ := filled(t)
+	for _, wrong := range [][]string{{}, {"F1", "--new"}, {"framework-1"}} {
+		_, err := execute(t, with(args, append([]string{"adopt-framework"}, wrong...)...)...)
+		require.Error(t, err)
+		assert.Equal(t, exitUsage, exitCode(err))
+	}
+	out, err := execute(t, with(args, "adopt-framework", "--new")...)
+	require.NoError(t, err)
+	assert.Contains(t, out, "epoch 2, 5 tasks to be launched again")
+}

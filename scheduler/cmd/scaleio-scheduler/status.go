@@ -97,6 +97,9 @@ func show(out io.Writer, s api.ClusterStatus, asJSON bool) {
 		line("HELD", fmt.Sprintf("by %s: %s", h.Author, h.Reason))
 	}
 	line("READ-ONLY", s.ReadOnly)
+	if s.CA != nil {
+		line("CA", rotation(s.CA))
+	}
 	showGrowth(out, s.Growth)
 	if s.Rollout != nil {
 		line("rollout", rolloutLine(s.Rollout))

@@ -17,12 +17,11 @@ const (
 
 // changing is how far the agent is with replacing itself.
 type changing struct {
-	sha256  string           // of the agent that lies here, ready to be changed over to
-	unit    string           // its unit file
-	waiting string           // why the agent isn't what the spec wants
-	back    *api.RolledBack  // that this node went back from
-	proving *replacement     // this agent came in place of another and has yet to show that it can
-	wanted  *api.AgentBinary // by the spec, as seen last
+	sha256  string          // of the agent that lies here, ready to be changed over to
+	unit    string          // its unit file
+	waiting string          // why the agent isn't what the spec wants
+	back    *api.RolledBack // that this node went back from
+	proving *replacement    // this agent came in place of another and has yet to show that it can
 }
 
 // beginsChange reads what a replacement left, once, before anything else is done.

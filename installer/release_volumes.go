@@ -83,7 +83,7 @@ func (s volumesReleased) Check(context.Context) (step.Finding, error) {
 }
 
 func (s volumesReleased) Apply(ctx context.Context) error {
-	r := &round{volumesBought: volumesBought{s.orders}, shown: map[string]aws.Volume{}}
+	r := &round{volumesBought: volumesBought(s), shown: map[string]aws.Volume{}}
 	done, kept, err := s.release(ctx, r)
 	if err != nil && ctx.Err() == nil && s.released.tried(s.sys.Clock()) >= releaseLimit {
 		kept, err = append(kept, fmt.Sprintf("whatever is attached and isn't named here: it couldn't be set for %s: %v", releaseLimit, err)), nil

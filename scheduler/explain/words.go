@@ -3,7 +3,6 @@ package explain
 import (
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Words of a reason. Do is what a person does about it, {node} standing for the node's name; "" = nothing, it goes on by itself.
@@ -28,6 +27,3 @@ func Reasons() (all []string) {
 	}
 	return all
 }
-
-// about says what a node's step is for: names of steps are verb and object.
-func about(step string) string { return strings.ReplaceAll(step, "-", " ") }

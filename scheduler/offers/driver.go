@@ -71,7 +71,7 @@ func (d *Driver) Known() []string { return d.wire.all() }
 // Run stays subscribed until ctx ends or the master forbids it.
 func (d *Driver) Run(ctx context.Context, f scheduler.Framework, h scheduler.MesosHandler) error {
 	pause := d.Backoff
-	if masters, _, moved := d.wire.known(); masters == 0 {
+	if masters, moved, _ := d.wire.known(); masters == 0 {
 		select { // found within moments, as a rule: not the first pause already
 		case <-ctx.Done():
 		case <-moved:
@@ -118,7 +118,7 @@ func (d *Driver) session(ctx context.Context, f *scheduler.Framework, h schedule
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	info := frameworkInfo(*f)
-	_, _, moved := d.wire.known()
+	_, moved, _ := d.wire.known()
 	call := calls.Subscribe(info)
 	if f.ID != "" { // both places or neither, else 400; without it a new framework would be made (mesos-go forgets it when failover_timeout is 0)
 		call.FrameworkID = &mesosgo.FrameworkID{Value: f.ID}

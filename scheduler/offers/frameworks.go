@@ -32,7 +32,7 @@ type frameworksAnswer struct {
 // Frameworks asks the leading master's operator API which frameworks of this name and principal it knows, completed ones excluded.
 func (d *Driver) Frameworks(ctx context.Context, name, principal string) ([]scheduler.KnownFramework, error) {
 	var answer frameworksAnswer
-	masters, err, _ := d.wire.known()
+	masters, _, err := d.wire.known()
 	for range 2 * masters {
 		if err = d.operator(ctx, `{"type":"GET_FRAMEWORKS"}`, &answer); err == nil {
 			break

@@ -99,10 +99,10 @@ func (w *wire) all() []string {
 }
 
 // known says what there is to call, why there may be nothing, and what is closed when another one leads.
-func (w *wire) known() (masters int, why error, moved <-chan struct{}) {
+func (w *wire) known() (masters int, moved <-chan struct{}, why error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.masters), w.why, w.moved
+	return len(w.masters), w.moved, w.why
 }
 
 // redirected takes the leader from a 307: Location is scheme-relative, //host:port/master/api/v1/scheduler (recorded, 29).
@@ -136,7 +136,7 @@ func (w *wire) post(ctx context.Context, call *scheduler.Call, stream string) (*
 	}
 	to := w.target()
 	if to == "" {
-		_, why, _ := w.known()
+		_, _, why := w.known()
 		return nil, fmt.Errorf("calling %s: %w", call.GetType(), why)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to+apiPath, bytes.NewReader(body))

@@ -243,7 +243,7 @@ func TestBolt_ofSchema1IsRead(t *testing.T) {
 	assert.Len(t, all, count)
 	assert.Greater(t, count, 20)
 	for _, rec := range all {
-		require.NoError(t, b.Commit(t.Context(), store.Change{Key: rec.Key, Value: rec.Value, Revision: rec.Revision}))
+		require.NoError(t, b.Commit(t.Context(), store.Change(rec)))
 	}
 	again, err := b.List(t.Context(), "")
 	require.NoError(t, err)

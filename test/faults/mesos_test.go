@@ -22,15 +22,14 @@ type mesos struct {
 
 // mesosAgent of one node.
 type mesosAgent struct {
-	id        string
-	node      *node
-	cut       bool
-	cutAt     time.Time
-	told      bool // that it is unreachable
-	task      *task
-	offer     string // outstanding
-	refused   time.Time
-	unoffered bool
+	id      string
+	node    *node
+	cut     bool
+	cutAt   time.Time
+	told    bool // that it is unreachable
+	task    *task
+	offer   string // outstanding
+	refused time.Time
 }
 
 type task struct {

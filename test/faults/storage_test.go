@@ -101,16 +101,6 @@ func (s *storage) moveMaster() {
 	}
 }
 
-// healthy: nothing is degraded, nobody is away.
-func (s *storage) healthy() bool {
-	for _, d := range s.objects.SDSs {
-		if d.Connection != "Connected" {
-			return false
-		}
-	}
-	return (len(s.cluster.Members) == 0 || s.cluster.State == "Normal") && time.Now().After(s.rebuild)
-}
-
 func (s *storage) master(ip string) bool {
 	m, there := s.cluster.At(ip)
 	return there && m.Place == scaleio.PlaceMaster && m.Status == "Normal" && (s.cluster.Active >= 2 || len(s.cluster.Members) == 1)

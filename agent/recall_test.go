@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +16,10 @@ import (
 func TestLink_tellsAScheduleThatLostItsStoreWhatItRemembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := testAgent(t)
-		lost := false
+		var lost atomic.Bool
 		f := &fakeScheduler{}
 		f.answer = func(int, api.Report) (api.Answer, error) {
-			if lost {
+			if lost.Load() {
 				return api.Answer{}, api.Errorf(api.CodeRecovering, "the scheduler is being recovered")
 			}
 			answer := answerOf(3)
@@ -29,9 +30,7 @@ func TestLink_tellsAScheduleThatLostItsStoreWhatItRemembers(t *testing.T) {
 		links(t, a, f)
 		time.Sleep(time.Minute)
 		assert.Nil(t, f.last().Recalled, "nobody asked")
-		f.mu.Lock()
-		lost = true
-		f.mu.Unlock()
+		lost.Store(true)
 		time.Sleep(5 * time.Minute)
 		got := f.last().Recalled
 		require.NotNil(t, got)
@@ -39,9 +38,7 @@ func TestLink_tellsAScheduleThatLostItsStoreWhatItRemembers(t *testing.T) {
 		assert.EqualValues(t, 3, got.Spec.Version.Generation)
 		assert.JSONEq(t, `{"domain":"r1"}`, string(got.Spec.Recall))
 		assert.Empty(t, got.Spec.Packages, "the manifest has them")
-		f.mu.Lock()
-		lost = false
-		f.mu.Unlock()
+		lost.Store(false)
 		time.Sleep(5 * time.Minute)
 		assert.Nil(t, f.last().Recalled)
 	})

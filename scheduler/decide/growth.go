@@ -294,13 +294,14 @@ func reconsider(s *State, e *Expansion, out *GrowthOutcome) {
 		return
 	}
 	why := standing(s, e)
-	if t, waits := triggered(s); why == "" && t == nil && waits == "" {
+	t, waits := triggered(s)
+	if why == "" && t == nil && waits == "" {
 		why = "its reason is gone"
 	}
 	mem := s.Growing
 	if why == "" {
 		mem.quiet = time.Time{}
-		if s.Settings.Growth.Mode == api.GrowthAuto {
+		if s.Settings.Growth.Mode == api.GrowthAuto && t != nil { // what can't be told yet is no reason to buy
 			next := e.clone()
 			s.replace(next)
 			next.start(s, "scaleio-scheduler, within its budget", out)

@@ -154,3 +154,23 @@ func TestSamples_nothingInUseAllAtOnce(t *testing.T) {
 	w.pass(12 * time.Second)
 	assert.Empty(t, w.Ledger, "what came before isn't one with what comes after")
 }
+
+// A new scheduler that finds a proposal, and was set to auto meanwhile, has seen nothing yet: that is no reason to buy.
+func TestGrow_autoBuysNothingUnseen(t *testing.T) {
+	w := grows(3, 1, 200)
+	w.Settings.Growth.Mode = api.GrowthApprove
+	w.fill(75)
+	w.minutes(2, 0)
+	require.Len(t, w.Ledger, 1)
+	w.restart()
+	w.Settings.Growth.Mode = api.GrowthAuto
+	w.View.Pool, w.View.Owned = nil, &api.OwnedVolumes{}
+	w.Now = w.Now.Add(time.Hour)
+	for _, n := range w.all {
+		n.SeenAt = w.Now
+	}
+	w.View.At = w.Now
+	w.Growing.Take(&w.State)
+	decide.Grow(&w.State)
+	assert.Equal(t, api.ExpansionProposed, w.Ledger[0].State)
+}

@@ -156,6 +156,10 @@ func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOut
 		orphan(s, v, "it was given up, and the ledger wasn't known meanwhile: nothing shows that it was never handed over, so it is kept; look what is on it", out)
 		return
 	}
+	if o.mayHoldData() {
+		orphan(s, v, "its node kept it, since it may hold somebody's data ("+orText(o.Message, o.Reason)+"): look what is on it, then delete it yourself", out)
+		return
+	}
 	text := "it was given up before it was handed over"
 	if s.Settings.Growth.Node.CleanupFile == "" {
 		orphan(s, v, text+"; nodes may not delete volumes (growth-cleanup-credentials-file): delete it yourself", out)
@@ -170,6 +174,15 @@ func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOut
 		return // it was told so, and either is at it or couldn't
 	}
 	amend(s, e, o, out, func(o *Order) { o.Abandon, o.Settled, o.Deleter, o.Stage = true, false, deleter, "" })
+}
+
+// mayHoldData: its node looked at it and wouldn't let go. What it saw then can't be seen by whoever finds the volume detached, so nothing of ours deletes it.
+func (o *Order) mayHoldData() bool {
+	switch o.Reason {
+	case "InUse", "HandedOver", "NotAsOrdered", "AttachedElsewhere": // the words of the node's step buy-volumes
+		return true
+	}
+	return false
 }
 
 // orphan lists a volume that is paid for and in no pool, and tells of it once.

@@ -186,3 +186,32 @@ func TestOwned_checksTheLedger(t *testing.T) {
 	w.minutes(4, 0)
 	assert.NotEmpty(t, w.Ledger)
 }
+
+// What its node kept because of what is on it isn't deleted later by somebody who can't see that any more.
+func TestOwned_keptForItsDataIsNeverDeleted(t *testing.T) {
+	for _, reason := range []string{"InUse", "HandedOver", "NotAsOrdered", "AttachedElsewhere"} {
+		w := growing(t, 3, 1)
+		w.Settings.Growth.Node.CleanupFile = "/etc/cleanup"
+		o, n := w.on("i-2")[0], w.Nodes["i-2"]
+		said := api.OrderState{Expansion: o.Expansion, Index: o.Index, Attempt: 1, Stage: api.OrderFailed, VolumeID: "vol-1", Reason: "DeviceMissing"}
+		n.Report.Orders = []api.OrderState{said}
+		w.pass(time.Second)
+		said.Stage, said.Reason, said.Message = api.OrderKept, reason, "it has an ext4 signature"
+		n.Report.Orders = []api.OrderState{said}
+		w.pass(time.Second)
+		require.True(t, w.on("i-2")[0].Settled)
+		w.deaf = "i-2"
+		for range 100 {
+			w.pass(12 * time.Second)
+		}
+		w.listed(w.owned(o, "vol-1", "available"))
+		for _, who := range w.Nodes {
+			for _, told := range decide.OrdersFor(&w.State, who) {
+				assert.False(t, told.Abandon && told.VolumeID == "vol-1", "%s: %s is told to delete it", reason, who.ID)
+			}
+		}
+		orphans := decide.GrowthOf(&w.State).Orphans
+		require.Len(t, orphans, 1)
+		assert.Contains(t, orphans[0].Why, "ext4")
+	}
+}

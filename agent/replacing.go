@@ -128,11 +128,11 @@ func (a *Agent) replacesItself(ctx context.Context) (restart bool, err error) {
 	if a.Replacer == nil {
 		return false, nil
 	}
+	if err := a.provesItself(ctx); err != nil { // under a hold as well: unproved, the way back would be taken while nothing may change
+		return false, err
+	}
 	if _, held := a.mayReplace(); held {
 		return false, nil
-	}
-	if err := a.provesItself(ctx); err != nil {
-		return false, err
 	}
 	a.mu.Lock()
 	c, spec := a.change, a.kept.Spec

@@ -83,7 +83,9 @@ func TestAgent_replacesItselfAndKeepsItsPlace(t *testing.T) {
 	assert.False(t, b.replaces(next))
 	assert.True(t, b.armed(), "not as it was")
 	looked(next, true, fact("run-sds", api.True))
-	assert.False(t, b.replaces(next))
+	b.files.Set(HoldFile, "no", 0o644)
+	assert.False(t, b.replaces(next), "proved, though held")
+	b.files.Delete(HoldFile)
 	assert.Equal(t, api.RunningBinary{SHA256: digestOf(newAgent)}, *next.report().Binary)
 	assert.True(t, b.disarmed())
 

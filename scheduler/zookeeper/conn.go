@@ -36,15 +36,16 @@ type Conn struct {
 	conn *zk.Conn
 	log  *slog.Logger
 
-	mu     sync.Mutex
-	length Length
+	mu      sync.Mutex
+	length  Length
+	watches map[string]*watch // by path
 }
 
 var _ Client = (*Conn)(nil)
 
 // Dial begins to connect; it waits for nothing.
 func Dial(o Options) (*Conn, error) {
-	c := &Conn{log: o.Log, length: o.Session}
+	c := &Conn{log: o.Log, length: o.Session, watches: map[string]*watch{}}
 	servers := dialer{func() Length { c.mu.Lock(); defer c.mu.Unlock(); return c.length }}
 	conn, _, err := zk.Connect(o.Servers, o.Session,
 		zk.WithLogger(c), zk.WithMaxBufferSize(maxResponse),
@@ -122,29 +123,56 @@ func (c *Conn) Sync(ctx context.Context, path string) error {
 	return err
 }
 
-// Watch a znode and its children.
+// Watch a znode and its children. What is watched already isn't asked for again: the library keeps a channel for each time it is asked, until the znode changes.
 func (c *Conn) Watch(ctx context.Context, path string) (<-chan struct{}, error) {
 	return within(ctx, c, "watching "+path, func() (<-chan struct{}, error) {
-		is, _, changed, err := c.conn.ExistsW(path)
-		if err != nil {
-			return nil, err
+		c.mu.Lock()
+		w := c.watches[path]
+		if w == nil {
+			w = &watch{told: make(chan struct{})}
+			c.watches[path] = w
 		}
-		var children <-chan zk.Event
-		if is {
-			if _, _, children, err = c.conn.ChildrenW(path); err != nil && !errors.Is(err, zk.ErrNoNode) {
+		told, node, list := w.told, w.node, w.list
+		c.mu.Unlock()
+		if !node {
+			_, _, changed, err := c.conn.ExistsW(path)
+			if err != nil {
 				return nil, err
 			}
+			c.waits(w, &w.node, changed)
 		}
-		told := make(chan struct{})
-		go func() { // ends with the session at the latest: then the library tells all watches
-			defer close(told)
-			select {
-			case <-changed:
-			case <-children:
+		if !list {
+			_, _, changed, err := c.conn.ChildrenW(path)
+			if err != nil && !errors.Is(err, zk.ErrNoNode) {
+				return nil, err
 			}
-		}()
+			if err == nil {
+				c.waits(w, &w.list, changed)
+			}
+		}
 		return told, nil
 	})
+}
+
+// watch of one path: what the library has yet to tell, and who waits for it.
+type watch struct {
+	told       chan struct{}
+	node, list bool // the library watches the znode, its children
+}
+
+// waits for one event; it comes with the end of the session at the latest: then the library tells all.
+func (c *Conn) waits(w *watch, outstanding *bool, event <-chan zk.Event) {
+	c.mu.Lock()
+	*outstanding = true
+	c.mu.Unlock()
+	go func() {
+		<-event
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		*outstanding = false
+		close(w.told)
+		w.told = make(chan struct{})
+	}()
 }
 
 // Multi makes all changes or none.

@@ -52,7 +52,8 @@ func writeBackup(w io.Writer, all []store.Record, keysOnly bool, now time.Time) 
 	return store.WriteBackup(w, kind, now, all)
 }
 
-// keepCopies writes the copy that a damaged store is restored from: of what was just read and found good, and then daily.
+// keepCopies writes the copy that a damaged store is restored from: of what was just read and found good, then daily, and when the keys changed: without
+// the CA that the nodes trust a copy is of no use.
 func (b *brain) keepCopies(ctx context.Context) error {
 	if b.CopyFile == "" {
 		return nil
@@ -67,6 +68,7 @@ func (b *brain) keepCopies(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-b.copies:
 		}
 	}
 }

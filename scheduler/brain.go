@@ -39,6 +39,7 @@ type brain struct {
 
 	inbox   chan *event
 	ended   chan struct{} // closed when the loop is over
+	copies  chan struct{} // a copy of the store is due
 	stepped *Stepped      // whose calls are the loop; nil = a goroutine is
 
 	mu            sync.RWMutex // the loop writes; status and the like read
@@ -86,7 +87,7 @@ var errStopped = api.Errorf(api.CodeUnavailable, "the scheduler is stopping")
 func newBrain(o Options) *brain {
 	return &brain{
 		Options: o, log: o.Log, records: records{store: o.Store, saved: map[string]saved{}}, metrics: newMetrics(),
-		inbox: make(chan *event), ended: make(chan struct{}),
+		inbox: make(chan *event), ended: make(chan struct{}), copies: make(chan struct{}, 1),
 		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}, Growing: &decide.Growing{}},
 		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, enrolments: map[string]trust.Enrolment{}, tooSmall: map[string]string{},
 		asked: map[string]time.Time{}, silent: map[string]bool{},

@@ -78,6 +78,10 @@ func (b *brain) entrust(keys trust.Record) error {
 // entrusted: they are.
 func (b *brain) entrusted() error {
 	b.owed, b.lookHeld = true, b.state.Now // whoever is held may have to be told
+	select {
+	case b.copies <- struct{}{}:
+	default:
+	}
 	return b.trust(b.keys)
 }
 

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -246,4 +248,32 @@ func TestCluster_expiredNodeComesBackByItsKey(t *testing.T) {
 		var refused *api.Error
 		return errors.As(other.failure(), &refused) && refused.Code == api.CodeUnauthorized
 	}, 10*time.Second, 5*time.Millisecond)
+}
+
+// The copy beside the store is what a damaged one is replaced by: with the former CA in it nobody would listen.
+func TestCluster_theCopyHasTheCAThatNodesTrust(t *testing.T) {
+	b := newBench(t)
+	b.options.CopyFile = filepath.Join(t.TempDir(), "previous.backup")
+	b.start()
+	b.until("ready", ready)
+	upToDate := func() bool {
+		f, err := os.Open(b.options.CopyFile)
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		copied, err := store.ReadBackup(f)
+		if err != nil {
+			return false
+		}
+		rec, err := b.options.Store.Get(t.Context(), "authority")
+		require.NoError(t, err)
+		return slices.ContainsFunc(copied.Records, func(r store.Record) bool { return r.Key == rec.Key && r.Revision == rec.Revision })
+	}
+	require.Eventually(t, upToDate, 10*time.Second, 5*time.Millisecond)
+	require.NoError(t, b.rotate(api.CARotate))
+	require.Eventually(t, upToDate, 10*time.Second, 5*time.Millisecond, "rotated")
+	b.until("all follow", ended)
+	require.NoError(t, b.rotate(api.CAFinish))
+	require.Eventually(t, upToDate, 10*time.Second, 5*time.Millisecond, "finished")
 }

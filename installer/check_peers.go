@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -128,16 +129,25 @@ func (s peersChecked) probe(ctx context.Context, peers []api.MDM) step.Finding {
 	}
 	_ = group.Wait() // what was found is in the targets
 	var nobody step.Finding
+	down := s.mayBeDown(peers, targets)
 	for _, t := range targets {
-		switch f := t.finding(s.Spec.Preflight.Done); f.Reason {
-		case "":
-		case reasonNobodyThere:
+		switch f := t.finding(s.Spec.Preflight.Done); {
+		case f.Reason == "", f.Reason == "PortUnreachable" && down:
+		case f.Reason == reasonNobodyThere:
 			nobody = cmp.Or(nobody, f)
 		default:
 			return f
 		}
 	}
 	return nobody
+}
+
+// mayBeDown: a node that comes when the cluster runs and gets through to all of one manager may begin, though another MDM's host doesn't answer: a dead host must not
+// keep away the capacity that its data needs.
+func (s peersChecked) mayBeDown(peers []api.MDM, targets []*target) bool {
+	return s.Spec.Preflight.Done && !s.Spec.Role.MDM() && slices.ContainsFunc(peers, func(m api.MDM) bool {
+		return m.Role == api.RoleManager && !slices.ContainsFunc(targets, func(t *target) bool { return t.name == m.Name && t.finding(true).Reason != "" })
+	})
 }
 
 type target struct {

@@ -1,6 +1,8 @@
 package installer_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -94,6 +96,22 @@ func TestCheckPeers_laterAPeersDaemonMayBeDown(t *testing.T) {
 	n.Spec.Node, n.Spec.Preflight.Done = "id-of-another", true
 	n.Preflight.Failures = map[string]error{"10.0.0.12:443": preflight.ErrRefused}
 	assert.Equal(t, step.Satisfied, tried(t, n).Verdict)
+
+	dead := func(names ...string) step.Verdict {
+		n := unchecked(api.RoleData)
+		n.Spec.Node, n.Spec.Preflight.Done = "id-of-another", true
+		n.Preflight.Failures = map[string]error{}
+		for _, m := range n.Spec.MDMs {
+			if slices.Contains(names, m.Name) {
+				for _, port := range []int{6611, 7072, 443} {
+					n.Preflight.Failures[fmt.Sprintf("%s:%d", m.IPs[0], port)] = preflight.ErrUnreachable
+				}
+			}
+		}
+		return tried(t, n).Verdict
+	}
+	assert.Equal(t, step.Satisfied, dead("n2"), "another manager answers")
+	assert.Equal(t, step.Waiting, dead("n1", "n2"), "no manager does")
 }
 
 // A storage that runs is never stopped by what was looked at before it was installed.

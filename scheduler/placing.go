@@ -129,8 +129,8 @@ func (b *brain) offered(o Offer) OfferAnswer {
 	token, digest := trust.NewToken()
 	next := &placement{
 		AgentID: o.AgentID, Hostname: o.Hostname, IP: o.IP, Domain: o.Attributes[b.Settings.DomainAttribute], Pin: o.Attributes[PinAttribute],
-		TooSmall: tooSmall, TaskID: "scaleio-agent-" + uuid.NewString(), State: TaskStaging, Launched: b.state.Now.UTC(),
-		Ticket: trust.Ticket{Digest: digest, Expires: b.state.Now.Add(trust.TokenLife).UTC()},
+		TooSmall: tooSmall, TaskID: "scaleio-agent-" + uuid.NewString(), State: TaskStaging, Launched: b.state.Now,
+		Ticket: trust.Ticket{Digest: digest, Expires: b.state.Now.Add(trust.TokenLife)},
 	}
 	if p != nil {
 		next.Failures, next.Node = p.Failures, p.Node
@@ -247,7 +247,7 @@ func (b *brain) backOff(p *placement) {
 	}
 	wait := min(firstRelaunch<<min(p.Failures, 10), lastRelaunch)
 	p.Failures++
-	p.NotBefore = b.state.Now.Add(wait).UTC()
+	p.NotBefore = b.state.Now.Add(wait) // not in UTC: that would leave the wall clock alone, which may be set meanwhile
 	b.revive = sooner(b.revive, p.NotBefore)
 	b.event(b.owners[p.AgentID], "TaskEnded", "%s on %s: %s %s %s; again in %s", p.TaskID, p.Hostname, p.State, p.Reason, p.Message, wait)
 }
@@ -255,10 +255,10 @@ func (b *brain) backOff(p *placement) {
 // resume the wait of a placement that was stored. Somebody may have set the wall clock since: it takes no longer than any such wait, and goes on by the monotonic clock.
 func (p *placement) resume(now time.Time) {
 	if left := p.NotBefore.Sub(now); left > 0 {
-		p.NotBefore = now.Add(min(left, lastRelaunch)).UTC()
+		p.NotBefore = now.Add(min(left, lastRelaunch))
 	}
 	if left := p.Ticket.Expires.Sub(now); left > trust.TokenLife {
-		p.Ticket.Expires = now.Add(trust.TokenLife).UTC()
+		p.Ticket.Expires = now.Add(trust.TokenLife)
 	}
 	p.Launched = past(now, p.Launched)
 }

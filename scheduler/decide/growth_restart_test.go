@@ -44,8 +44,8 @@ func TestGrow_aNewSchedulerLooksForUnknownVolumesFirst(t *testing.T) {
 	assert.Len(t, w.Ledger, 2)
 }
 
-// What waits for a person isn't bought or withdrawn before that either, and nothing is ordered in the place of anything.
-func TestGrow_aNewSchedulerDecidesNothingAboutWhatGoesOn(t *testing.T) {
+// inherits: a new scheduler finds what the one before proposed, and was set to auto meanwhile.
+func inherits(t *testing.T) *poolWorld {
 	w := grows(3, 1, 200)
 	w.Settings.Growth.Mode = api.GrowthApprove
 	w.fill(75)
@@ -53,6 +53,12 @@ func TestGrow_aNewSchedulerDecidesNothingAboutWhatGoesOn(t *testing.T) {
 	require.Len(t, w.Ledger, 1)
 	w.restart()
 	w.Settings.Growth.Mode = api.GrowthAuto
+	return w
+}
+
+// What waits for a person isn't bought or withdrawn before that either, and nothing is ordered in the place of anything.
+func TestGrow_aNewSchedulerDecidesNothingAboutWhatGoesOn(t *testing.T) {
+	w := inherits(t)
 	w.minutes(15, 0)
 	assert.Equal(t, api.ExpansionProposed, w.Ledger[0].State)
 	_, _, err := decide.ApproveExpansion(&w.State, w.Ledger[0].ID, "ann")
@@ -157,13 +163,7 @@ func TestSamples_nothingInUseAllAtOnce(t *testing.T) {
 
 // A new scheduler that finds a proposal, and was set to auto meanwhile, has seen nothing yet: that is no reason to buy.
 func TestGrow_autoBuysNothingUnseen(t *testing.T) {
-	w := grows(3, 1, 200)
-	w.Settings.Growth.Mode = api.GrowthApprove
-	w.fill(75)
-	w.minutes(2, 0)
-	require.Len(t, w.Ledger, 1)
-	w.restart()
-	w.Settings.Growth.Mode = api.GrowthAuto
+	w := inherits(t)
 	w.View.Pool, w.View.Owned = nil, &api.OwnedVolumes{}
 	w.Now = w.Now.Add(time.Hour)
 	for _, n := range w.all {

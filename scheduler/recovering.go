@@ -156,6 +156,8 @@ func (b *brain) recovered() {
 		b.waiting = "recovery: the first node to tell what it remembers"
 	case err != nil:
 		b.waiting = "recovery: a person: nodes remember different things; mend that, or go on without one (`recover-without NODE`): " + fit(err.Error(), maxMessage)
+	case len(out.Cluster.MDMs) == 0: // new ones would make a second storage beside the one that is there
+		b.waiting = fmt.Sprintf("recovery: a node that remembers which nodes have the MDMs (%d told, and none of them does): bring one of those back", len(heard))
 	case len(missing) > 0:
 		b.waiting = fmt.Sprintf("recovery: %d nodes told what they remember; missing: %s (bring them back, or go on without: `recover-without NAME`)", len(heard), someOf(missing))
 	case b.state.Now.Before(until):

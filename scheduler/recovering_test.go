@@ -149,3 +149,21 @@ func TestRecovery_refusesWhatContradicts(t *testing.T) {
 	b.until("recovered without it", func(s api.ClusterStatus) bool { return hasEvent(s, "Recovered") })
 	b.until("it isn't taken later either", func(s api.ClusterStatus) bool { return hasEvent(s, "LatecomerRefused") })
 }
+
+// Nobody who is heard knows the MDMs: whoever does may come yet, and new ones would be a second storage.
+func TestRecovery_makesNoNewMDMs(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.until("ready", ready)
+	for _, n := range b.nodes {
+		n.mu.Lock()
+		n.last.Spec.MDMs = nil
+		n.mu.Unlock()
+	}
+	b.lose()
+	b.start()
+	b.until("nobody knows", waits("(5 told, and none of them does)"))
+	b.ahead.Add(int64(time.Hour))
+	s := b.until("as ever", waits("remembers which nodes have the MDMs"))
+	assert.False(t, hasEvent(s, "Recovered"))
+}

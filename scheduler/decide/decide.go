@@ -33,6 +33,10 @@ func Decide(s *State) (Cluster, Outcome) {
 	}
 
 	// 1. Roles.
+	if len(c.MDMs) == 0 && c.SystemID != "" {
+		out.Waiting = "a person: the storage system " + c.SystemID + " exists, and which nodes have its MDMs isn't known; restore a backup (new MDMs would be a second system)"
+		return c, out
+	}
 	if len(c.MDMs) == 0 {
 		if usable, _ := candidates(s); !enough(usable) {
 			out.Settling = time.Time{}

@@ -230,3 +230,13 @@ func TestSparePercent(t *testing.T) {
 	assert.Equal(t, 10, decide.SparePercent(ten))
 	assert.Equal(t, 34, decide.SparePercent(nil))
 }
+
+// A storage system whose MDMs were forgotten isn't given others.
+func TestDecide_noNewMDMsForASystemThatExists(t *testing.T) {
+	b := formed("a", "b", "c")
+	require.NotEmpty(t, b.Cluster.SystemID)
+	b.Cluster.MDMs = nil
+	c, out := decide.Decide(&b.State)
+	assert.Empty(t, c.MDMs)
+	assert.Contains(t, out.Waiting, b.Cluster.SystemID)
+}

@@ -61,7 +61,7 @@ func (b *brain) keepCopies(ctx context.Context) error {
 	tick := time.NewTicker(keptAnew)
 	defer tick.Stop()
 	for {
-		if err := SaveFile(b.CopyFile, func(w io.Writer) error { return b.Backup(ctx, w, false) }); err != nil && ctx.Err() == nil {
+		if err := b.keepCopy(ctx); err != nil && ctx.Err() == nil {
 			b.log.Warn("keeping a copy of the store", "file", b.CopyFile, "err", err)
 		}
 		select {
@@ -70,6 +70,23 @@ func (b *brain) keepCopies(ctx context.Context) error {
 		case <-tick.C:
 		case <-b.copies:
 		}
+	}
+}
+
+// keepCopy, but not of a store that is being recovered: the copy that is there may be all that is left of the one before.
+func (b *brain) keepCopy(ctx context.Context) error {
+	recovering := false
+	if err := b.do(ctx, func() error { recovering = b.recovery != nil; return nil }); err != nil || recovering {
+		return err
+	}
+	return SaveFile(b.CopyFile, func(w io.Writer) error { return b.Backup(ctx, w, false) })
+}
+
+// copyIsDue tells keepCopies.
+func (b *brain) copyIsDue() {
+	select {
+	case b.copies <- struct{}{}:
+	default:
 	}
 }
 

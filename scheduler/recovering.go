@@ -239,6 +239,7 @@ func (b *brain) begin(out decide.Recovered) {
 			b.touched[kindAgent+id] = true
 		}
 	}
+	b.copyIsDue()
 	b.state.Leases = decide.Leases{After: b.state.Now}
 	if n := out.Nodes[out.Holder]; n != nil {
 		b.state.Leases.Disruption, b.state.Leases.Boot = n.ID, n.Report.BootID

@@ -2,6 +2,8 @@ package scheduler_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -155,15 +157,31 @@ func TestRecovery_makesNoNewMDMs(t *testing.T) {
 	b := newBench(t)
 	b.start()
 	b.until("ready", ready)
+	var memory []api.MDM
 	for _, n := range b.nodes {
 		n.mu.Lock()
-		n.last.Spec.MDMs = nil
+		memory, n.last.Spec.MDMs = n.last.Spec.MDMs, nil
 		n.mu.Unlock()
 	}
 	b.lose()
+	b.options.CopyFile = filepath.Join(t.TempDir(), "previous.backup")
+	require.NoError(t, os.WriteFile(b.options.CopyFile, []byte("all that was"), 0o600))
 	b.start()
 	b.until("nobody knows", waits("(5 told, and none of them does)"))
 	b.ahead.Add(int64(time.Hour))
 	s := b.until("as ever", waits("remembers which nodes have the MDMs"))
 	assert.False(t, hasEvent(s, "Recovered"))
+	copied, err := os.ReadFile(b.options.CopyFile)
+	require.NoError(t, err)
+	assert.Equal(t, "all that was", string(copied), "a copy of the recovering store would be of less")
+
+	b.nodes[0].mu.Lock()
+	b.nodes[0].last.Spec.MDMs = memory
+	b.nodes[0].mu.Unlock()
+	b.ahead.Add(int64(time.Hour))
+	b.until("one knows", func(s api.ClusterStatus) bool { return hasEvent(s, "Recovered") })
+	require.Eventually(t, func() bool {
+		copied, err := os.ReadFile(b.options.CopyFile)
+		return err == nil && len(copied) > 1000
+	}, 10*time.Second, 5*time.Millisecond)
 }

@@ -78,10 +78,7 @@ func (b *brain) entrust(keys trust.Record) error {
 // entrusted: they are.
 func (b *brain) entrusted() error {
 	b.owed, b.lookHeld = true, b.state.Now // whoever is held may have to be told
-	select {
-	case b.copies <- struct{}{}:
-	default:
-	}
+	b.copyIsDue()
 	return b.trust(b.keys)
 }
 

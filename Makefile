@@ -11,10 +11,10 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 NODETEST := $(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v
-LONG     := '^(TestGrowth|TestIgnited|TestOwnUpgrade|TestRemoved|TestUpgraded)$$'
+LONG     := '^(TestBlast|TestGrowth|TestIgnited|TestOwnUpgrade|TestRemoved|TestUpgraded)$$'
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-faults test-nodes test-long test-vm test-all demo demo-down bench lint fmt readme clean gcc
+.PHONY: help build test test-faults test-nodes test-long test-vm test-all demo demo-down bench blast lint fmt readme clean gcc
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's asse
 	$(BUILD)/demo prepare
 	$(NODETEST) -skip $(LONG) ./test/nodes ./test/aws/loopdisk ./test/zookeeper ./test/cases
 
-test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded, every gap of an expansion
+test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded, each process killed and frozen, every gap of an expansion
 	$(BUILD)/demo prepare
 	$(NODETEST) -run $(LONG) ./test/cases
 	$(GO) test -count=1 -timeout 30m -run everyGap ./test/growth -all
@@ -54,6 +54,10 @@ demo-down: $(BUILD)/demo ## Take the demo down; nothing stays behind but caches
 
 bench: gcc ## Benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+blast: $(BUILD)/demo ## Kill and freeze each process under a writer (root), and write the README's table of pauses anew
+	$(BUILD)/demo prepare
+	$(NODETEST) -run '^TestBlast$$' ./test/cases -readme
 
 lint: ## gofmt, go vet, staticcheck, with every build tag
 	@unformatted=$$(gofmt -l agent installer platform scheduler systemd test); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }

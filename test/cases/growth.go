@@ -107,6 +107,11 @@ func (s *Stand) WaitGrowable(ctx context.Context) error {
 
 // Grow lets an app fill the pool until the cluster has bought volumes and has them in its pool, while the app goes on writing. show is told of every look.
 func (s *Stand) Grow(ctx context.Context, show func(*api.GrowthView, []api.Event)) error {
+	return s.GrowAt(ctx, 78, show)
+}
+
+// GrowAt is Grow by an app that fills the pool to so many percent.
+func (s *Stand) GrowAt(ctx context.Context, percent int, show func(*api.GrowthView, []api.Event)) error {
 	before, err := s.Status(ctx)
 	if err != nil {
 		return err
@@ -115,7 +120,7 @@ func (s *Stand) Grow(ctx context.Context, show func(*api.GrowthView, []api.Event
 	if err != nil {
 		return err
 	}
-	filler, err := s.StartFiller(ctx, s.Nodes()[len(s.Nodes())-1], 78)
+	filler, err := s.StartFiller(ctx, s.Nodes()[len(s.Nodes())-1], percent)
 	if err != nil {
 		return err
 	}

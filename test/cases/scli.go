@@ -113,6 +113,23 @@ func (s *Stand) Quorum(ctx context.Context) error {
 	return nil
 }
 
+// whole is what --query_all says of data that has both copies where they belong.
+var whole = []string{"0 Bytes failed capacity", "0 Bytes degraded-failed capacity", "0 Bytes degraded-healthy capacity"}
+
+// TwoGoodCopies fails while an SDS is away or some data lacks a copy.
+func (s *Stand) TwoGoodCopies(ctx context.Context) error {
+	text, err := s.scli(ctx, "--query_all")
+	if err != nil {
+		return err
+	}
+	for _, want := range append(slices.Clone(whole), fmt.Sprintf("%d SDS nodes have connection state 'Connected'", len(s.Nodes()))) {
+		if !strings.Contains(text, want) {
+			return fmt.Errorf("scli --query_all doesn't say %q:\n%s", want, text)
+		}
+	}
+	return nil
+}
+
 // WaitQuorum waits for Quorum.
 func (s *Stand) WaitQuorum(ctx context.Context) error { return Eventually(ctx, s.Quorum) }
 

@@ -10,12 +10,10 @@ import (
 	"scaleio-framework/agent/leader"
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/test/scaleio/scaleiotest"
 )
 
-const (
-	systemID  = "3ef46cbf2aaf5d0f"
-	diskBytes = 120 << 30
-)
+const diskBytes = 120 << 30
 
 // storage is what the nodes' MDMs and SDSs make of themselves: no system, or one.
 type storage struct {
@@ -32,7 +30,7 @@ type storage struct {
 }
 
 func newStorage(w *world) *storage {
-	return &storage{w: w, objects: scaleio.Objects{SystemID: systemID, SystemName: "faults", Version: "3.6"}, since: map[string]time.Time{}}
+	return &storage{w: w, objects: scaleio.Objects{SystemID: scaleiotest.SystemID, SystemName: "faults", Version: "3.6"}, since: map[string]time.Time{}}
 }
 
 func (s *storage) id() string {
@@ -110,7 +108,7 @@ func (s *storage) master(ip string) bool {
 func (s *storage) mdm(n *node) *api.MDMView {
 	v := &api.MDMView{Installed: n.has("mdm"), CertificatePEM: "certificate of the MDM at " + n.ip}
 	if _, there := s.cluster.At(n.ip); there && !n.mdmDown {
-		v.InCluster, v.SystemID, v.Master = true, systemID, s.master(n.ip)
+		v.InCluster, v.SystemID, v.Master = true, scaleiotest.SystemID, s.master(n.ip)
 	}
 	return v
 }
@@ -285,7 +283,7 @@ func (t tools) Session(ctx context.Context, _ scaleio.Credentials, do func(conte
 	if !t.master(t.n.ip) {
 		return refused("This MDM is not the master")
 	}
-	return do(ctx, session{t})
+	return do(ctx, scaleiotest.Settled{})
 }
 
 func (t tools) Open(string, scaleio.Credentials) (leader.Gateway, error) { return t, nil }
@@ -391,20 +389,3 @@ var errNotHere = errors.New("nothing here does that")
 
 func (tools) RemoveSDS(context.Context, string) error { return errNotHere }
 func (tools) RemoveSDC(context.Context, string) error { return errNotHere }
-
-// session of scli: the system's accounts are as wanted.
-type session struct{ tools }
-
-func (session) SystemID() string                                            { return systemID }
-func (session) SetPassword(context.Context, api.Secret, api.Secret) error   { return errNotHere }
-func (session) AddStandbyMDM(context.Context, scaleio.NewMDM) error         { return errNotHere }
-func (session) SwitchClusterMode(context.Context, scaleio.SwitchMode) error { return errNotHere }
-func (session) SwitchMaster(context.Context, string) error                  { return errNotHere }
-func (session) RenameSystem(context.Context, string) error                  { return errNotHere }
-func (session) AddUser(context.Context, string, string) (api.Secret, error) {
-	return api.Secret{}, errNotHere
-}
-func (session) ResetPassword(context.Context, string) (s api.Secret, err error) { return s, errNotHere }
-func (session) QueryUsers(context.Context) ([]scaleio.User, error) {
-	return []scaleio.User{{ID: "0", Name: "admin", Role: "SuperUser"}, {ID: "1", Name: "rexray", Role: scaleio.RoleFrontEnd}}, nil
-}

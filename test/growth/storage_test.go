@@ -10,9 +10,8 @@ import (
 	"scaleio-framework/agent/leader"
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/test/scaleio/scaleiotest"
 )
-
-const systemID = "3ef46cbf2aaf5d0f"
 
 // storage is a ScaleIO system, formed and whole, that keeps what is added.
 type storage struct {
@@ -26,7 +25,7 @@ type storage struct {
 }
 
 func newStorage(g *gaps) *storage {
-	return &storage{gaps: g, objects: scaleio.Objects{SystemID: systemID, SystemName: "grow", Version: "3.6"}}
+	return &storage{gaps: g, objects: scaleio.Objects{SystemID: scaleiotest.SystemID, SystemName: "grow", Version: "3.6"}}
 }
 
 // form makes all chosen MDMs members.
@@ -56,7 +55,7 @@ func (s *storage) mdm(ip string) *api.MDMView {
 	defer s.mu.Unlock()
 	v := &api.MDMView{Installed: true, CertificatePEM: "certificate of the MDM at " + ip}
 	if m, there := s.cluster.At(ip); there {
-		v.InCluster, v.SystemID, v.Master = true, systemID, m.Place == scaleio.PlaceMaster
+		v.InCluster, v.SystemID, v.Master = true, scaleiotest.SystemID, m.Place == scaleio.PlaceMaster
 	}
 	return v
 }
@@ -96,7 +95,7 @@ func (n asNode) Session(ctx context.Context, _ scaleio.Credentials, do func(cont
 	if err := n.gaps.alive(n.actor, func() error { return nil }); err != nil {
 		return err
 	}
-	return do(ctx, session{n})
+	return do(ctx, scaleiotest.Settled{})
 }
 
 func (n asNode) Open(string, scaleio.Credentials) (leader.Gateway, error) { return n, nil }
@@ -192,20 +191,3 @@ var errNotHere = errors.New("no expansion does that")
 
 func (n asNode) RemoveSDS(context.Context, string) error { return errNotHere }
 func (n asNode) RemoveSDC(context.Context, string) error { return errNotHere }
-
-// session of scli: the system's accounts are as wanted.
-type session struct{ asNode }
-
-func (session) SystemID() string                                            { return systemID }
-func (session) SetPassword(context.Context, api.Secret, api.Secret) error   { return errNotHere }
-func (session) AddStandbyMDM(context.Context, scaleio.NewMDM) error         { return errNotHere }
-func (session) SwitchClusterMode(context.Context, scaleio.SwitchMode) error { return errNotHere }
-func (session) SwitchMaster(context.Context, string) error                  { return errNotHere }
-func (session) RenameSystem(context.Context, string) error                  { return errNotHere }
-func (session) AddUser(context.Context, string, string) (api.Secret, error) {
-	return api.Secret{}, errNotHere
-}
-func (session) ResetPassword(context.Context, string) (s api.Secret, err error) { return s, errNotHere }
-func (session) QueryUsers(context.Context) ([]scaleio.User, error) {
-	return []scaleio.User{{ID: "0", Name: "admin", Role: "SuperUser"}, {ID: "1", Name: "rexray", Role: scaleio.RoleFrontEnd}}, nil
-}

@@ -182,4 +182,21 @@ func (b *brain) raiseEpoch() {
 	c := &b.state.Cluster
 	c.Epoch, c.Shown = max(c.Epoch, c.Shown)+1, 0
 	b.touched[keyCluster] = true
+	for _, n := range b.state.Nodes {
+		n.Untold = true
+		b.touchNode(n)
+	}
+}
+
+// surpass an epoch that a node shows though nothing was told to it under ours: the same backup was restored before, or another scheduler went on from elsewhere. So each node is
+// listened to before it gets its first order, and that is above all that it ever heard.
+func (b *brain) surpass(n *decide.Node, shown int64) {
+	c := &b.state.Cluster
+	if !n.Untold || shown < c.Epoch || shown > c.Epoch+decide.MaxJump {
+		return
+	}
+	c.Shown = max(c.Shown, shown)
+	b.raiseEpoch()
+	b.doubtLedger()
+	b.event(n, "EpochSurpassed", "it heard orders of epoch %d, which this scheduler didn't give: all that follow are of epoch %d", shown, c.Epoch)
 }

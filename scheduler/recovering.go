@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -145,7 +146,9 @@ func (b *brain) Recover(ctx context.Context, r api.RecoverRequest) error {
 func (b *brain) recovered() {
 	heard := b.recovery.heard()
 	out, err := decide.Recover(b.state.Cluster.ID, heard, b.state.Now)
-	err = errors.Join(err, tooLarge(out))
+	if err == nil {
+		err = b.tooLarge(out)
+	}
 	missing := b.recovery.missing(heard, out.Cluster.MDMs)
 	until := b.recovery.news.Add(quiet)
 	b.again = until
@@ -157,7 +160,7 @@ func (b *brain) recovered() {
 	case err != nil:
 		b.waiting = "recovery: a person: nodes remember different things; mend that, or go on without one (`recover-without NODE`): " + fit(err.Error(), maxMessage)
 	case len(out.Cluster.MDMs) == 0: // new ones would make a second storage beside the one that is there
-		b.waiting = fmt.Sprintf("recovery: a node that remembers which nodes have the MDMs (%d told, and none of them does): bring one of those back", len(heard))
+		b.waiting = fmt.Sprintf("recovery: a node that remembers which nodes have the MDMs, and more than half of those with a role (%d told): bring those back", len(heard))
 	case len(missing) > 0:
 		b.waiting = fmt.Sprintf("recovery: %d nodes told what they remember; missing: %s (bring them back, or go on without: `recover-without NAME`)", len(heard), someOf(missing))
 	case b.state.Now.Before(until):
@@ -168,7 +171,10 @@ func (b *brain) recovered() {
 }
 
 // tooLarge: what nodes say goes into records, and none may outgrow the store.
-func tooLarge(out decide.Recovered) error {
+func (b *brain) tooLarge(out decide.Recovered) error {
+	if rollout, _, _ := b.resumed(out); storable(rollout) != nil {
+		return errors.New("what they remember of settings is larger than any")
+	}
 	if len(marshal(out.Cluster)) > store.MaxRecord {
 		return errors.New("what they remember of the cluster is larger than any cluster's")
 	}
@@ -216,6 +222,13 @@ func (r *recovery) missing(heard map[string]*decide.Evidence, mdms []api.MDM) (a
 	return all
 }
 
+// resumed is the rollout as the nodes remember it.
+func (b *brain) resumed(out decide.Recovered) (decide.Rollout, map[string]decide.Turn, []api.Event) {
+	s := b.state
+	s.Nodes = out.Nodes
+	return decide.Resumed(&s, out.Told)
+}
+
 // begin with what the nodes remember, all of it stored at once.
 func (b *brain) begin(out decide.Recovered) {
 	since := b.state.Cluster.Recovering
@@ -244,8 +257,13 @@ func (b *brain) begin(out decide.Recovered) {
 	if n := out.Nodes[out.Holder]; n != nil {
 		b.state.Leases.Disruption, b.state.Leases.Boot = n.ID, n.Report.BootID
 	}
+	rollout, turns, events := b.resumed(out)
+	b.rolled(decide.Rolling{Rollout: &rollout, Turns: turns, Events: events})
 	b.recovery, b.waiting, b.again = nil, "", b.state.Now
 	b.revive = b.state.Now
+	for _, id := range slices.Sorted(maps.Keys(out.Doubts)) {
+		b.event(out.Nodes[id], "RecoveryDoubt", "too few others remember what it does, and nothing came of it: %s", some(out.Doubts[id]))
+	}
 	b.event(nil, "Recovered", "from %d nodes, under epoch %d; what growth bought is checked before it buys again", len(out.Nodes), b.state.Cluster.Epoch)
 }
 

@@ -93,9 +93,10 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 		b.once(n, "ForeignCluster", "it belongs to cluster %s, so it isn't taken", r.Version.Cluster)
 		return api.Errorf(api.CodeForbidden, "node %s belongs to cluster %s, not to this one", n.Name, r.Version.Cluster)
 	}
+	b.surpass(n, r.Version.Epoch)
 	if ours := b.state.Version(n); ours.Before(r.Version) { // we store before we tell, so nobody can have heard more than we know
 		b.doubtLedger()
-		if c := &b.state.Cluster; r.Version.Epoch > c.Shown && r.Version.Epoch <= decide.MaxEpoch {
+		if c := &b.state.Cluster; r.Version.Epoch > c.Shown && r.Version.Epoch <= c.Epoch+decide.MaxJump {
 			c.Shown = r.Version.Epoch
 			b.touched[keyCluster] = true
 		}
@@ -234,6 +235,10 @@ func (b *brain) answers() map[*pending]api.Answer {
 // answer for a node. Its spec gets a new generation here, stored in this turn, if the content changed.
 func (b *brain) answer(n *decide.Node) api.Answer {
 	spec := b.stamp(n)
+	if n.Untold {
+		n.Untold = false
+		b.touchNode(n)
+	}
 	a := api.Answer{
 		Spec: spec, Storage: decide.Storage(&b.state, n), Hold: b.state.Held(n), Secrets: b.secretsFor(n), Servers: b.Servers,
 		NoLead: decide.NoLead(&b.state, n), Mesos: b.whereMesosIs(),

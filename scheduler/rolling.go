@@ -50,14 +50,24 @@ func has(r *decide.Rollout, version string) bool {
 	return known
 }
 
-// configured compares what the configuration says with what the nodes were told.
+// configured compares what the configuration says with what the nodes were told. A scheduler that is being recovered knows that only at the end.
 func (b *brain) configured(ctx context.Context) error {
 	b.state.Now = b.Now()
 	rollout, events := decide.Configured(&b.state)
+	if err := storable(rollout); err != nil || b.recovery != nil {
+		return err
+	}
 	b.rolled(decide.Rolling{Rollout: &rollout, Events: events})
 	for version := range rollout.Versions { // where a package is fetched from may have changed
 		b.touched[kindVersion+version] = true
-		packed, err := pack(rollout.Versions[version])
+	}
+	return b.store(ctx)
+}
+
+// storable: the versions of a rollout fit into records.
+func storable(r decide.Rollout) error {
+	for _, t := range r.Versions {
+		packed, err := pack(t)
 		if err == nil && len(packed.Gzip)*4/3 > store.MaxRecord-1000 {
 			err = errors.New("they are too many to be remembered: let the manifest list fewer packages and modules")
 		}
@@ -65,7 +75,7 @@ func (b *brain) configured(ctx context.Context) error {
 			return fmt.Errorf("keeping manifest and settings of the nodes: %w", err)
 		}
 	}
-	return b.store(ctx)
+	return nil
 }
 
 // packed settings: signing keys repeat themselves.

@@ -56,8 +56,12 @@ func remember(s *State, n *Node) json.RawMessage {
 	return raw
 }
 
-// MaxEpoch that is believed: a node that names a higher one lies, and must not bring ours to its end.
-const MaxEpoch = 1 << 40
+// MaxJump is how far above what the others heard a node's epoch is believed to be. Each restoration raises it by one, so who names a higher one lies; and of those
+// that lie within it none brings ours to its end, or to where the next scheduler believes nobody any more.
+const MaxJump = 1 << 10
+
+// maxVersion of anything: above it numbers come to their end.
+const maxVersion = 1 << 60
 
 // Evidence is what one node says to a scheduler that lost everything.
 type Evidence struct {
@@ -81,6 +85,8 @@ type Recovered struct {
 	Nodes   map[string]*Node
 	Ledger  []*Expansion
 	Holder  string // of the disruption lease: it is in the middle of an act
+	Told    map[string]NodeSettings
+	Doubts  map[string][]string // by node: what it alone remembers, and nothing came of
 }
 
 // recovery gathers evidence; what two nodes say differently is a conflict, and nothing comes of it.
@@ -89,26 +95,51 @@ type recovery struct {
 	now       time.Time
 	orders    map[string]map[int]Order
 	heads     map[string]Expansion
+	epochs    map[string]int64
+	witnesses []witness
 	conflicts []string
+}
+
+func newRecovery(now time.Time) *recovery {
+	return &recovery{now: now, orders: map[string]map[int]Order{}, heads: map[string]Expansion{}, epochs: map[string]int64{}}
 }
 
 // Recover rebuilds the state from what nodes remember of the cluster id. Its ledger is in doubt, and its epoch above all that any node heard.
 func Recover(id string, all map[string]*Evidence, now time.Time) (Recovered, error) {
-	r := &recovery{now: now, orders: map[string]map[int]Order{}, heads: map[string]Expansion{}}
+	r := newRecovery(now)
 	r.Cluster, r.Nodes = Cluster{ID: id, Unchecked: true, UncheckedSince: now}, map[string]*Node{}
+	r.Told, r.Doubts = map[string]NodeSettings{}, map[string][]string{}
 	for _, node := range slices.Sorted(maps.Keys(all)) {
 		if err := r.take(node, all[node]); err != nil {
 			r.differ("%s: %v", node, err)
 		}
 	}
 	r.names()
+	r.agree()
 	r.systems()
+	r.epoch()
 	r.ledger()
 	if len(r.conflicts) > 0 {
 		return Recovered{}, errors.New(strings.Join(r.conflicts, "; "))
 	}
-	r.Cluster.Epoch++
 	return r.Recovered, nil
+}
+
+// epoch above all that any node heard.
+func (r *recovery) epoch() {
+	c := &r.Cluster
+	byEpoch := slices.SortedFunc(maps.Keys(r.epochs), func(a, b string) int {
+		return cmp.Or(cmp.Compare(r.epochs[a], r.epochs[b]), strings.Compare(a, b))
+	})
+	for i, id := range byEpoch {
+		e := r.epochs[id]
+		if i > 0 && e > c.Epoch+MaxJump {
+			r.differ("%s: no scheduler gave orders of such an epoch (%d, others heard %d)", r.Nodes[id].Name, e, c.Epoch)
+			continue
+		}
+		c.Epoch = e
+	}
+	c.Epoch++
 }
 
 func (r *recovery) differ(format string, a ...any) {
@@ -120,8 +151,12 @@ func (r *recovery) take(id string, e *Evidence) error {
 	if err != nil {
 		return fmt.Errorf("what it remembers can't be read: %w", err)
 	}
-	if e.Report.Version.Epoch > MaxEpoch || e.Spec != nil && (e.Spec.Version.Epoch > MaxEpoch || e.Spec.Version.Generation > MaxEpoch) {
-		return errors.New("no scheduler gave orders of such an epoch or generation")
+	epoch, generation := e.Report.Version.Epoch, int64(0)
+	if e.Spec != nil {
+		epoch, generation = max(epoch, e.Spec.Version.Epoch), e.Spec.Version.Generation
+	}
+	if max(epoch, generation) > maxVersion || min(epoch, generation) < 0 || m.Grants < 0 || m.Grants > maxGrants {
+		return errors.New("no scheduler gave orders of such an epoch, generation or number of grants")
 	}
 	n := &Node{
 		ID: id, Hostname: e.Report.Node.Hostname, AgentUUID: e.Report.Node.AgentUUID, Key: e.Key, AgentID: m.Agent, Domain: m.Domain, Pin: m.Pin, TooSmall: m.TooSmall,
@@ -134,8 +169,8 @@ func (r *recovery) take(id string, e *Evidence) error {
 		}
 		r.Holder = id
 	}
+	r.epochs[id] = epoch
 	c := &r.Cluster
-	c.Epoch = max(c.Epoch, e.Report.Version.Epoch)
 	if h := e.Hold; h != nil && h.Author != holdAuthor {
 		if h.Node == "" {
 			c.Hold = h
@@ -146,70 +181,31 @@ func (r *recovery) take(id string, e *Evidence) error {
 	if e.Spec == nil {
 		return nil
 	}
-	c.Epoch = max(c.Epoch, e.Spec.Version.Epoch)
 	n.Name, n.Generation, n.Claims, n.Approved = e.Spec.Name, e.Spec.Version.Generation, e.Spec.Claims, e.Spec.Disks.Approved
 	if e.Spec.Remove && n.Removal == nil {
 		n.Removal = &Leaver{Phase: api.RemovalLeaving, Author: "recovered", Since: r.now}
 	}
-	return errors.Join(r.cluster(e.Spec, m), r.formation(e))
+	r.witnesses = append(r.witnesses, witness{n, e.Spec, m})
+	if r.Told != nil {
+		r.Told[id] = toldBy(e, m)
+	}
+	return errors.Join(r.bought(e.Spec, m), r.formation(e))
 }
 
-// cluster takes what a spec says of the whole.
-func (r *recovery) cluster(spec *api.NodeSpec, m memory) error {
-	c := &r.Cluster
-	seat := func(m api.MDM) string { return m.Node + " " + string(m.Role) }
-	switch {
-	case len(spec.MDMs) == 0:
-	case len(c.MDMs) == 0:
-		c.MDMs = slices.Clone(spec.MDMs)
-	case !slices.EqualFunc(c.MDMs, spec.MDMs, func(a, b api.MDM) bool { return seat(a) == seat(b) }):
-		return fmt.Errorf("it remembers the MDMs %s, others %s", names(spec.MDMs), names(c.MDMs))
-	}
-	for i := range c.MDMs { // of itself a node knows best
-		if j := slices.IndexFunc(spec.MDMs, func(m api.MDM) bool { return m.Node == c.MDMs[i].Node }); j >= 0 && (spec.Node == c.MDMs[i].Node || c.MDMs[i].CertificatePEM == "") {
-			c.MDMs[i] = spec.MDMs[j]
-		}
-	}
-	for _, g := range spec.Gates { // they never close
-		if !c.Open(g) {
-			c.Gates = append(c.Gates, g)
-		}
-	}
-	slices.SortFunc(c.Gates, func(a, b api.Gate) int { return cmp.Compare(slices.Index(api.Gates, a), slices.Index(api.Gates, b)) })
-	c.PeersChecked = c.Open(api.GateMDMsInstalled)
-	if spec.SystemID != "" && c.SystemID != "" && spec.SystemID != c.SystemID {
-		return fmt.Errorf("it remembers ScaleIO system %s, others %s", spec.SystemID, c.SystemID)
-	}
-	c.SystemID = cmp.Or(c.SystemID, spec.SystemID)
-	if spec.Volumes != nil {
-		for _, g := range spec.Volumes.Gateways {
-			i := slices.IndexFunc(c.Gateways, func(k api.Gateway) bool { return k.Node == g.Node })
-			switch {
-			case i < 0:
-				c.Gateways = append(c.Gateways, g)
-			case g.Node == spec.Node:
-				c.Gateways[i] = g
-			}
-		}
-	}
-	c.Spread, c.Grants = c.Spread || m.Spread, max(c.Grants, m.Grants)
-	for domain, set := range m.FaultSets {
-		if have := c.FaultSets[domain]; have != "" && have != set {
-			return fmt.Errorf("it remembers fault set %s of %q, others %s", set, domain, have)
-		}
-		if c.FaultSets == nil {
-			c.FaultSets = map[string]string{}
-		}
-		c.FaultSets[domain] = set
-	}
+// bought by the node itself: what others bought they tell.
+func (r *recovery) bought(spec *api.NodeSpec, m memory) error {
 	for _, b := range m.Bought {
+		if b.Order.Node != spec.Node {
+			return fmt.Errorf("it remembers an order of %s", b.Order.Node)
+		}
 		r.order(b.Expansion, b.Order)
 	}
-	if spec.Growth != nil {
-		for _, o := range spec.Growth.Orders {
-			if _, known := r.orders[o.Expansion][o.Index]; !known {
-				r.order(Expansion{ID: o.Expansion, Decided: r.now}, Order{VolumeOrder: o, Node: spec.Node, Region: regionOf(o.Zone), Since: r.now})
-			}
+	if spec.Growth == nil {
+		return nil
+	}
+	for _, o := range spec.Growth.Orders {
+		if _, known := r.orders[o.Expansion][o.Index]; !known {
+			r.order(Expansion{ID: o.Expansion, Decided: r.now}, Order{VolumeOrder: o, Node: spec.Node, Region: regionOf(o.Zone), Since: r.now})
 		}
 	}
 	return nil
@@ -315,12 +311,17 @@ func RecalledAgent(e *Evidence) string {
 
 // Latecomer is a node that was off during the recovery. It must agree with what the others remembered; what it bought alone a listing finds.
 func Latecomer(s *State, id string, e *Evidence) (*Node, error) {
-	r := &recovery{now: s.Now, orders: map[string]map[int]Order{}, heads: map[string]Expansion{}}
+	r := newRecovery(s.Now)
 	r.Cluster, r.Nodes = copyOf(s.Cluster), map[string]*Node{}
-	if err := r.take(id, e); err != nil {
+	err := r.take(id, e)
+	for _, w := range r.witnesses {
+		err = errors.Join(err, w.contradicts(&s.Cluster))
+	}
+	if err != nil {
 		return nil, err
 	}
 	n := r.Nodes[id]
+	n.Untold = true // its epoch may be one that the others didn't know
 	taken := func(name string) bool {
 		return slices.ContainsFunc(byName(s.Nodes), func(n *Node) bool { return n.Name == name })
 	}

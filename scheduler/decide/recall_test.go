@@ -91,8 +91,22 @@ func TestRecover_guessesNothing(t *testing.T) {
 		"its MDM belongs to": func(all map[string]*Evidence) {
 			all["a"].Report.MDM = &api.MDMView{InCluster: true, SystemID: "00000000000000cc"}
 		},
-		"can't be read":             func(all map[string]*Evidence) { all["a"].Spec.Recall = []byte(`[]`) },
-		"such an epoch":             func(all map[string]*Evidence) { all["b"].Report.Version.Epoch = MaxEpoch + 1 },
+		"can't be read": func(all map[string]*Evidence) { all["a"].Spec.Recall = []byte(`[]`) },
+		"such an epoch": func(all map[string]*Evidence) { all["b"].Report.Version.Epoch = 3 + MaxJump + 1 },
+		"such an epoch (1099511627776, others heard 3)": func(all map[string]*Evidence) { all["b"].Report.Version.Epoch = 1 << 40 },
+		"or number of grants":                           func(all map[string]*Evidence) { all["b"].Spec.Version.Generation = 1 << 62 },
+		"n-c: only there fault set mine of \"r9\"":      func(all map[string]*Evidence) { remembers(all["c"], func(m *memory) { m.FaultSets["r9"] = "mine" }) },
+		"n-b: only there it is remembered that fault sets were decided": func(all map[string]*Evidence) {
+			for _, id := range []string{"a", "c"} {
+				remembers(all[id], func(m *memory) { m.Spread, m.FaultSets = false, nil })
+			}
+		},
+		"b: it remembers an order of a": func(all map[string]*Evidence) {
+			remembers(all["b"], func(m *memory) { m.Bought[0].Order.Node = "a" })
+		},
+		"n-c: only there ScaleIO system 00000000000000aa": func(all map[string]*Evidence) {
+			all["a"].Spec.SystemID, all["b"].Spec.SystemID = "", ""
+		},
 		"fault set other of \"r1\"": func(all map[string]*Evidence) { all["c"].Spec.Recall = []byte(`{"faultSets":{"r1":"other"}}`) },
 		"both being interrupted": func(all map[string]*Evidence) {
 			all["a"].Report.Intents = []api.Intent{{Kind: IntentReboot}}
@@ -131,4 +145,103 @@ func TestRecover_keepsWhoIsInTheMiddleOfAnAct(t *testing.T) {
 	assert.Equal(t, "b", got.Holder)
 	assert.Equal(t, "me", got.Cluster.Hold.Author)
 	assert.Equal(t, "c", got.Nodes["c"].Hold.Node)
+}
+
+func remembers(e *Evidence, change func(*memory)) {
+	var m memory
+	_ = json.Unmarshal(e.Spec.Recall, &m)
+	change(&m)
+	e.Spec.Recall, _ = json.Marshal(m)
+}
+
+// What is the same for all isn't one node's to name: it is told by whom, and nothing comes of it.
+func TestRecover_noSingleNodeNamesAnythingForAll(t *testing.T) {
+	s, all := remembering(t)
+	own := api.Gateway{Node: "a", Address: "10.0.0.1:443", CertificatePEM: "a's own"}
+	all["a"].Spec.Volumes.Gateways = []api.Gateway{own}
+	all["c"].Spec.Volumes.Gateways = []api.Gateway{{Node: "a", Address: "6.6.6.6:443", CertificatePEM: "mine"}, {Node: "b", Address: "6.6.6.6:443"}, {Node: "c", Address: "6.6.6.6:443"}}
+	all["c"].Spec.MDMs[0].CertificatePEM, all["c"].Spec.MDMs[1].IPs = "mine", []string{"6.6.6.6"}
+	all["a"].Spec.Gates, all["b"].Spec.Gates = api.Gates[:3], api.Gates[:4]
+	got, err := Recover("c1", all, s.Now)
+	require.NoError(t, err)
+	assert.Equal(t, []api.Gateway{own}, got.Cluster.Gateways, "a manager's own word counts, and nobody's for another")
+	assert.Equal(t, s.Cluster.MDMs, got.Cluster.MDMs)
+	assert.Equal(t, api.Gates[:4], got.Cluster.Gates)
+	assert.Equal(t, map[string][]string{"c": {"that the gate pool-ready is open", "a gateway of a at 6.6.6.6:443", "a gateway of b at 6.6.6.6:443", "a gateway of c at 6.6.6.6:443"}}, got.Doubts)
+
+	_, all = remembering(t)
+	for id := range all {
+		all[id].Spec.Volumes.Gateways = []api.Gateway{own}
+	}
+	all["b"].Spec.SystemID, all["c"].Spec.SystemID = "", ""
+	all["b"].Report.MDM = &api.MDMView{InCluster: true, SystemID: s.Cluster.SystemID}
+	all["a"].Spec.Role = api.RoleUndecided // it was told nothing of the whole: it doesn't count
+	got, err = Recover("c1", all, s.Now)
+	require.NoError(t, err)
+	assert.Empty(t, got.Cluster.SystemID)
+	all["a"].Spec.Role = api.RoleManager
+	got, err = Recover("c1", all, s.Now)
+	require.NoError(t, err)
+	assert.Equal(t, s.Cluster.SystemID, got.Cluster.SystemID, "ScaleIO says so itself")
+	assert.Empty(t, got.Doubts)
+}
+
+// An epoch that a liar names doesn't bring the next scheduler to where it believes nobody any more.
+func TestRecover_anyNumberOfTimes(t *testing.T) {
+	s, all := remembering(t)
+	for range 3 {
+		highest := int64(0)
+		for id := range all {
+			highest = max(highest, all[id].Report.Version.Epoch)
+		}
+		all["c"].Report.Version.Epoch = highest + MaxJump
+		got, err := Recover("c1", all, s.Now)
+		require.NoError(t, err)
+		require.Equal(t, highest+MaxJump+1, got.Cluster.Epoch)
+		for id := range all {
+			all[id].Report.Version.Epoch = got.Cluster.Epoch
+		}
+	}
+	all["c"].Report.Version.Epoch, all["b"].Report.Version.Epoch = 1<<40, 1<<40+1
+	_, err := Recover("c1", all, s.Now)
+	require.ErrorContains(t, err, "n-c: no scheduler gave orders of such an epoch")
+	require.ErrorContains(t, err, "n-b: no scheduler")
+}
+
+// After a recovery each node has what it remembers; what the configuration says goes to them in waves.
+func TestResumed_goesOnByWaves(t *testing.T) {
+	s, all := remembering(t)
+	got, err := Recover("c1", all, s.Now)
+	require.NoError(t, err)
+	s.Nodes = got.Nodes
+	r, turns, events := Resumed(s, got.Told)
+	assert.Equal(t, []any{RolloutDone, r.Target, 0, 0}, []any{r.State, r.Base, len(turns), len(events)}, "all have what the configuration says")
+
+	later := *s
+	set := *s.Settings
+	set.Agent, set.Packages, set.Reboots = &api.AgentBinary{SHA256: "new"}, []api.Package{{Component: "sds", Version: "9"}}, api.RebootsRolling
+	later.Settings = &set
+	told := got.Told["b"]
+	told.ModuleMirror = "https://canary"
+	got.Told["b"] = told
+	r, turns, events = Resumed(&later, got.Told)
+	require.Len(t, events, 1)
+	assert.Equal(t, RolloutRunning, r.State)
+	later.Rollout = &r
+	for id, n := range got.Nodes {
+		n.Turn = turns[id]
+		spec := Spec(&later, n)
+		assert.Nil(t, spec.Agent)
+		assert.Empty(t, spec.Reboots)
+		assert.Equal(t, map[bool]string{true: "https://canary"}[id == "b"], spec.ModuleMirror, "as it remembers")
+		n.SeenAt = s.Now
+		n.Report.Version = later.Version(n)
+	}
+	out := Roll(&later)
+	require.Len(t, out.Turns, 1, "the canary")
+	for _, turn := range out.Turns {
+		assert.Equal(t, r.Target, turn.Version)
+	}
+	r, _, _ = Resumed(&later, nil)
+	assert.Equal(t, RolloutDone, r.State, "nobody remembers anything")
 }

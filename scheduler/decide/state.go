@@ -70,6 +70,7 @@ type Node struct {
 	TooSmall   bool            `json:"tooSmall,omitempty"`
 	Generation int64           `json:"generation"`
 	SpecHash   string          `json:"specHash,omitempty"`
+	Untold     bool            `json:"untold,omitempty"` // since the epoch was raised it got no order of ours: what it shows of that epoch was another's
 	Claims     []api.DiskClaim `json:"claims,omitempty"`
 	Approved   []string        `json:"approved,omitempty"`
 	Hold       *api.Hold       `json:"hold,omitempty"`

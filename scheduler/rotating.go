@@ -103,6 +103,9 @@ func (b *brain) finishRotation(r api.CARequest) error {
 	if len(left) > 0 {
 		return api.Errorf(api.CodeConflict, "%d nodes would be shut out: %s. Bring them back, or name those that are to join anew (--leave-behind)", len(left), someOf(left))
 	}
+	if out := b.givenOut(); len(out) > 0 {
+		return api.Errorf(api.CodeConflict, "%s went out with the old CA alone, and can be joined by: wait until they are used or dead (a task's: %s), or revoke them (`tokens revoke`)", someOf(out), trust.TokenLife)
+	}
 	if err := b.entrust(b.keys.Finished()); err != nil {
 		return err
 	}
@@ -137,9 +140,29 @@ func (b *brain) takes(n *decide.Node) bool {
 	return n.Report != nil && slices.Contains(n.Report.Trusts, b.authority().Next())
 }
 
-// serveBySuccessor once every node takes it. Until then a node that doesn't would have nobody to learn of it from.
+// givenOut are the join tokens that machines may yet come with, and that name the old CA alone: of enrolment, and of tasks.
+func (b *brain) givenOut() (all []string) {
+	if b.keys.Next == nil {
+		return nil
+	}
+	since := b.keys.Next.Since
+	for _, e := range b.enrolments {
+		if e.Created.Before(since) && !e.Revoked && b.state.Now.Before(e.Expires) && len(e.Uses) < e.Count {
+			all = append(all, "token "+e.ID())
+		}
+	}
+	for id := range b.state.Expected {
+		if p := b.agents[id]; p != nil && p.Launched.Before(since) && !p.Ticket.Revoked && b.state.Now.Before(p.Ticket.Expires) {
+			all = append(all, "task on "+p.Hostname)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// serveBySuccessor once every node takes it, and nobody may come who doesn't. Until then a node that doesn't would have nobody to learn of it from.
 func (b *brain) serveBySuccessor() {
-	if b.keys.Next == nil || b.keys.Next.Serves || slices.ContainsFunc(b.members(), func(n *decide.Node) bool { return !b.takes(n) }) {
+	if b.keys.Next == nil || b.keys.Next.Serves || slices.ContainsFunc(b.members(), func(n *decide.Node) bool { return !b.takes(n) }) || len(b.givenOut()) > 0 {
 		return
 	}
 	if err := b.entrust(b.keys.Serving()); err != nil { // it was opened before
@@ -165,6 +188,8 @@ func (b *brain) rotation() *api.CAView {
 	}
 	slices.Sort(v.Names)
 	v.Names = v.Names[:min(len(v.Names), maxLeft)]
+	v.GivenOut = b.givenOut()
+	v.GivenOut = v.GivenOut[:min(len(v.GivenOut), maxLeft)]
 	return v
 }
 

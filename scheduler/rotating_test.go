@@ -164,6 +164,46 @@ func TestCluster_rotationGoesOnWhereverTheSchedulerDies(t *testing.T) {
 	}
 }
 
+// A machine whose configuration names the old CA alone joins while that still counts; it counts no more only when no such token is out.
+func TestCluster_rotationCutsOffNobodyWhoIsYetToJoin(t *testing.T) {
+	b := newBench(t)
+	late := b.nodes[4]
+	late.idle = true
+	b.start()
+	others := func(s api.ClusterStatus) bool { return s.CA != nil && s.CA.Left == 0 && s.CA.Nodes == 4 }
+	b.until("ready but for one", func(s api.ClusterStatus) bool { return len(s.Gates) == len(api.Gates) && late.env != nil })
+	made, err := b.people("operate").CreateToken(t.Context(), request(2))
+	require.NoError(t, err)
+	require.NoError(t, b.rotate(api.CARotate))
+	after, err := b.people("operate").CreateToken(t.Context(), request(1))
+	require.NoError(t, err)
+	s := b.until("the others follow", others)
+	assert.False(t, s.CA.Serves)
+	require.Len(t, s.CA.GivenOut, 2, "%v", s.CA.GivenOut)
+	require.ErrorContains(t, b.rotate(api.CAFinish), "task on n5.example token "+made.ID)
+	require.NoError(t, b.halt())
+	b.start()
+
+	ignitedNode := ignited(newNode(6, b.scaleio), made)
+	t.Cleanup(ignitedNode.kill)
+	ignitedNode.place(ignitedNode.env)
+	b.until("it joins by the old CA", func(s api.ClusterStatus) bool { return line(s, "n6").Role == api.RoleData && s.CA.Nodes == 5 && s.CA.Left == 0 })
+	late.mu.Lock()
+	late.idle = false
+	late.mu.Unlock()
+	late.place(late.env)
+	s = b.until("so does the task's", func(s api.ClusterStatus) bool { return line(s, "n5").Ready && s.CA.Left == 0 && s.CA.Nodes == 6 })
+	assert.Equal(t, []string{"token " + made.ID}, s.CA.GivenOut)
+	assert.False(t, s.CA.Serves)
+	require.NoError(t, b.people("operate").RevokeToken(t.Context(), api.TokenRevocation{ID: made.ID, Author: "me"}))
+	b.until("nobody is left", func(s api.ClusterStatus) bool { return s.CA.Serves && len(s.CA.GivenOut) == 0 })
+	require.NoError(t, b.rotate(api.CAFinish))
+	last := ignited(newNode(7, b.scaleio), after)
+	t.Cleanup(last.kill)
+	last.place(last.env)
+	b.until("a token of the rotation itself names both", func(s api.ClusterStatus) bool { return line(s, "n7").Role == api.RoleData })
+}
+
 // Agents that know nothing of rotations don't follow, and are waited for.
 func TestCluster_rotationWaitsForOlderAgents(t *testing.T) {
 	b := newBench(t)

@@ -35,4 +35,6 @@ type CAView struct {
 	Left   int       `json:"left"`            // nodes that don't have a certificate of the new CA yet, or don't trust it
 	Names  []string  `json:"names,omitempty"` // of some of them
 	Serves bool      `json:"serves"`          // all trust the new CA, so the scheduler shows itself by it
+
+	GivenOut []string `json:"givenOut,omitempty"` // join tokens that are still good and went out with the old CA alone: who joins by them takes no other
 }

@@ -32,7 +32,7 @@ func rotateCommand() *cobra.Command {
 		"Makes a new CA. Each node hears of it with its next report, trusts both and gets a certificate of the new one; once all trust it, the scheduler shows itself by it.\n"+
 			"`status` shows how many are left. Nothing restarts, and storage isn't touched.\n\n"+
 			"With --finish the old CA counts no more: refused while a node would be shut out, but for those that --leave-behind names (they join again by their next task or\n"+
-			"an enrolment token). Afterwards give people the new ca.pem, and take a backup: those from before are of no use.",
+			"an enrolment token), and while a join token is good that went out with the old CA alone (`status` names them; `tokens revoke` ends them). Afterwards give people the new ca.pem, and take a backup: those from before are of no use.",
 		cobra.NoArgs, func(ctx context.Context, p *client.People, cmd *cobra.Command, _ []string) error {
 			r := api.CARequest{Wish: api.CARotate, Author: cmp.Or(who, author()), LeaveBehind: behind}
 			if finish {
@@ -63,7 +63,10 @@ func rotation(v *api.CAView) string {
 	if len(v.Names) > 0 {
 		text += " (" + strings.Join(v.Names, ", ") + ")"
 	}
-	if v.Left == 0 {
+	if len(v.GivenOut) > 0 {
+		text += "; these know the old CA alone, and can be joined by: " + strings.Join(v.GivenOut, ", ")
+	}
+	if v.Left == 0 && len(v.GivenOut) == 0 {
 		text += "; finish it with `ca rotate --finish`"
 	}
 	return text

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"strings"
 
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
 )
 
 var (
@@ -65,7 +67,7 @@ func ReadManifest(path string) (Manifest, error) {
 		p.Version = cmp.Or(p.Version, written.Version)
 		err := checkPackage(*p)
 		if err == nil {
-			err = m.offer(path, p.File, p.Size, p.SHA256)
+			err = m.offer(path, &p.File, p.Size, p.SHA256)
 		}
 		fault(err, "package %d (%s)", i, p.Component)
 	}
@@ -77,7 +79,7 @@ func ReadManifest(path string) (Manifest, error) {
 		}
 		err := checkModule(*k)
 		if err == nil {
-			err = m.offer(path, k.File, k.Size, k.SHA256)
+			err = m.offer(path, &k.File, k.Size, k.SHA256)
 		}
 		fault(err, "module %d (%s %s)", i, k.OS, k.Kernel)
 	}
@@ -87,16 +89,46 @@ func ReadManifest(path string) (Manifest, error) {
 	return m, nil
 }
 
-// offer a file that lies on this side, once it is what the manifest says.
-func (m *Manifest) offer(manifest, file string, size int64, digest string) error {
-	if file == "" {
+// offer a file that lies on this side, once it is what the manifest says. It is remembered by where it lies, whichever manifest comes after this one.
+func (m *Manifest) offer(manifest string, file *string, size int64, digest string) (err error) {
+	if *file == "" {
 		return nil
 	}
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(filepath.Dir(manifest), file)
+	if !filepath.IsAbs(*file) {
+		*file = filepath.Join(filepath.Dir(manifest), *file)
 	}
-	m.Artifacts[digest] = file
-	return verify(file, size, digest)
+	if *file, err = filepath.Abs(*file); err != nil {
+		return fmt.Errorf("finding it: %w", err)
+	}
+	m.Artifacts[digest] = *file
+	return verify(*file, size, digest)
+}
+
+// offerFormer files: nodes that a rollout hasn't come to are told the packages of the manifest before, and fetch them here while those lie where they did.
+func (b *brain) offerFormer(r decide.Rollout) {
+	all := maps.Clone(b.Artifacts)
+	if all == nil {
+		all = map[string]string{}
+	}
+	offer := func(what, file string, size int64, digest string) {
+		if file == "" || all[digest] != "" {
+			return
+		}
+		if err := verify(file, size, digest); err != nil {
+			b.once(nil, "FormerFileMissing", "%s of the former manifest can't be served to nodes that the rollout hasn't come to: %v", what, err)
+			return
+		}
+		all[digest] = file
+	}
+	for _, version := range slices.Sorted(maps.Keys(r.Versions)) {
+		for _, p := range r.Versions[version].Packages {
+			offer(p.Component+" "+p.Version, p.File, p.Size, p.SHA256)
+		}
+		for _, m := range r.Versions[version].Modules {
+			offer("the module for "+m.Kernel, m.File, m.Size, m.SHA256)
+		}
+	}
+	b.Artifacts = all
 }
 
 // words of a module that become parts of a URL.

@@ -62,7 +62,7 @@ func TestReadManifest_modules(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "https://mirror.example.com/flatcar3815.2.5/3.6-700.103/6.1.90-flatcar/scini.ko", m.Modules[0].URL)
 	assert.Equal(t, "3.6-700.103", m.Modules[0].SDCVersion, "the manifest's own")
-	assert.Equal(t, "scini.ko", m.Modules[1].File)
+	assert.Equal(t, filepath.Join(dir, "scini.ko"), m.Modules[1].File)
 	assert.Empty(t, m.Modules[1].URL)
 	assert.Contains(t, m.Artifacts, abc)
 

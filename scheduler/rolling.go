@@ -61,6 +61,7 @@ func (b *brain) configured(ctx context.Context) error {
 	for version := range rollout.Versions { // where a package is fetched from may have changed
 		b.touched[kindVersion+version] = true
 	}
+	b.offerFormer(rollout)
 	return b.store(ctx)
 }
 

@@ -1,6 +1,12 @@
 package scheduler_test
 
 import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"scaleio-framework/scheduler"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -89,4 +96,46 @@ func (b *bench) generations() (all []int64) {
 		all = append(all, n.answer().Spec.Version.Generation)
 	}
 	return all
+}
+
+// While a rollout runs nodes that it hasn't come to are told the packages of the manifest before: those are served too, wherever its files were named from.
+func TestRollout_servesTheFormerManifestsFiles(t *testing.T) {
+	b := newBench(t)
+	b.options.Settings.RolloutCalm = time.Hour
+	manifest := func(content string) string {
+		dir := t.TempDir()
+		sum := fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "rexray"), []byte(content), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "manifest.json"), fmt.Appendf(nil, `{"version":%q,"packages":[{"component":"rexray","os":"ubuntu22.04","format":"binary","file":"rexray","size":%d,"sha256":%q}]}`, content, len(content), sum), 0o600))
+		m, err := scheduler.ReadManifest(filepath.Join(dir, "manifest.json"))
+		require.NoError(t, err)
+		b.options.Settings.Packages, b.options.Artifacts = m.Packages, m.Artifacts
+		return filepath.Join(dir, "rexray")
+	}
+	former := manifest("former")
+	b.start()
+	b.until("ready", ready)
+	require.NoError(t, b.halt())
+	manifest("next")
+	b.start()
+	b.until("the canary", func(s api.ClusterStatus) bool { return ready(s) && s.Rollout != nil && s.Rollout.Given == 1 })
+	served := func() (contents []string) {
+		for _, n := range b.nodes {
+			c, err := n.client()
+			require.NoError(t, err)
+			response, err := c.HTTP().Get("https://" + b.address + n.answer().Spec.Packages[0].URL)
+			require.NoError(t, err)
+			body, err := io.ReadAll(response.Body)
+			require.NoError(t, errors.Join(err, response.Body.Close()))
+			contents = append(contents, fmt.Sprint(response.StatusCode, " ", string(body)))
+		}
+		slices.Sort(contents)
+		return contents
+	}
+	assert.Equal(t, []string{"200 former", "200 former", "200 former", "200 former", "200 next"}, served())
+
+	require.NoError(t, b.halt())
+	require.NoError(t, os.Remove(former))
+	b.start()
+	b.until("people are told that it is gone", func(s api.ClusterStatus) bool { return ready(s) && hasEvent(s, "FormerFileMissing") })
 }

@@ -187,7 +187,9 @@ func TestCluster_rotationCutsOffNobodyWhoIsYetToJoin(t *testing.T) {
 	ignitedNode := ignited(newNode(6, b.scaleio), made)
 	t.Cleanup(ignitedNode.kill)
 	ignitedNode.place(ignitedNode.env)
-	b.until("it joins by the old CA", func(s api.ClusterStatus) bool { return line(s, "n6").Role == api.RoleData && s.CA.Nodes == 5 && s.CA.Left == 0 })
+	b.until("it joins by the old CA", func(s api.ClusterStatus) bool {
+		return line(s, "n6").Role == api.RoleData && s.CA.Nodes == 5 && s.CA.Left == 0
+	})
 	late.mu.Lock()
 	late.idle = false
 	late.mu.Unlock()

@@ -72,7 +72,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	web := &server.Server{
-		Cluster: b, Authority: b.authority, People: o.People, Hosts: hosts(o.Servers), Artifacts: o.Artifacts,
+		Cluster: b, Authority: b.authority, People: o.People, Hosts: hosts(o.Servers), Artifacts: b.Artifacts,
 		Metrics: b.writeMetrics, Counted: b.metrics.request, Log: o.Log,
 	}
 	framework := o.Framework

@@ -197,9 +197,10 @@ func (z *ZooKeeper) ensure(ctx context.Context, path string, acl []zookeeper.ACL
 	return err
 }
 
-// protected looks whether the records have the protection that was asked for: what was made open stays open, and the cluster's key is there.
+// protected looks whether the records have the protection that was asked for: what was made open stays open, and the cluster's key is there. So it is with the root, whoever
+// made it: who may change what is directly below takes the lock away, or puts one there that nobody's session ends.
 func (z *ZooKeeper) protected(ctx context.Context) error {
-	for _, path := range []string{z.path("term"), z.path("records"), z.path("journal")} {
+	for _, path := range []string{z.root, z.path("term"), z.path("records"), z.path("journal")} {
 		acl, err := z.client.ACL(ctx, path)
 		if err != nil {
 			return err
@@ -232,6 +233,10 @@ func (z *ZooKeeper) take(ctx context.Context) (string, error) {
 	}
 	session := z.client.Session()
 	switch {
+	case session.ID == 0:
+		return "ZooKeeper: no session", nil
+	case err == nil && lock.Owner == 0:
+		return fmt.Sprintf("a person: %s is no scheduler's lock, since it ends with no session: somebody put it there; look who, and remove it", z.path("lock")), nil
 	case err == nil && lock.Owner == session.ID: // the answer to an earlier try was lost
 		z.begin(ctx, term.Version, asked)
 		return "", nil

@@ -260,6 +260,48 @@ func TestZooKeeper_refusesOtherProtection(t *testing.T) {
 	})
 }
 
+// The root is often made by hand, and open: whoever may remove what is directly below it takes the lock away.
+func TestZooKeeper_refusesARootThatIsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ensemble, acl := zookeepertest.New(), zookeeper.DigestACL("u", "p")
+		byHand := ensemble.Client(sessionLength)
+		for _, path := range []string{"/scaleio", "/scaleio/state"} {
+			require.NoError(t, byHand.Multi(t.Context(), zookeeper.Op{Kind: zookeeper.Create, Path: path, ACL: zookeeper.OpenACL()}))
+		}
+		_, err := store.TakeOver(t.Context(), ensemble.Client(sessionLength), "/scaleio/state", acl, options(nil))
+		require.ErrorIs(t, err, store.ErrOpen)
+		assert.ErrorContains(t, err, "/scaleio/state has another ACL")
+
+		z, err := store.TakeOver(t.Context(), zookeepertest.New().Client(sessionLength), "/scaleio/state", acl, options(nil))
+		require.NoError(t, err, "what is above the root is anybody's")
+		require.NoError(t, z.Close())
+	})
+}
+
+// A lock that ends with no session is nobody's: it isn't ours either, and people are told.
+func TestZooKeeper_aLockOfNobodyIsForAPerson(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ensemble := zookeepertest.New()
+		require.NoError(t, take(t, ensemble.Client(sessionLength)).Close())
+		ensemble.Put("/scaleio/state/lock", []byte(`{"host":"nobody"}`))
+		for _, client := range []zookeeper.Client{ensemble.Client(sessionLength), sessionless{ensemble.Client(sessionLength)}} {
+			var told []string
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			_, err := store.TakeOver(ctx, client, "/scaleio/state", zookeeper.OpenACL(), options(func(why string) { told = append(told, why) }))
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.Regexp(t, "is no scheduler's lock|no session", told[0])
+		}
+		ensemble.Put("/scaleio/state/lock", nil)
+		require.NoError(t, take(t, ensemble.Client(sessionLength)).Close())
+	})
+}
+
+// sessionless is a client whose session has just ended.
+type sessionless struct{ zookeeper.Client }
+
+func (s sessionless) Session() zookeeper.Session { return zookeeper.Session{Length: sessionLength} }
+
 func TestZooKeeper_keysAreAnyText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		z := take(t, zookeepertest.New().Client(sessionLength))

@@ -30,7 +30,49 @@ type state struct {
 
 // openState opens the store. While it is another scheduler's, or ZooKeeper can't be reached, this one waits, and its port says so.
 func openState(ctx context.Context, c config.Config, people *trust.People, log *slog.Logger) (state, error) {
-	return opened(ctx, c, func() (*store.ZooKeeper, error) { return standBy(ctx, c, people, log) })
+	take := func() (*store.ZooKeeper, error) { return standBy(ctx, c, people, log) }
+	s, err := opened(ctx, c, take)
+	if err != nil || !s.wrapped {
+		return s, err
+	}
+	plain, err := plainCopies(c)
+	if err != nil {
+		return state{}, errors.Join(err, s.Close())
+	}
+	if len(plain) == 0 {
+		return s, nil
+	}
+	if c.State == "" { // nothing was plain before there was a copy, and it goes last
+		err := s.Close()
+		if err == nil {
+			err = store.RewriteBolt(filepath.Join(c.StateDir, stateFile))
+		}
+		if err == nil {
+			s, err = opened(ctx, c, take)
+		}
+		if err != nil {
+			return state{}, err
+		}
+	}
+	for _, file := range plain {
+		if err := os.Remove(file); err != nil {
+			return state{}, errors.Join(fmt.Errorf("removing a copy of the state that isn't encrypted: %w", err), s.Close())
+		}
+		log.Warn("removed a copy of the state that isn't encrypted: a state key is configured; take backups (`backup`)", "file", file)
+	}
+	return s, nil
+}
+
+// plainCopies of the state that a scheduler without a state key left.
+func plainCopies(c config.Config) (all []string, err error) {
+	for _, pattern := range []string{copyFile(c) + ".*.part", copyFile(c)} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, fmt.Errorf("looking for copies of the state: %w", err)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
 }
 
 // stoppedState is for commands that need a scheduler which doesn't run: they wait as long as the session of one that died may last, and no longer.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/scheduler"
+	"scaleio-framework/scheduler/config"
 	"scaleio-framework/scheduler/store"
 )
 
@@ -76,6 +78,41 @@ func TestState_isBackedUpAndRestored(t *testing.T) {
 }
 
 // A damaged store is refused with the way out: the copy that the scheduler keeps.
+// A state key that comes later: nothing stays behind in which the CA's key is plain, neither beside the store nor in its file's free pages.
+func TestState_isNowherePlainOnceThereIsAKey(t *testing.T) {
+	args, dir := filled(t)
+	_, err := execute(t, with(args, "state-backup", "--to", filepath.Join(dir, "previous.backup"))...)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "previous.backup.1.part"), []byte("cut off: BEGIN PRIVATE KEY"), 0o600))
+	key := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(key, []byte(strings.Repeat("ab", 32)), 0o600))
+	c := config.Config{StateDir: dir, StateKeyFile: key}
+	plain := func() (files []string) {
+		all, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, f := range all {
+			raw, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			require.NoError(t, err)
+			if strings.Contains(string(raw), "BEGIN PRIVATE KEY") {
+				files = append(files, f.Name())
+			}
+		}
+		return files
+	}
+	require.Len(t, plain(), 3)
+	for range 2 {
+		s, err := openState(t.Context(), c, nil, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		all, err := s.List(t.Context(), "")
+		require.NoError(t, err)
+		assert.Greater(t, len(all), 10)
+		require.NoError(t, s.Close())
+		assert.Empty(t, plain())
+	}
+	_, err = openState(t.Context(), config.Config{StateDir: dir}, nil, slog.New(slog.DiscardHandler))
+	require.ErrorIs(t, err, store.ErrWrongKey)
+}
+
 func TestState_damagedNamesTheCopy(t *testing.T) {
 	args, dir := filled(t)
 	copied := filepath.Join(dir, "previous.backup")

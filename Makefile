@@ -14,7 +14,7 @@ NODETEST := $(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v
 LONG     := '^(TestBlast|TestGrowth|TestIgnited|TestOwnUpgrade|TestRemoved|TestUpgraded)$$'
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-faults test-nodes test-long test-vm test-all demo demo-down bench blast lint fmt readme clean gcc
+.PHONY: help build test test-faults fuzz test-nodes test-long test-vm test-all demo demo-down bench blast lint fmt readme clean gcc
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ SEEDS ?= 10000
 
 test-faults: ## Faults of every kind in one process, SEEDS of them: 10000, or as many as you say
 	GOGC=400 $(GO) test -count=1 -timeout 24h ./test/faults -seeds $(SEEDS)
+
+FUZZTIME ?= 30s
+
+fuzz: ## Every fuzz target, two at a time, FUZZTIME each: 30s, or as much as you say
+	$(GO) run ./test/fuzz -time $(FUZZTIME)
 
 test-vm: ## Tests in a virtual machine (root): kernels, their modules and disks, as far as a container can't have them
 	$(GO) run ./test/vm/prepare

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+func main() {
+	each := flag.Duration("time", 30*time.Second, "for each target")
+	atOnce := flag.Int("at-once", 2, "targets at a time, one worker each")
+	only := flag.String("run", "", "targets whose package or name contains this")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout, *each, *atOnce, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "fuzz:", err)
+		os.Exit(1)
+	}
+}
+
+// run all targets. What one finds ends none of the others.
+func run(ctx context.Context, out io.Writer, each time.Duration, atOnce int, only string) error {
+	dir, err := os.MkdirTemp("", "fuzz-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	cache, err := command(ctx, "", "go", "env", "GOCACHE")
+	if err != nil {
+		return fmt.Errorf("asking for Go's cache: %w", err)
+	}
+	targets, err := list(ctx, out, dir, only)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d targets, %v each, %d at a time\n", len(targets), each, atOnce)
+	var (
+		wait   sync.WaitGroup
+		mu     sync.Mutex
+		failed []string
+		places = make(chan struct{}, atOnce)
+	)
+	for i, t := range targets {
+		places <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		wait.Go(func() {
+			defer func() { <-places }()
+			said, err := t.fuzz(ctx, each, strings.TrimSpace(string(cache)))
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Fprintf(out, "%3d %s %s: %s\n", i+1, t.pkg, t.name, summary(said))
+			if err != nil {
+				failed = append(failed, t.pkg+" "+t.name)
+				fmt.Fprintf(out, "%v\n%s\n", err, said)
+			}
+		})
+	}
+	wait.Wait()
+	if len(failed) > 0 {
+		return fmt.Errorf("%d of %d targets failed: %s", len(failed), len(targets), strings.Join(failed, ", "))
+	}
+	return ctx.Err()
+}
+
+// target is one fuzz function, in a test binary that is made for fuzzing. It runs in its package's folder, where its seeds are.
+type target struct{ pkg, dir, binary, name string }
+
+// fuzz it with one worker: two of one target would look for the same.
+func (t target) fuzz(ctx context.Context, each time.Duration, cache string) (said []byte, err error) {
+	return command(ctx, t.dir, t.binary, "-test.run=^$", "-test.fuzz=^"+t.name+"$", "-test.fuzztime="+each.String(), "-test.parallel=1",
+		"-test.fuzzcachedir="+filepath.Join(cache, "fuzz", t.pkg))
+}
+
+// list builds the tests of packages that have a fuzz function, and asks them for all.
+func list(ctx context.Context, out io.Writer, dir, only string) (all []target, err error) {
+	text, err := command(ctx, "", "go", "list", "-f",
+		`{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, "./...")
+	if err != nil {
+		return nil, fmt.Errorf("listing packages: %w\n%s", err, text)
+	}
+	packages, err := withTargets(text)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range packages {
+		fmt.Fprintln(out, "building", p.pkg)
+		p.binary = filepath.Join(dir, strconv.Itoa(i)+".test")
+		if text, err := command(ctx, "", "go", "test", "-c", "-vet=off", "-fuzz=^Fuzz", "-o", p.binary, p.pkg); err != nil {
+			return nil, fmt.Errorf("building the tests of %s: %w\n%s", p.pkg, err, text)
+		}
+		text, err := command(ctx, p.dir, p.binary, "-test.list=^Fuzz")
+		if err != nil {
+			return nil, fmt.Errorf("listing %s: %w\n%s", p.pkg, err, text)
+		}
+		for line := range strings.Lines(string(text)) {
+			p.name = strings.TrimSpace(line)
+			if strings.Contains(p.pkg+" "+p.name, only) {
+				all = append(all, p)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no target is named so")
+	}
+	return all, nil
+}
+
+// withTargets are the packages of the test files (package, space, path) that have a fuzz function.
+func withTargets(files []byte) (packages []target, err error) {
+	for line := range strings.Lines(string(files)) {
+		pkg, path, is := strings.Cut(strings.TrimSpace(line), " ")
+		if !is || len(packages) > 0 && packages[len(packages)-1].pkg == pkg {
+			continue
+		}
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("looking for fuzz functions: %w", err)
+		}
+		if bytes.Contains(source, []byte("\nfunc Fuzz")) {
+			packages = append(packages, target{pkg: pkg, dir: filepath.Dir(path)})
+		}
+	}
+	return packages, nil
+}
+
+// command and what it said.
+func command(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
+	c := exec.CommandContext(ctx, name, args...)
+	c.Dir = dir
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) } // a fuzz target hands it on to its worker
+	c.WaitDelay = 10 * time.Second
+	return c.CombinedOutput()
+}
+
+// summary is the last line that a target says about its work.
+func summary(said []byte) string {
+	last := "failed"
+	for line := range strings.Lines(string(said)) {
+		if strings.HasPrefix(line, "fuzz: elapsed:") {
+			last = strings.TrimSpace(strings.TrimPrefix(line, "fuzz: "))
+		}
+	}
+	return last
+}

@@ -163,7 +163,7 @@ var contracts = map[string]struct {
 	"reboot-node": {node: func(*testing.T) *installertest.Node {
 		n := one()
 		n.Spec.Reboots = api.RebootsRolling
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		return n
 	}, then: func(_ *testing.T, n *installertest.Node) {
 		n.Files.Set("/run/reboot-required", "", 0o644)

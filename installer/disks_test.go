@@ -309,6 +309,7 @@ func TestServeStorage(t *testing.T) {
 		"not joined":     {with(func(v *api.SDSView) { v.Membership = "Join-Pending" }), step.Waiting, "NotJoined"},
 		"a bad device":   {with(func(v *api.SDSView) { v.Devices[0].State = "Error" }), step.Waiting, "DeviceNotNormal"},
 		"in maintenance": {with(func(v *api.SDSView) { v.InMaint = true }), step.Blocked, "InMaintenance"},
+		"for a reboot":   {func() *api.StorageView { v := with(func(v *api.SDSView) { v.InMaint = true }); v.Ours = true; return v }(), step.Waiting, "InService"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := one()

@@ -279,6 +279,9 @@ func TestRunSDS_inMaintenanceIsLeftAlone(t *testing.T) {
 	n.Storage = &api.StorageView{SDS: &api.SDSView{Name: "n1", InMaint: true}}
 	n.Crash(scaleio.UnitSDS)
 	assert.Equal(t, "InMaintenance", check(t, n, "run-sds").Reason)
+	n.Storage.Ours = true
+	assert.Equal(t, step.Needed, check(t, n, "run-sds").Verdict, "for a reboot: that ends when it runs")
+	n.Storage.Ours = false
 	n.Storage.SDS.InMaint = false
 	assert.Equal(t, step.Needed, check(t, n, "run-sds").Verdict)
 }

@@ -141,6 +141,15 @@ func mergeIsolation(have string) (merged, reason string) {
 	return strings.Join(entries, ","), ""
 }
 
+// isolates tells whether a file's isolation has what the volumes need.
+func isolates(isolation string) bool {
+	var entries []string
+	for _, e := range strings.Split(isolation, ",") {
+		entries = append(entries, strings.TrimSpace(e))
+	}
+	return slices.Contains(entries, isolatorLinux) && slices.Contains(entries, isolatorVolume)
+}
+
 func volatile(dir string) bool {
 	for _, v := range []string{"/run/", "/var/run/", "/tmp/", "/dev/shm/"} {
 		if strings.HasPrefix(path.Clean(dir)+"/", v) {
@@ -154,7 +163,7 @@ func volatile(dir string) bool {
 func satisfies(running map[string]string, isolation, checkpoint string) bool {
 	have := strings.Split(running[flagIsolation], ",")
 	for _, e := range strings.Split(isolation, ",") {
-		if !slices.Contains(have, e) {
+		if !slices.Contains(have, strings.TrimSpace(e)) {
 			return false
 		}
 	}

@@ -138,10 +138,13 @@ func TestRestart_onlyIfSafe(t *testing.T) {
 		spoil func(*installertest.Node)
 		says  string
 	}{
-		"kill mode":          {nil, func(n *installertest.Node) { n.Mesos.KillMode = "control-group" }, "set KillMode=process in a drop-in of mesos-agent.service"},
-		"no checkpointing":   {nil, func(n *installertest.Node) { n.Mesos.Set(safe, installertest.Framework{ID: "f2"}) }, "framework f2 (f2)"},
-		"changed attributes": {map[string]string{"attributes": "rack:r1"}, func(n *installertest.Node) { n.Files.Set("/etc/mesos-agent/attributes", "rack:r2\n", 0o644) }, "/etc/mesos-agent/attributes has changed"},
-		"changed resources":  {map[string]string{"resources": "cpus:4"}, func(n *installertest.Node) { n.Files.Set("/etc/mesos-agent/resources", "cpus:8\n", 0o644) }, "other resources"},
+		"kill mode":           {nil, func(n *installertest.Node) { n.Mesos.KillMode = "control-group" }, "set KillMode=process in a drop-in of mesos-agent.service"},
+		"no checkpointing":    {nil, func(n *installertest.Node) { n.Mesos.Set(safe, installertest.Framework{ID: "f2"}) }, "framework f2 (f2)"},
+		"changed attributes":  {map[string]string{"attributes": "rack:r1"}, func(n *installertest.Node) { n.Files.Set("/etc/mesos-agent/attributes", "rack:r2\n", 0o644) }, "/etc/mesos-agent/attributes has changed"},
+		"another host name":   {map[string]string{"hostname": "a"}, func(n *installertest.Node) { n.Files.Set("/etc/mesos-agent/hostname", "b\n", 0o644) }, "/etc/mesos-agent/hostname has changed"},
+		"another work folder": {nil, func(n *installertest.Node) { n.Files.Set("/etc/mesos-agent/work_dir", "/srv/mesos\n", 0o644) }, "other work_dir"},
+		"mixed kill mode":     {nil, func(n *installertest.Node) { n.Mesos.KillMode = "mixed" }, "KillMode=mixed"},
+		"changed resources":   {map[string]string{"resources": "cpus:4"}, func(n *installertest.Node) { n.Files.Set("/etc/mesos-agent/resources", "cpus:8\n", 0o644) }, "other resources"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := isolated(t, c.flags, safe)
@@ -155,6 +158,80 @@ func TestRestart_onlyIfSafe(t *testing.T) {
 			assert.False(t, n.Leases.Wanted(api.LeaseDisruption))
 		})
 	}
+}
+
+// What is unsafe may come up between the look and the act.
+func TestRestart_looksAgainBeforeItActs(t *testing.T) {
+	n := isolated(t, nil, installertest.Framework{ID: "f1", Checkpoint: true})
+	n.Leases.Grant(api.LeaseDisruption, true)
+	require.Equal(t, step.Needed, check(t, n, "restart-mesos-agent").Verdict)
+	n.Mesos.Set(installertest.Framework{ID: "f2"})
+	require.ErrorContains(t, stepOf(t, n, "restart-mesos-agent").Apply(t.Context()), "frameworks without checkpointing")
+	assert.Equal(t, 1, n.Mesos.Starts())
+}
+
+// Another tool (Puppet, Chef) writes its own isolation back. Running as that file says isn't taken for running with the isolator; the fight ends after some rounds.
+func TestRestart_anotherToolTakesTheFileBack(t *testing.T) {
+	const file = "/etc/mesos-agent/isolation"
+	own := func(n *installertest.Node) { n.Files.Set(file, "cgroups/cpu\n", 0o644) }
+	t.Run("before the restart", func(t *testing.T) {
+		n := isolated(t, map[string]string{"isolation": "cgroups/cpu"}, installertest.Framework{ID: "f1", Checkpoint: true, Tasks: []string{"t1"}})
+		n.Leases.Grant(api.LeaseDisruption, true)
+		own(n)
+		f := check(t, n, "restart-mesos-agent")
+		assert.Equal(t, "NotConfigured", f.Reason, f.Message)
+		require.ErrorContains(t, stepOf(t, n, "restart-mesos-agent").Apply(t.Context()), "somebody else changed "+file)
+		assert.Equal(t, 1, n.Mesos.Starts())
+		assert.Equal(t, step.Needed, check(t, n, "configure-isolator").Verdict)
+	})
+	t.Run("while it comes back", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n, _ := restarting(t, func(n *installertest.Node) {
+				n.Mesos.Restarted = func(m *installertest.MesosAgent) { own(n) }
+			})
+			assert.Equal(t, "NotConfigured", check(t, n, "restart-mesos-agent").Reason, "it runs with the isolator now; the next start wouldn't")
+			assert.Equal(t, step.Needed, check(t, n, "configure-isolator").Verdict)
+			require.NoError(t, stepOf(t, n, "configure-isolator").Apply(t.Context()))
+			require.NoError(t, stepOf(t, n, "restart-mesos-agent").Apply(t.Context()))
+			assert.Equal(t, step.Satisfied, check(t, n, "restart-mesos-agent").Verdict)
+			assert.Equal(t, 2, n.Mesos.Starts(), "no restart for what it runs with")
+		})
+	})
+	t.Run("a restart that was begun", func(t *testing.T) {
+		n := isolated(t, map[string]string{"isolation": "cgroups/cpu"}, installertest.Framework{ID: "f1", Checkpoint: true})
+		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Files.Set(installer.IntentFile("restart-mesos-agent", ""), `{"kind":"restart-mesos-agent","since":"2026-01-01T00:00:00Z","bootId":"b","detail":{"unit":"mesos-agent.service","agentId":"agent-1"}}`, 0o600)
+		own(n)
+		require.ErrorContains(t, stepOf(t, n, "restart-mesos-agent").Apply(t.Context()), "nothing was restarted")
+		assert.Equal(t, 1, n.Mesos.Starts())
+		assert.NotContains(t, n.Files.Tree("/var/lib"), installer.IntentFile("restart-mesos-agent", ""))
+	})
+	t.Run("again and again", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n := isolated(t, map[string]string{"isolation": "cgroups/cpu"})
+			n.Leases.Grant(api.LeaseDisruption, true)
+			plan := step.Plan{{Step: stepOf(t, n, "configure-isolator")}, {Step: stepOf(t, n, "restart-mesos-agent")}}
+			r := &step.Reconciler{Log: quietLog}
+			rest := func() (res step.Result) {
+				for range 5 {
+					if res = r.Pass(t.Context(), plan, nil, 1); !res.Acted {
+						break
+					}
+				}
+				return res
+			}
+			require.True(t, rest().Ready)
+			for range 4 {
+				own(n)
+				time.Sleep(time.Minute)
+				rest()
+			}
+			got := rest().Conditions[0]
+			assert.Equal(t, api.ReasonRepairLimit, got.Reason)
+			assert.Contains(t, got.Message, "find out what undoes it")
+			assert.Equal(t, 2, n.Mesos.Starts(), "one restart in all")
+		})
+	})
 }
 
 func TestRestart_waitsForTheLease(t *testing.T) {

@@ -111,7 +111,7 @@ func TestOwnSDCGUID_inUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := installed(t, one())
 		n.Spec.Reboots = api.RebootsRolling
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		n.SetModuleUsers(2)
 		madeOn(n, "another")
 		require.NoError(t, stepOf(t, n, "own-sdc-guid").Apply(t.Context()))

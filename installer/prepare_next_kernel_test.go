@@ -20,7 +20,7 @@ func TestNextKernel_holdsRebootsUntilItHasItsModule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := one()
 		n.Spec.Reboots = api.RebootsRolling
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		p := start(n)
 		p.rest(t)
 		assert.Empty(t, n.Reboots.Held())
@@ -39,7 +39,7 @@ func TestNextKernel_holdsRebootsUntilItHasItsModule(t *testing.T) {
 		assert.Equal(t, "RebootHeld", got["reboot-node"].Reason, got["reboot-node"].Message)
 		assert.True(t, installer.WantsReboot(got["reboot-node"]))
 		assert.Zero(t, n.Reboots.Asked())
-		assert.False(t, n.Leases.Wanted(api.LeaseDisruption), "nobody else is kept from it meanwhile")
+		assert.False(t, n.Leases.Wanted(api.LeaseReboot), "nobody else is kept from it meanwhile")
 		assert.Equal(t, api.True, got["load-scini"].Status, "the running kernel's goes on")
 
 		inManifest(n, newerKernel, n.Module(newerKernel).File())
@@ -70,7 +70,7 @@ func TestNextKernel_toBeBuilt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := one()
 		n.Spec.Reboots, n.Spec.BuildModules = api.RebootsRolling, true
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		p := start(n)
 		p.rest(t)
 		n.Packages.Set(scaleio.DebName(scaleio.SDC), platform.PackageState{Version: "3.6-3000.118.Ubuntu.22.04", Configured: true})
@@ -120,7 +120,7 @@ func TestNextKernel_holdsAgain(t *testing.T) {
 func TestNextKernel_unknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := rebootable()
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		n.Files.Set("/etc/default/grub.d/pin.cfg", "GRUB_DEFAULT='1>2'\n", 0o644)
 		got := start(n).rest(t)
 		assert.Equal(t, "NextKernelUnknown", got["prepare-next-kernel"].Reason, got["prepare-next-kernel"].Message)

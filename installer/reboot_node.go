@@ -17,7 +17,7 @@ import (
 	"scaleio-framework/systemd"
 )
 
-// nodeRebooted is the fact that nothing asks for a reboot. By default that is only said; with the policy rolling it is done, under the disruption lease and one
+// nodeRebooted is the fact that nothing asks for a reboot. By default that is only said; with the policy rolling it is done, under the lease for it, one
 // node at a time, and never into a kernel without its module.
 type nodeRebooted struct{ *orders }
 
@@ -39,7 +39,7 @@ func WantsReboot(c api.Condition) bool {
 // Reasons of reboot-node.
 const (
 	reasonRebootHeld  = "RebootHeld"
-	reasonRebootWaits = "WaitingForLease"
+	reasonRebootWaits = "RebootWaits"
 	reasonActUnderWay = "ActUnderWay"
 	reasonRebooting   = "Rebooting"
 )
@@ -148,7 +148,7 @@ func (s nodeRebooted) Check(ctx context.Context) (step.Finding, error) {
 		return step.Finding{}, err
 	}
 	if begun && left.BootID == s.sys.Facts.BootID {
-		s.Leases.Want(api.LeaseDisruption)
+		s.Leases.Want(api.LeaseReboot)
 		if since := s.sys.Clock().Sub(left.Since); since < rebootTime {
 			return step.Wait(reasonRebooting, "a reboot was asked %s ago: %s", since.Round(time.Second), r.why()), nil
 		}
@@ -235,9 +235,10 @@ func (s nodeRebooted) mayReboot(ctx context.Context, why string) (step.Finding, 
 	} else if len(by) > 0 {
 		return step.Wait(reasonRebootHeld, "a reboot is needed (%s) and held by %s: see systemd-inhibit --list", why, strings.Join(by, ", ")), nil
 	}
-	s.Leases.Want(api.LeaseDisruption)
-	if _, held := s.Leases.Left(api.LeaseDisruption); !held {
-		return step.Wait(reasonRebootWaits, "a reboot is needed (%s): waits for the right to interrupt a node", why), nil
+	s.Leases.Want(api.LeaseReboot)
+	if _, held := s.Leases.Left(api.LeaseReboot); !held { // a node that waits is whole, and at rest: the next window may be days away
+		return step.Finding{Verdict: step.Satisfied, Reason: reasonRebootWaits,
+			Message: "a reboot is needed (" + why + "): waits for its turn, one node at a time, in the reboot window and while the storage is healthy (scaleio-scheduler plan says for what)"}, nil
 	}
 	return step.Need(reasonRebootNeeded, "a reboot is needed: %s", why), nil
 }
@@ -262,7 +263,7 @@ func (s nodeRebooted) Apply(ctx context.Context) error {
 	}
 	if f, err := s.mayReboot(ctx, detail.why()); err != nil { // since the look before, a package manager may have brought another kernel
 		return err
-	} else if f.Verdict != step.Needed {
+	} else if f.Verdict != step.Needed { // also the right to: the storage isn't what it was
 		return fmt.Errorf("rebooting: not any more: %s", f.Message)
 	}
 	if begun { // asked long ago, and nothing came of it

@@ -51,14 +51,14 @@ func (p *process) rest(t *testing.T) map[string]api.Condition {
 func TestReboot_policyNever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := one()
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		n.Files.Set("/run/reboot-required", "", 0o644)
 		got := start(n).rest(t)["reboot-node"]
 		assert.Equal(t, api.True, got.Status, "a node that is in order otherwise stays Ready")
 		assert.Equal(t, "RebootNeeded", got.Reason)
 		assert.True(t, installer.WantsReboot(got))
 		assert.Zero(t, n.Reboots.Asked())
-		assert.False(t, n.Leases.Wanted(api.LeaseDisruption))
+		assert.False(t, n.Leases.Wanted(api.LeaseReboot))
 	})
 }
 
@@ -73,8 +73,12 @@ func TestReboot_waitsForTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := rebootable()
 		p := start(n)
-		assert.Equal(t, "WaitingForLease", p.rest(t)["reboot-node"].Reason)
-		assert.True(t, n.Leases.Wanted(api.LeaseDisruption))
+		got := p.rest(t)["reboot-node"]
+		assert.Equal(t, "RebootWaits", got.Reason)
+		assert.Equal(t, api.True, got.Status, "its window may be days away: it is Ready meanwhile")
+		n.Leases.Grant(api.LeaseDisruption, true)
+		assert.Equal(t, "RebootWaits", p.rest(t)["reboot-node"].Reason, "that is for a restart of the Mesos agent")
+		assert.True(t, n.Leases.Wanted(api.LeaseReboot))
 		assert.Zero(t, n.Reboots.Asked())
 	})
 }
@@ -82,7 +86,7 @@ func TestReboot_waitsForTheLease(t *testing.T) {
 func TestReboot_waitsForWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := rebootable()
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		n.Files.Set("/var/lib/scaleio-agent/intents/hand-over-disk-1.json", `{"kind":"hand-over-disk","subject":"wwn-1","since":"2026-01-01T00:00:00Z","bootId":"boot-1"}`, 0o600)
 		assert.Equal(t, "ActUnderWay", check(t, n, "reboot-node").Reason)
 	})
@@ -92,7 +96,7 @@ func TestReboot_waitsForWhatIsUnderWay(t *testing.T) {
 func TestReboot_refused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := rebootable()
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		n.Cutter.Heal()
 		s := stepOf(t, n, "reboot-node")
 		n.Reboots.Hook = func(call string, effect func() error) error {
@@ -113,13 +117,13 @@ func TestReboot_refused(t *testing.T) {
 func TestReboot_heldByOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := rebootable()
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		n.Reboots.By = []string{"Unattended Upgrades (process 4711: upgrade in progress)"}
 		p := start(n)
 		got := p.rest(t)["reboot-node"]
 		assert.Equal(t, "RebootHeld", got.Reason, got.Message)
 		assert.Contains(t, got.Message, "Unattended Upgrades (process 4711")
-		assert.False(t, n.Leases.Wanted(api.LeaseDisruption), "nobody else is kept from it meanwhile")
+		assert.False(t, n.Leases.Wanted(api.LeaseReboot), "nobody else is kept from it meanwhile")
 		assert.Zero(t, n.Reboots.Asked())
 		n.Reboots.By = nil
 		assert.Equal(t, "Rebooting", p.rest(t)["reboot-node"].Reason)
@@ -135,12 +139,12 @@ func TestReboot_looksAgainBeforeItIsDone(t *testing.T) {
 			n.Files.Set("/var/lib/scaleio-agent/intents/hand-over-disk-1.json", `{"kind":"hand-over-disk","subject":"wwn-1","since":"2026-01-01T00:00:00Z","bootId":"boot-1"}`, 0o600)
 		},
 		"a package manager":  func(n *installertest.Node) { n.Reboots.By = []string{"APT"} },
-		"the lease was lost": func(n *installertest.Node) { n.Leases.Grant(api.LeaseDisruption, false) },
+		"the lease was lost": func(n *installertest.Node) { n.Leases.Grant(api.LeaseReboot, false) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := installed(t, rebootable())
-				n.Leases.Grant(api.LeaseDisruption, true)
+				n.Leases.Grant(api.LeaseReboot, true)
 				s := stepOf(t, n, "reboot-node")
 				f, err := s.Check(t.Context())
 				require.NoError(t, err)
@@ -158,7 +162,7 @@ func TestReboot_looksAgainBeforeItIsDone(t *testing.T) {
 func TestReboot_noClearAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := rebootable()
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		s := stepOf(t, n, "reboot-node")
 		n.Reboots.Hook = func(call string, effect func() error) error {
 			require.NoError(t, effect())
@@ -182,13 +186,13 @@ func TestReboot_noClearAnswer(t *testing.T) {
 func TestReboot_nothingHappens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := rebootable()
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		p := start(n)
 		assert.Equal(t, "Rebooting", p.rest(t)["reboot-node"].Reason)
 		time.Sleep(4 * time.Minute)
 		p.rest(t)
 		assert.Equal(t, 1, n.Reboots.Asked())
-		assert.True(t, n.Leases.Wanted(api.LeaseDisruption))
+		assert.True(t, n.Leases.Wanted(api.LeaseReboot))
 		time.Sleep(2 * time.Minute)
 		assert.Equal(t, "Rebooting", p.rest(t)["reboot-node"].Reason)
 		assert.Equal(t, 2, n.Reboots.Asked())
@@ -200,7 +204,7 @@ func TestReboot_inVain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := one()
 		n.Spec.Reboots = api.RebootsRolling
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		start(n).rest(t)
 		installKernel(n, newerKernel)
 		inManifest(n, newerKernel, n.Module(newerKernel).File())
@@ -232,7 +236,7 @@ func TestReboot_inVainWithTheSameKernel(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := one()
 				n.Spec.Reboots = api.RebootsRolling
-				n.Leases.Grant(api.LeaseDisruption, true)
+				n.Leases.Grant(api.LeaseReboot, true)
 				start(n).rest(t)
 				c.asks(n)
 				start(n).rest(t)
@@ -263,7 +267,7 @@ func TestReboot_forAModuleIsJudgedWhenOneIsLoaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := one()
 		n.Spec.Reboots = api.RebootsRolling
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		start(n).rest(t)
 		n.Files.Set("/sys/module/scini/srcversion", "0LD\n", 0o444)
 		n.SetModuleUsers(1)
@@ -339,7 +343,7 @@ func flatcar() *installertest.Node {
 func TestReboot_notNeededAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := rebootable()
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		p := start(n)
 		p.rest(t)
 		require.Equal(t, 1, n.Reboots.Asked())
@@ -363,7 +367,7 @@ func TestReboot_policyChangesMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := rebootable()
-				n.Leases.Grant(api.LeaseDisruption, true)
+				n.Leases.Grant(api.LeaseReboot, true)
 				start(n).rest(t)
 				require.Equal(t, 1, n.Reboots.Asked())
 				require.Contains(t, n.Files.Tree("/var/lib"), note)
@@ -377,7 +381,7 @@ func TestReboot_policyChangesMeanwhile(t *testing.T) {
 				assert.NotContains(t, n.Files.Tree("/var/lib"), note)
 				n.Leases.Forget()
 				start(n).rest(t)
-				assert.False(t, n.Leases.Wanted(api.LeaseDisruption))
+				assert.False(t, n.Leases.Wanted(api.LeaseReboot))
 				assert.Equal(t, 1, n.Reboots.Asked())
 			})
 		})

@@ -56,8 +56,8 @@ func (s mesosAgentRestarted) Check(ctx context.Context) (step.Finding, error) {
 		return step.Need("RestartBegun", "a restart of %s was begun and not seen to end", m.unit), nil
 	}
 	isolation, checkpoint, err := s.asked(m)
-	if err != nil || isolation == "" {
-		return step.Wait("NotConfigured", "%s has no isolation yet", m.folder), err
+	if err != nil || !isolates(isolation) { // not yet, or somebody else's tool took it back: running as the files say is not enough then
+		return step.Wait("NotConfigured", "%s/%s is %q: without %s and %s there is nothing to restart for", m.folder, flagIsolation, isolation, isolatorLinux, isolatorVolume), err
 	}
 	state, err := askMesosAgent(ctx, s.opts.Ask, mesosAddresses(s.orders, m))
 	if err != nil {
@@ -114,6 +114,9 @@ func (s mesosAgentRestarted) asked(m mesosAgent) (isolation, checkpoint string, 
 	return isolation, checkpoint, err
 }
 
+// recoveryFlags may not change over a restart: with others Mesos refuses to recover the agent (agent info, its work directory), or doesn't find its containers.
+var recoveryFlags = []string{"attributes", "resources", "hostname", "port", "domain", "work_dir", "runtime_dir", "launcher", "cgroups_root", "containerizers"}
+
 // unsafe says why a restart could cost somebody a task, or nothing.
 func (s mesosAgentRestarted) unsafe(ctx context.Context, m mesosAgent, state mesosState) (string, error) {
 	out, err := s.sys.Commands.Run(ctx, platform.Cmd{Path: "/bin/systemctl", Args: []string{"show", "--property=KillMode", m.unit}})
@@ -126,13 +129,13 @@ func (s mesosAgentRestarted) unsafe(ctx context.Context, m mesosAgent, state mes
 	if lost := state.uncheckpointed(); len(lost) > 0 {
 		return fmt.Sprintf("frameworks without checkpointing would lose their tasks: %s", strings.Join(lost, ", ")), nil
 	}
-	for _, flag := range []string{"attributes", "resources"} {
+	for _, flag := range recoveryFlags {
 		next, set, err := m.flag(flag)
 		if err != nil {
 			return "", err
 		}
-		if set && !strings.HasPrefix(next, "file:") && next != state.Flags[flag] {
-			return fmt.Sprintf("%s/%s has changed as well (%q, running: %q), and Mesos takes no agent back with other %s", m.folder, flag, next, state.Flags[flag], flag), nil
+		if have, known := state.Flags[flag]; set && known && !strings.HasPrefix(next, "file:") && next != have {
+			return fmt.Sprintf("%s/%s has changed as well (%q, running: %q), and Mesos doesn't take an agent and its tasks back with other %s", m.folder, flag, next, have, flag), nil
 		}
 	}
 	return "", nil
@@ -155,8 +158,16 @@ func (s mesosAgentRestarted) Apply(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if !isolates(isolation) {
+			return s.takenBack(m, isolation)
+		}
 		if satisfies(state.Flags, isolation, checkpoint) {
 			return s.sys.Files.Remove(keptMesosConfig)
+		}
+		if unsafe, err := s.unsafe(ctx, m, state); err != nil { // since the look before, somebody may have started what a restart would cost
+			return err
+		} else if unsafe != "" {
+			return fmt.Errorf("restarting the Mesos agent: not any more: %s", unsafe)
 		}
 		if _, held := s.Leases.Left(api.LeaseDisruption); !held {
 			return errors.New("restarting the Mesos agent: the right to interrupt this node was lost")
@@ -177,6 +188,9 @@ func (s mesosAgentRestarted) finish(ctx context.Context, m mesosAgent, r *mesosR
 	}
 	urls := mesosAddresses(s.orders, m)
 	state, err := askMesosAgent(ctx, s.opts.Ask, urls)
+	if err == nil && !isolates(isolation) && r.missing(state) == "" { // it runs as it did; the files aren't ours any more
+		return errors.Join(s.takenBack(m, isolation), s.intents.clear(intentRestartMesos, ""))
+	}
 	if err == nil && !satisfies(state.Flags, isolation, checkpoint) {
 		if err := s.sys.Units.Restart(ctx, m.unit); err != nil && ctx.Err() != nil {
 			return err
@@ -209,6 +223,11 @@ func (s mesosAgentRestarted) finish(ctx context.Context, m mesosAgent, r *mesosR
 		return err
 	}
 	return s.rollBack(ctx, m, r)
+}
+
+// takenBack: another tool owns that file too. configure-isolator writes it again, a few times an hour and then no more.
+func (mesosAgentRestarted) takenBack(m mesosAgent, isolation string) error {
+	return fmt.Errorf("restarting the Mesos agent: somebody else changed %s/%s to %q: nothing was restarted; have that tool write %s,%s too", m.folder, flagIsolation, isolation, isolatorLinux, isolatorVolume)
 }
 
 // missing says what isn't back yet.

@@ -11,7 +11,7 @@ import (
 func runSDS(o *orders) step.Step {
 	s := newRunUnit(o, "run-sds", scaleio.UnitSDS, time.Minute, listens(o.sys.Network, scaleio.PortSDS))
 	s.spared = func() (string, bool) {
-		if o.Storage == nil || o.Storage.SDS == nil || !o.Storage.SDS.InMaint {
+		if o.Storage == nil || o.Storage.SDS == nil || !o.Storage.SDS.InMaint || o.Storage.Ours { // ours ends when it runs again
 			return "", false
 		}
 		return "its SDS " + o.Storage.SDS.Name + " is in maintenance mode; end that to have it started", true

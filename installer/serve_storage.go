@@ -45,10 +45,11 @@ func (s storageServed) Check(ctx context.Context) (step.Finding, error) {
 	case !known:
 		return step.Wait("WaitingForLeader", "the leader has yet to add this node's SDS"), nil
 	}
-	return sdsServes(*s.Storage.SDS), nil
+	return sdsServes(*s.Storage), nil
 }
 
-func sdsServes(sds api.SDSView) step.Finding {
+func sdsServes(view api.StorageView) step.Finding {
+	sds := *view.SDS
 	var bad []string
 	for _, d := range sds.Devices {
 		if d.State != "Normal" {
@@ -56,6 +57,8 @@ func sdsServes(sds api.SDSView) step.Finding {
 		}
 	}
 	switch {
+	case sds.InMaint && view.Ours:
+		return step.Wait("InService", "SDS %s is in maintenance for this node's reboot; the leader ends it once the node is back", sds.Name)
 	case sds.InMaint:
 		return step.Block("InMaintenance", "a person put SDS %s into maintenance mode; it is left alone until that ends", sds.Name)
 	case sds.Connection != "Connected":

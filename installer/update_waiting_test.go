@@ -98,7 +98,7 @@ func TestReboot_updateFallsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := flatcar()
 		n.Spec.Reboots = api.RebootsRolling
-		n.Leases.Grant(api.LeaseDisruption, true)
+		n.Leases.Grant(api.LeaseReboot, true)
 		inManifest(n, n.Facts.Kernel, n.Module(n.Facts.Kernel).File())
 		says := updateWaits
 		n.Commands.Handle("/usr/bin/update_engine_client", func(context.Context, platform.Cmd) (platform.Output, error) {

@@ -156,7 +156,9 @@ func (b *brain) take(rec store.Record) error {
 	case rec.Key == keyFramework:
 		return json.Unmarshal(rec.Value, &b.framework)
 	case rec.Key == keyLeases:
-		return json.Unmarshal(rec.Value, &b.state.Leases)
+		err := json.Unmarshal(rec.Value, &b.state.Leases)
+		b.state.Leases.Since = past(b.Now(), b.state.Leases.Since)
+		return err
 	case rec.Key == keyRollout:
 		return json.Unmarshal(rec.Value, &b.state.Rollout)
 	case strings.HasPrefix(rec.Key, kindVersion):

@@ -161,11 +161,15 @@ func (b *brain) grant(batch []*event) {
 			b.log.Debug("disruption refused", "node", n.Name, "reason", why)
 		}
 	}
+	if holder := b.state.Nodes[b.state.Leases.Disruption]; holder != nil { // also by what the leader sees, or the time
+		b.state.Leases, _ = decide.Disruption(&b.state, holder)
+	}
 	for _, p := range b.held { // a lease that came back, or a fresh view of the storage, goes to those who wait for it
 		if b.state.Leases.Disruption == "" && p.ctx.Err() == nil {
 			b.state.Leases, _ = decide.Disruption(&b.state, b.state.Nodes[p.node])
 		}
 	}
+	b.serve()
 	now := b.state.Leases
 	if now.Leader != before.Leader {
 		b.touched[keyLeases] = true
@@ -175,11 +179,7 @@ func (b *brain) grant(batch []*event) {
 	if now.Disruption != before.Disruption {
 		b.touched[keyLeases] = true
 		if now.Disruption != "" {
-			what := ""
-			if now.For != "" {
-				what = " to upgrade " + now.For
-			}
-			b.event(b.state.Nodes[now.Disruption], "DisruptionGranted", "it may be interrupted%s; no other node may", what)
+			b.event(b.state.Nodes[now.Disruption], "DisruptionGranted", "it may be interrupted%s; no other node may", decide.InterruptedFor(now.For))
 		} else {
 			b.event(b.state.Nodes[before.Disruption], "DisruptionEnded", "the lease is back%s", after(before.For))
 		}
@@ -248,6 +248,9 @@ func (b *brain) answer(n *decide.Node) api.Answer {
 	}
 	if decide.MayInterrupt(&b.state, n) {
 		a.Leases = append(a.Leases, api.Lease{Name: api.LeaseDisruption})
+	}
+	if decide.MayReboot(&b.state, n) {
+		a.Leases = append(a.Leases, api.Lease{Name: api.LeaseReboot})
 	}
 	if component := decide.MayUpgrade(&b.state, n); component != "" {
 		a.Leases = append(a.Leases, api.Lease{Name: api.UpgradeLease(component)})

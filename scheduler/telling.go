@@ -181,8 +181,11 @@ func led(by string) string {
 }
 
 func after(component string) string {
-	if component == "" {
+	switch component {
+	case "":
 		return ""
+	case decide.ForReboot:
+		return " after its time to reboot"
 	}
 	return ": its " + component + " was upgraded"
 }

@@ -26,6 +26,8 @@ const (
 	AddDevice      Kind = "add-device"
 	RemoveSDS      Kind = "remove-sds"
 	RemoveSDC      Kind = "remove-sdc"
+	EnterService   Kind = "enter-maintenance"
+	LeaveService   Kind = "leave-maintenance"
 )
 
 // An Act is one difference between what is wanted and what was seen, and the change that would remove it.

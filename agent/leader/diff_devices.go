@@ -38,7 +38,7 @@ func diffDevices(want wanted, o scaleio.Objects) (acts []Act) {
 		case !there || !havePool:
 			act.Wait, act.Why = api.ReasonWaitingForStep, "waits for SDS "+disk.SDSName
 		case sds.InMaintenance():
-			act.Wait, act.Why = ReasonWaitingForNode, fmt.Sprintf("a person put SDS %s into maintenance: it is left alone", sds.Name)
+			act.Wait, act.Why = ReasonWaitingForNode, fmt.Sprintf("SDS %s is in maintenance: it is left alone", sds.Name)
 		case disk.SizeBytes < limits.MinDeviceBytes:
 			act.Obstacle, act.Why = "TooSmall", fmt.Sprintf("disk %s has %d bytes, the product takes none below %d", disk.Disk, disk.SizeBytes, limits.MinDeviceBytes)
 		case perSDS[sds.ID] >= limits.DevicesPerSDS || inPool >= limits.DevicesPerPool:

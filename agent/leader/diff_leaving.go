@@ -60,6 +60,27 @@ func shared(a, b []string) bool {
 
 // unhealthy repeats the scheduler's judgement on the sample that is acted on.
 func unhealthy(sds scaleio.SDSObject, want wanted, o scaleio.Objects) string {
+	if why := notInService(o); why != "" {
+		return why
+	}
+	for _, c := range o.SDCs {
+		if c.Volumes > 0 && slices.Contains(sds.IPs, c.IP) {
+			return fmt.Sprintf("%d volumes are mapped to the SDC at %s", c.Volumes, c.IP)
+		}
+	}
+	domain, _ := o.Domain(want.ProtectionDomain)
+	pool, there := o.Pool(domain.ID, want.StoragePool)
+	if why := notWhole(pool.Figures, there); why != "" {
+		return why
+	}
+	if pool.SparePercent != want.SparePercent {
+		return fmt.Sprintf("the pool keeps %d %% spare, wanted are %d %%", pool.SparePercent, want.SparePercent)
+	}
+	return ""
+}
+
+// notInService names an SDS that isn't there for its data.
+func notInService(o scaleio.Objects) string {
 	for _, s := range o.SDSs {
 		switch {
 		case s.Removing():
@@ -70,18 +91,12 @@ func unhealthy(sds scaleio.SDSObject, want wanted, o scaleio.Objects) string {
 			return fmt.Sprintf("SDS %s is %s", s.Name, s.Connection)
 		}
 	}
-	for _, c := range o.SDCs {
-		if c.Volumes > 0 && slices.Contains(sds.IPs, c.IP) {
-			return fmt.Sprintf("%d volumes are mapped to the SDC at %s", c.Volumes, c.IP)
-		}
-	}
-	domain, _ := o.Domain(want.ProtectionDomain)
-	pool, there := o.Pool(domain.ID, want.StoragePool)
-	if f := pool.Figures; !there || f.FailedBytes+f.DegradedBytes+f.UnreachedBytes+f.RebuildBytes != 0 {
+	return ""
+}
+
+func notWhole(f api.PoolView, there bool) string {
+	if !there || f.FailedBytes+f.DegradedBytes+f.UnreachedBytes+f.RebuildBytes != 0 {
 		return "data of the pool is degraded, failed, unreachable or being rebuilt"
-	}
-	if pool.SparePercent != want.SparePercent {
-		return fmt.Sprintf("the pool keeps %d %% spare, wanted are %d %%", pool.SparePercent, want.SparePercent)
 	}
 	return ""
 }

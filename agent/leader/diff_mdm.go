@@ -74,7 +74,7 @@ func diffName(spec api.NodeSpec, c scaleio.Cluster) []Act {
 	return nil
 }
 
-// diffMaster: the MDM that the spec names is master. Asked for only while this node may be interrupted, because the package of its own MDM is to be replaced.
+// diffMaster: the MDM that the spec names is master. Asked for only while this node may be interrupted: its own MDM's package is to be replaced, or it is to reboot.
 func diffMaster(spec api.NodeSpec, c scaleio.Cluster) []Act {
 	i := slices.IndexFunc(spec.MDMs, func(m api.MDM) bool { return m.Name == spec.Cluster.HandOver })
 	if i < 0 {
@@ -85,7 +85,7 @@ func diffMaster(spec api.NodeSpec, c scaleio.Cluster) []Act {
 	if there && m.Place == scaleio.PlaceMaster {
 		return nil
 	}
-	act := Act{Kind: HandOver, Subject: want.Name, ID: m.Name, Why: fmt.Sprintf("%s is to be master while this node's MDM is upgraded", want.Name)}
+	act := Act{Kind: HandOver, Subject: want.Name, ID: m.Name, Why: fmt.Sprintf("%s is to be master while this node is interrupted", want.Name)}
 	if !there || m.Place != scaleio.PlaceSlave || m.Status != "Normal" || m.Name == "" || c.State != "Normal" {
 		act.Wait, act.Why = ReasonWaitingForNode, act.Why+fmt.Sprintf(": it is %s and %q, the cluster is %s", m.Place, m.Status, c.State)
 	}

@@ -25,6 +25,8 @@ type Session interface {
 	SwitchClusterMode(ctx context.Context, m scaleio.SwitchMode) error
 	RenameSystem(ctx context.Context, name string) error
 	SwitchMaster(ctx context.Context, to string) error
+	EnterMaintenance(ctx context.Context, sds string) error
+	ExitMaintenance(ctx context.Context, sds string) error
 	QueryUsers(ctx context.Context) ([]scaleio.User, error)
 	AddUser(ctx context.Context, name, role string) (api.Secret, error)
 	ResetPassword(ctx context.Context, name string) (api.Secret, error)
@@ -117,6 +119,7 @@ const (
 	StepLeaving       = "take-out-nodes"
 	StepDevices       = "add-devices"
 	StepMaster        = "hand-over-master"
+	StepService       = "service-sds"
 )
 
 // Reasons of the leader's steps.
@@ -165,6 +168,9 @@ func (l *Leader) Plan(in Input) step.Plan {
 	}
 	if in.Spec.Cluster.HandOver != "" { // before what may wait for nodes: after it this node leads no more, and what is left is the next one's
 		plan = append(plan, step.Item{Step: one(StepMaster, fromCluster(diffMaster)), After: api.GateClusterFormed})
+	}
+	if in.Spec.Cluster.Service != nil {
+		plan = append(plan, step.Item{Step: one(StepService, fromObjects(diffService)), After: api.GatePoolReady})
 	}
 	return append(plan, step.Item{Step: many(StepDevices, fromObjects(diffDevices)), After: api.GatePoolReady, Timeout: manyTimeout})
 }

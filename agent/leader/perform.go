@@ -37,8 +37,8 @@ func (l *Leader) perform(ctx context.Context, in Input, a Act) error {
 	ctx, cancel := context.WithTimeout(ctx, scaleio.CallTimeout)
 	defer cancel()
 	switch a.Kind {
-	case AddStandby, SwitchMode, NameSystem, HandOver:
-		return l.performMDM(ctx, in, a)
+	case AddStandby, SwitchMode, NameSystem, HandOver, EnterService, LeaveService:
+		return l.performByCLI(ctx, in, a)
 	}
 	gateway, err := l.open(in)
 	if err != nil {
@@ -70,7 +70,7 @@ func (l *Leader) perform(ctx context.Context, in Input, a Act) error {
 	return fmt.Errorf("act %q isn't known", a.Kind)
 }
 
-func (l *Leader) performMDM(ctx context.Context, in Input, a Act) error {
+func (l *Leader) performByCLI(ctx context.Context, in Input, a Act) error {
 	return l.session(ctx, in, in.admin(), func(ctx context.Context, s Session) error {
 		switch a.Kind {
 		case AddStandby:
@@ -79,6 +79,10 @@ func (l *Leader) performMDM(ctx context.Context, in Input, a Act) error {
 			return s.SwitchClusterMode(ctx, a.Mode)
 		case HandOver:
 			return s.SwitchMaster(ctx, a.ID)
+		case EnterService:
+			return s.EnterMaintenance(ctx, a.Subject)
+		case LeaveService:
+			return s.ExitMaintenance(ctx, a.Subject)
 		}
 		return s.RenameSystem(ctx, a.Subject)
 	})

@@ -233,6 +233,29 @@ func (s *session) SwitchMaster(ctx context.Context, to string) error {
 	})
 }
 
+func (s *session) EnterMaintenance(ctx context.Context, sds string) error {
+	return s.maintain(ctx, "enter_maintenance_mode "+sds, sds, "NoMaintenance", "InMaintenance")
+}
+
+func (s *session) ExitMaintenance(ctx context.Context, sds string) error {
+	return s.maintain(ctx, "exit_maintenance_mode "+sds, sds, "InMaintenance", "NoMaintenance")
+}
+
+func (s *session) maintain(ctx context.Context, call, sds, from, to string) error {
+	return s.call(ctx, call, true, func() error {
+		if err := s.ready(); err != nil {
+			return err
+		}
+		for i := range s.objects.SDSs {
+			if x := &s.objects.SDSs[i]; x.Name == sds && x.Maintenance == from {
+				x.Maintenance = to
+				return nil
+			}
+		}
+		return refused("The specified SDS is already in maintenance-mode.")
+	})
+}
+
 func (s *session) QueryUsers(ctx context.Context) (users []scaleio.User, err error) {
 	err = s.call(ctx, "query_users", false, func() error {
 		users = slices.Clone(s.users)

@@ -54,6 +54,19 @@ func (s *Session) SwitchMaster(ctx context.Context, to string) error {
 	return err
 }
 
+// EnterMaintenance of the instant kind puts an SDS out of service for a while: its data isn't copied elsewhere when it goes away. No sample of the answer of the
+// product is known: the next look at the SDS says whether it was done.
+func (s *Session) EnterMaintenance(ctx context.Context, sds string) error {
+	_, err := s.cli.run(ctx, "", "enter_maintenance_mode", "--sds_name", sds)
+	return err
+}
+
+// ExitMaintenance puts it into service again; what it missed is copied to it.
+func (s *Session) ExitMaintenance(ctx context.Context, sds string) error {
+	_, err := s.cli.run(ctx, "", "exit_maintenance_mode", "--sds_name", sds)
+	return err
+}
+
 // QueryUsers lists the accounts.
 func (s *Session) QueryUsers(ctx context.Context) ([]User, error) {
 	out, err := s.cli.run(ctx, "", "query_users")

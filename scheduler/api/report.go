@@ -109,6 +109,9 @@ const (
 	LeaseDisruption LeaseName = "disruption"
 )
 
+// LeaseReboot lets its holder reboot its own machine now. It is wanted by its name, and given under the disruption lease alone.
+const LeaseReboot LeaseName = "reboot"
+
 // UpgradeLease lets its holder upgrade one component of its own now; it is wanted by its name, and given under the disruption lease alone.
 func UpgradeLease(component string) LeaseName { return LeaseName("upgrade-" + component) }
 
@@ -204,7 +207,8 @@ type PoolView struct {
 type StorageView struct {
 	SDS   *SDSView `json:"sds,omitempty"`
 	SDC   *SDCView `json:"sdc,omitempty"`
-	AgeMS int64    `json:"ageMs"` // over 10 min: Unknown
+	Ours  bool     `json:"ours,omitempty"` // the SDS is in maintenance for a reboot of its node, and not because a person put it there
+	AgeMS int64    `json:"ageMs"`          // over 10 min: Unknown
 }
 
 // An Answer to a Report. It may carry secrets: never log it whole (LogValue redacts).

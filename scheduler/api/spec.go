@@ -174,7 +174,15 @@ type ClusterSpec struct {
 	Disks            []CandidateDisk `json:"disks,omitempty"`
 	Gateways         []Gateway       `json:"gateways,omitempty"`
 	Leaving          []LeavingNode   `json:"leaving,omitempty"`  // nodes that a person wants out
-	HandOver         string          `json:"handOver,omitempty"` // MDM that is to become master, because the master's package is to be upgraded
+	HandOver         string          `json:"handOver,omitempty"` // MDM that is to become master, because the master's node is to be interrupted
+	Service          *SDSService     `json:"service,omitempty"`  // an SDS that is to be in maintenance, or not any more
+}
+
+// An SDSService says that an SDS is to be in the product's maintenance mode for a reboot of its node, or (Leave) not any more. The scheduler stored it before.
+type SDSService struct {
+	SDS   string `json:"sds"`  // id
+	Name  string `json:"name"` // for people
+	Leave bool   `json:"leave,omitempty"`
 }
 
 // A LeavingNode is to be taken out of the system: first its SDS, whose data moves to the others, and at the end its SDC's entry.

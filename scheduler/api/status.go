@@ -23,6 +23,17 @@ type ClusterStatus struct {
 	Growth    *GrowthView  `json:"growth,omitempty"`
 	Rollout   *RolloutView `json:"rollout,omitempty"`
 	CA        *CAView      `json:"ca,omitempty"` // while it is being rotated
+
+	Interruption *InterruptionView `json:"interruption,omitempty"` // nil = no node has the right to be interrupted
+}
+
+// InterruptionView of the one node that may be interrupted.
+type InterruptionView struct {
+	Node  string    `json:"node"`          // its name
+	For   string    `json:"for,omitempty"` // reboot, or the component that it upgrades; "" = its Mesos agent
+	Since time.Time `json:"since,omitzero"`
+	Late  bool      `json:"late,omitempty"` // it isn't back in time: nobody else is interrupted before it is, or an operator releases it
+	State string    `json:"state"`          // for people
 }
 
 // NodeStatus is one line of it.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
 )
 
 // Config of a scheduler, parsed and checked.
@@ -45,6 +46,8 @@ type Config struct {
 	VolumeUser           string
 	AllowUnsupported     bool
 	Reboots              api.RebootPolicy
+	RebootWindow         decide.Window // by the clocks of RebootZone
+	RebootWithin         time.Duration
 	ModuleMirror         string
 	BuildModules         bool
 

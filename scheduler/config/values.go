@@ -10,8 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // containers have none
 
 	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
 )
 
 // Each of these gives a function that parses one text into its place. An empty text is the zero value, where that makes sense.
@@ -200,6 +202,28 @@ func duration(p *time.Duration) func(string) error {
 			return fmt.Errorf("%q is no duration like 90s, 10m, 4w", s)
 		}
 		*p = d
+		return nil
+	}
+}
+
+// window keeps the zone that zone set, whichever came first.
+func window(w *decide.Window) func(string) error {
+	return func(s string) (err error) {
+		parsed, err := decide.ParseWindow(s)
+		if err == nil {
+			*w = parsed.In(w.Zone())
+		}
+		return err
+	}
+}
+
+func zone(w *decide.Window) func(string) error {
+	return func(s string) error {
+		z, err := time.LoadLocation(s)
+		if err != nil || s == "" || s == "Local" { // the scheduler may run on any host
+			return fmt.Errorf("%q is no time zone like Europe/Berlin", s)
+		}
+		*w = w.In(z)
 		return nil
 	}
 }

@@ -46,30 +46,50 @@ func NoLead(s *State, n *Node) bool {
 // is to reboot looks Ready until it goes down: its intent tells the difference, and it takes that back only after it came up with another boot id.
 func Disruption(s *State, n *Node) (l Leases, why string) {
 	l = s.Leases
+	if s.rebooter() == n {
+		return rebootEnds(s, n), ""
+	}
 	upgrades := turn(s, n)
 	wants := upgrades != "" || n.Report != nil && slices.Contains(n.Report.Wants, api.LeaseDisruption)
-	if l.Disruption == n.ID && l.For != upgrades {
-		l.For, l.After = upgrades, s.Now // what it was for is done, or was undone: older samples know nothing of that
+	if l.Disruption == n.ID {
+		if l.For != upgrades {
+			l.For, l.After = upgrades, s.Now // what it was for is done, or was undone: older samples know nothing of that
+		}
+		if !wants && s.current(n) && whole(n.Report) && !intends(n, IntentRestartMesos, IntentReboot, IntentUpgrade) {
+			l = Undisrupted(s)
+		}
+		return l, ""
 	}
+	if !wants && !wantsReboot(n) {
+		return l, ""
+	}
+	if why = mayNotInterrupt(s, n, upgrades, !wants); why != "" {
+		return l, why
+	}
+	l.Disruption, l.Boot, l.For = n.ID, n.Report.BootID, upgrades
+	if !wants {
+		l.For, l.Since = ForReboot, s.Now
+	}
+	return l, ""
+}
+
+func mayNotInterrupt(s *State, n *Node, upgrades string, reboot bool) string {
 	switch {
-	case l.Disruption == n.ID && !wants && s.current(n) && whole(n.Report) && !intends(n, IntentRestartMesos, IntentReboot, IntentUpgrade):
-		l = Undisrupted(s)
-	case !wants || l.Disruption == n.ID:
-	case l.Disruption != "":
-		why = "the disruption lease is with " + nameOf(s, l.Disruption)
+	case s.Leases.Disruption != "":
+		return "the disruption lease is with " + nameOf(s, s.Leases.Disruption)
+	case s.Leases.Service != nil:
+		return "SDS " + s.Leases.Service.Name + " leaves maintenance"
 	case s.Held(n) != nil:
-		why = "held"
+		return "held"
 	case draining(s) != "":
-		why = draining(s) + " is being removed"
-	default:
-		if why = notSafe(s); why == "" && upgrades != "" {
-			why = upgradeWaits(s, n, upgrades)
-		}
-		if why == "" {
-			l.Disruption, l.Boot, l.For = n.ID, n.Report.BootID, upgrades
-		}
+		return draining(s) + " is being removed"
+	case reboot && s.windowClosed() != "":
+		return s.windowClosed()
 	}
-	return l, why
+	if why := notSafe(s); why != "" || upgrades == "" {
+		return why
+	}
+	return upgradeWaits(s, n, upgrades)
 }
 
 // whole: nothing on the node lacks but a reboot that is people's: a new driver works from the next boot while volumes keep the old one in use, and the others needn't
@@ -96,8 +116,7 @@ func whole(r *api.Report) bool {
 // Undisrupted are the leases without that to interrupt a node. What it interrupted is to be seen by a sample that is younger.
 func Undisrupted(s *State) Leases {
 	l := s.Leases
-	l.Disruption, l.Boot, l.For, l.After = "", "", "", s.Now
-	return l
+	return Leases{Leader: l.Leader, LeaderUntil: l.LeaderUntil, Service: l.Service, After: s.Now}
 }
 
 // draining names the node whose data is on the way out: until it is, no other may be missed.
@@ -121,7 +140,11 @@ func notSafe(s *State) string {
 	if s.View.Pool == nil && s.Cluster.Open(api.GatePoolReady) { // its gateway is away: it sees the MDMs alone
 		return "the leader's sample shows no pool"
 	}
-	if why := StorageGate(s.View.ClusterView, s.Now.Sub(s.View.At)); why != "" {
+	ours := ""
+	if s.Leases.Service != nil && s.Leases.Service.Node == s.Leases.Disruption {
+		ours = s.Leases.Service.SDS
+	}
+	if why := StorageGate(s.View.ClusterView, s.Now.Sub(s.View.At), ours); why != "" {
 		return why
 	}
 	if after := s.Leases.After; !after.IsZero() && s.View.At.Before(after.Add(settleTime)) {
@@ -154,7 +177,7 @@ func begun(s *State, n *Node) bool {
 // MayInterrupt says whether the holder of the disruption lease may use it now. The lease was given on a sample of then and never times out, so
 // until its holder has begun the storage is judged anew with every answer; what has begun goes on to its end.
 func MayInterrupt(s *State, n *Node) bool {
-	if s.Leases.Disruption != n.ID {
+	if s.Leases.Disruption != n.ID || s.rebooter() == n && !intends(n, IntentRestartMesos) {
 		return false
 	}
 	return begun(s, n) || s.Held(n) == nil && notSafe(s) == ""
@@ -163,8 +186,9 @@ func MayInterrupt(s *State, n *Node) bool {
 // SampleLife is how old a sample may be that an interruption rests on.
 const SampleLife = 10 * time.Second
 
-// StorageGate is the one judgement of whether the storage can lose a node now: "" or what is wrong.
-func StorageGate(v *api.ClusterView, age time.Duration) string {
+// StorageGate is the one judgement of whether the storage can lose a node now: "" or what is wrong. The one SDS that may be in maintenance is the one that we put
+// there, for the node that is to be interrupted.
+func StorageGate(v *api.ClusterView, age time.Duration, ours string) string {
 	switch {
 	case age > SampleLife:
 		return fmt.Sprintf("the last sample is %s old", age.Round(time.Second))
@@ -175,7 +199,7 @@ func StorageGate(v *api.ClusterView, age time.Duration) string {
 		switch {
 		case sds.Removing:
 			return fmt.Sprintf("data of SDS %s is on the way out", sds.Name)
-		case sds.InMaint:
+		case sds.InMaint && (ours == "" || sds.ID != ours):
 			return fmt.Sprintf("SDS %s is in maintenance", sds.Name)
 		case sds.Connection != "Connected":
 			return fmt.Sprintf("SDS %s is %s", sds.Name, sds.Connection)

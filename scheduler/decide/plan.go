@@ -45,6 +45,7 @@ func Plan(s *State, waiting string) api.PlanStatus {
 		}
 	}
 	planUpgrades(s, add)
+	planReboots(s, add)
 	for _, n := range byName(s.Nodes) {
 		if n.Report != nil && n.Report.Step != "" && !n.Report.Ready {
 			add(n.Name, n.Report.Step, nodeStatus(s, n).Message, false)

@@ -61,7 +61,7 @@ func clusterSpec(s *State) *api.ClusterSpec {
 		SystemName: systemName(set.ClusterName), ProtectionDomain: set.ProtectionDomain, StoragePool: set.StoragePool,
 		MediaType: set.MediaType, ZeroPadding: set.ZeroPadding, SparePercent: SparePercent(units(s)),
 		FaultSets: s.Cluster.faultSetNames(), VolumeUser: set.VolumeUser,
-		SDSs: wantedSDSs(s), Disks: candidateDisks(s), Gateways: s.Cluster.Gateways, Leaving: leaving(s), HandOver: handOver(s),
+		SDSs: wantedSDSs(s), Disks: candidateDisks(s), Gateways: s.Cluster.Gateways, Leaving: leaving(s), HandOver: handOver(s), Service: service(s),
 	}
 }
 
@@ -177,6 +177,7 @@ func Storage(s *State, n *Node) *api.StorageView {
 		}
 	}
 	view.SDC = clientOf(s.View.SDCs, n)
+	view.Ours = view.SDS != nil && view.SDS.InMaint && s.serviced(view.SDS.ID)
 	return view
 }
 

@@ -22,6 +22,8 @@ type Settings struct {
 	Packages         []api.Package
 	AllowUnsupported bool // client-only nodes may carry an SDS and the tie-breaker
 	Reboots          api.RebootPolicy
+	RebootWindow     Window        // zero = at any time
+	RebootWithin     time.Duration // of a node that may: then it is told that it isn't back
 	ModuleMirror     string
 	Modules          []api.KernelModule
 	BuildModules     bool             // nodes may get a compiler and headers
@@ -87,8 +89,11 @@ type Leases struct {
 	Leader      string    `json:"leader,omitempty"`
 	Disruption  string    `json:"disruption,omitempty"`
 	Boot        string    `json:"boot,omitempty"` // of the disruption's holder when it got the lease
-	For         string    `json:"for,omitempty"`  // component that the disruption's holder got it to upgrade
-	After       time.Time `json:"-"`              // the last interruption's end, as far as this process saw it
+	For         string    `json:"for,omitempty"`  // component that the disruption's holder got it to upgrade, or ForReboot
+	Since       time.Time `json:"since,omitzero"` // when it got it for a reboot
+	Late        bool      `json:"late,omitempty"` // people were told that it isn't back in time
+	Service     *Service  `json:"service,omitempty"`
+	After       time.Time `json:"-"` // the last interruption's end, as far as this process saw it
 	LeaderUntil time.Time `json:"-"`
 }
 

@@ -36,7 +36,7 @@ func Status(s *State, waiting string) api.ClusterStatus {
 	} else {
 		status.Ready = false
 	}
-	status.Growth, status.Rollout = GrowthOf(s), rolloutView(s)
+	status.Growth, status.Rollout, status.Interruption = GrowthOf(s), rolloutView(s), Interruption(s)
 	return status
 }
 

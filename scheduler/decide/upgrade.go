@@ -180,7 +180,7 @@ func (s *State) behind(n *Node, component string) string {
 
 // MayUpgrade gives the component that the holder of the disruption lease may upgrade now; "" = none. A master hands its part over first.
 func MayUpgrade(s *State, n *Node) string {
-	if s.Leases.Disruption != n.ID {
+	if s.Leases.Disruption != n.ID || s.rebooter() == n {
 		return ""
 	}
 	component := turn(s, n)
@@ -193,11 +193,14 @@ func MayUpgrade(s *State, n *Node) string {
 	return component
 }
 
-// handOver names the MDM that is to become master, while the master's node holds the lease to upgrade its own. It doesn't ask whether all nodes follow their newest
+// handOver names the MDM that is to become master, while the master's node holds the lease to upgrade its own or to reboot. It doesn't ask whether all nodes follow their newest
 // orders: this is part of one. Also of an upgrade that was begun and changed nothing yet: the part may have come back to it meanwhile, and it doesn't go on before.
 func handOver(s *State) string {
 	n := s.Nodes[s.Leases.Disruption]
-	if n == nil || turn(s, n) != "mdm" || !mayLead(s, n) || s.Held(n) != nil || notSafe(s) != "" {
+	if n == nil || !mayLead(s, n) || s.Held(n) != nil || notSafe(s) != "" {
+		return ""
+	}
+	if s.rebooter() == n && (mayNotReboot(s, n) != "" || intends(n, IntentReboot)) || s.rebooter() != n && turn(s, n) != "mdm" {
 		return ""
 	}
 	for _, m := range s.Cluster.MDMs {

@@ -16,6 +16,7 @@ var kernelWords = map[string]Words{
 	"OldConfiguration":        {"A daemon runs with an older configuration; the agent restarts it.", ""},
 	"RebootNeeded":            {"Something takes effect only after a reboot; the node works as before until then.", "Reboot {node} when it suits (`scaleio-scheduler status` must be healthy), or set `reboots: rolling`."},
 	"RebootHeld":              {"A reboot is needed, and something keeps the machine from it.", "`systemd-inhibit --list` on {node} names who."},
+	"RebootWaits":             {"A reboot is needed and waits for its turn; the node works as before.", "`scaleio-scheduler plan` says what it waits for."},
 	"Rebooting":               {"The node reboots.", ""},
 	"Rebooted":                {"The node has rebooted.", ""},
 	"NotRebooted":             {"A reboot was asked for and hasn't come.", "`systemctl list-jobs` on {node}; reboot it by hand if nothing moves."},

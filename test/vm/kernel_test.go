@@ -17,7 +17,7 @@ import (
 
 // kernelHeld installs the newer kernel where reboots may roll, with nothing in the way but the missing module.
 func kernelHeld(t *testing.T, s *stand) {
-	s.scheduler.Grant(api.LeaseDisruption)
+	s.scheduler.Grant(api.LeaseReboot)
 	s.scheduler.Change(func(spec *api.NodeSpec) { spec.Reboots = api.RebootsRolling })
 	older, newer := s.image.Kernels[0], s.image.Kernels[1]
 	before := s.BootID()

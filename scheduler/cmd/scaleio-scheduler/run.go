@@ -118,7 +118,7 @@ func options(c config.Config, log *slog.Logger) (scheduler.Options, error) {
 			ClusterName: c.ClusterName, DomainAttribute: c.FaultDomainAttribute, Settle: c.Settle, Licence: c.AcceptLicence,
 			ProtectionDomain: c.ProtectionDomain, StoragePool: c.StoragePool, MediaType: c.MediaType, ZeroPadding: c.ZeroPadding,
 			VolumeUser: c.VolumeUser, Packages: manifest.Packages, Modules: manifest.Modules, ModuleMirror: c.ModuleMirror,
-			AllowUnsupported: c.AllowUnsupported, BuildModules: c.BuildModules, Reboots: c.Reboots,
+			AllowUnsupported: c.AllowUnsupported, BuildModules: c.BuildModules, Reboots: c.Reboots, RebootWindow: c.RebootWindow, RebootWithin: c.RebootWithin,
 			Disks: api.DiskPolicy{Use: c.DisksUse, Match: c.DisksMatch, AllowTypes: c.DisksAllowTypes, MinSizeBytes: c.DisksMinSize}, Growth: growth,
 			Agent: &api.AgentBinary{URL: c.AgentURL, SHA256: c.AgentSHA256, ReadyWithinMS: c.AgentReadyWithin.Milliseconds()}, RolloutCalm: c.RolloutCalm,
 		},

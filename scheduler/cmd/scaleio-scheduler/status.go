@@ -104,6 +104,9 @@ func show(out io.Writer, s api.ClusterStatus, asJSON bool) {
 	if s.Rollout != nil {
 		line("rollout", rolloutLine(s.Rollout))
 	}
+	if i := s.Interruption; i != nil {
+		line(map[bool]string{true: "LATE", false: "interrupted"}[i.Late], i.Node+": "+i.State)
+	}
 	line("waits for", s.Waiting)
 	fmt.Fprintln(out)
 	table(out, s.Nodes)

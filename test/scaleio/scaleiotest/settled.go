@@ -24,6 +24,8 @@ func (Settled) SetPassword(context.Context, api.Secret, api.Secret) error   { re
 func (Settled) AddStandbyMDM(context.Context, scaleio.NewMDM) error         { return errSettled }
 func (Settled) SwitchClusterMode(context.Context, scaleio.SwitchMode) error { return errSettled }
 func (Settled) SwitchMaster(context.Context, string) error                  { return errSettled }
+func (Settled) EnterMaintenance(context.Context, string) error              { return errSettled }
+func (Settled) ExitMaintenance(context.Context, string) error               { return errSettled }
 func (Settled) RenameSystem(context.Context, string) error                  { return errSettled }
 
 func (Settled) AddUser(context.Context, string, string) (s api.Secret, err error) {

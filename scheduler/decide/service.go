@@ -1,0 +1,93 @@
+package decide
+
+import (
+	"time"
+
+	"scaleio-framework/scheduler/api"
+)
+
+// A Service is the maintenance of an SDS that we asked for. It is stored before the leader is told, so whoever leads next can end it; one that isn't stored is a
+// person's, and nobody of us ends that.
+type Service struct {
+	SDS   string    `json:"sds"` // id
+	Name  string    `json:"name"`
+	Node  string    `json:"node"`
+	Since time.Time `json:"since"`
+	Leave bool      `json:"leave,omitempty"` // since then
+}
+
+// serviced says whether an SDS is in maintenance because we asked for it.
+func (s *State) serviced(sds string) bool {
+	return s.Leases.Service != nil && s.Leases.Service.SDS == sds
+}
+
+// Serve says which SDS is to be in maintenance, or to leave it, as things stand. A record changes only by a sample of the storage that is young and the leader's:
+// what isn't known ends nothing.
+func Serve(s *State) *Service {
+	m := s.Leases.Service
+	if s.View == nil || s.View.From != s.Leases.Leader || s.Now.Sub(s.View.At) > SampleLife || len(s.View.SDSs) == 0 {
+		return m
+	}
+	if m == nil {
+		return enter(s)
+	}
+	sds := s.listed(m.SDS)
+	switch {
+	case m.Leave && s.View.At.After(m.Since.Add(settleTime)) && (sds == nil || !sds.InMaint):
+		return nil
+	case m.Leave || !leaves(s, m, sds):
+		return m
+	}
+	left := *m
+	left.Leave, left.Since = true, s.Now
+	return &left
+}
+
+func (s *State) listed(id string) *api.SDSView {
+	for i := range s.View.SDSs {
+		if s.View.SDSs[i].ID == id {
+			return &s.View.SDSs[i]
+		}
+	}
+	return nil
+}
+
+// enter: the holder is about to reboot, and nothing but this is left to be done before.
+func enter(s *State) *Service {
+	n := s.rebooter()
+	if n == nil || !s.live(n) || intends(n, IntentReboot) || n.Report.BootID != s.Leases.Boot || mayNotReboot(s, n) != "" || mayLead(s, n) {
+		return nil
+	}
+	sds := sdsOf(s, n)
+	if sds == nil || sds.ID == "" || sds.InMaint { // in maintenance, and not ours: mayNotReboot says so too
+		return nil
+	}
+	return &Service{SDS: sds.ID, Name: sds.Name, Node: n.ID, Since: s.Now}
+}
+
+// leaves: the node is back, or won't go down. One that is down keeps it: ended now, all that it holds would be copied anew. After its time it is ended all the same,
+// since until then there is one copy of that.
+func leaves(s *State, m *Service, sds *api.SDSView) bool {
+	n := s.Nodes[m.Node]
+	switch {
+	case n == nil || s.late() || sds == nil:
+		return true
+	case !s.live(n) || sds.Connection != "Connected":
+		return s.rebooter() != n // an operator released it
+	case s.rebooter() != n || n.Report.BootID != s.Leases.Boot:
+		return true
+	}
+	return !intends(n, IntentReboot) && mayNotReboot(s, n) != ""
+}
+
+// service for the leader.
+func service(s *State) *api.SDSService {
+	m := s.Leases.Service
+	if m == nil {
+		return nil
+	}
+	if n := s.Nodes[m.Node]; !m.Leave && (n == nil || intends(n, IntentReboot) || mayNotReboot(s, n) != "") {
+		return nil // on its way down: nothing is entered any more
+	}
+	return &api.SDSService{SDS: m.SDS, Name: m.Name, Leave: m.Leave}
+}

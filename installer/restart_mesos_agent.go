@@ -255,6 +255,9 @@ func (s mesosAgentRestarted) rollBack(ctx context.Context, m mesosAgent, r *meso
 		return err
 	}
 	if restored {
+		if err := s.sys.Units.ResetFailed(ctx, m.unit); err != nil { // one that tried too often isn't started any more
+			s.opts.Log.Warn("forgetting the failures of the Mesos agent's unit", "unit", m.unit, "err", err)
+		}
 		if err := s.sys.Units.Restart(ctx, m.unit); err != nil {
 			return fmt.Errorf("restarting %s with its old configuration: %w", m.unit, err)
 		}

@@ -92,6 +92,10 @@ func (w *scaleio) lead(spec *api.ClusterSpec) *api.ClusterView {
 	for _, l := range spec.Leaving {
 		w.takeOut(l)
 	}
+	if s := spec.Service; s != nil && w.sdss[s.Name] != nil && w.sdss[s.Name].InMaint == s.Leave {
+		w.sdss[s.Name].InMaint = !s.Leave
+		w.upgraded = append(w.upgraded, map[bool]string{true: "leave ", false: "enter "}[s.Leave]+s.Name)
+	}
 	view.Pool = w.pool(spec.SparePercent)
 	for _, ip := range sortedKeys(w.sdcs) {
 		view.SDCs = append(view.SDCs, api.SDCView{ID: "sdc-" + ip, GUID: "guid-" + ip, IP: ip, Connected: w.sdcs[ip]})
@@ -243,6 +247,8 @@ type node struct {
 	garbled  string   // what its MDM says that nobody understands
 	idle     bool     // its daemon doesn't start: the test speaks for it
 	older    []string // components that the manifest has newer ones of
+	boots    int      // its machine has booted so often
+	reboot   bool     // it needs to
 	cloud    bool     // it is an EC2 instance
 	orders   []api.OrderState
 
@@ -452,7 +458,7 @@ func (n *node) report() api.Report {
 	defer n.mu.Unlock()
 	spec := n.last.Spec
 	r := api.Report{
-		Node: n.identity(), Version: spec.Version, Time: time.Now(), BootID: "boot",
+		Node: n.identity(), Version: spec.Version, Time: time.Now(), BootID: fmt.Sprintf("boot-%d", n.boots),
 		Platform:  api.Platform{OS: "ubuntu22.04", Supported: true},
 		Addresses: []string{"10.0.0." + n.id[len("machine-"):]}, Disks: slices.Clone(n.disks), Cluster: n.view, Seen: n.last.ETag,
 	}
@@ -514,6 +520,9 @@ func (n *node) report() api.Report {
 	for _, c := range n.older {
 		r.Wants = append(r.Wants, api.UpgradeLease(c))
 	}
+	if n.reboot {
+		r.Wants = append(r.Wants, api.LeaseReboot)
+	}
 	return r
 }
 
@@ -540,6 +549,10 @@ func (n *node) obey(a api.Answer) {
 			if a.Spec.Growth != nil {
 				n.view.Owned = n.scaleio.listed()
 			}
+		}
+		if l.Name == api.LeaseReboot && n.reboot {
+			n.reboot, n.boots = false, n.boots+1
+			n.scaleio.upgrade(a.Spec.Name + " reboots")
 		}
 		n.older = slices.DeleteFunc(n.older, func(c string) bool {
 			if l.Name == api.UpgradeLease(c) {

@@ -28,8 +28,9 @@ const userPrincipal = "first-user"
 // task is one command of the user, on the Mesos agent of that host name.
 type task struct {
 	name, host, command string
-	volume              string // mounted at ./data
+	volume              string // mounted at ./data; "" = none
 	gb                  int    // size of the volume; 0 = the driver's default
+	fragile             bool   // its framework doesn't checkpoint: a restart of the Mesos agent ends the task
 }
 
 // run runs the task to its end. It fails unless the task finished with success.
@@ -94,7 +95,7 @@ func (s *userSession) subscribe(ctx context.Context) (io.ReadCloser, error) {
 	answer, err := s.post(ctx, map[string]any{
 		"type": "SUBSCRIBE",
 		"subscribe": map[string]any{"framework_info": map[string]any{
-			"name": "first app", "user": "root", "principal": userPrincipal, "checkpoint": true,
+			"name": "first app", "user": "root", "principal": userPrincipal, "checkpoint": !s.task.fragile,
 			"roles": []string{"*"}, "capabilities": []any{map[string]string{"type": "MULTI_ROLE"}},
 		}},
 	})
@@ -208,24 +209,31 @@ func (t task) info(agent id) map[string]any {
 			"allocation_info": map[string]string{"role": "*"},
 		}
 	}
+	info := map[string]any{
+		"name": t.name, "task_id": id{t.name + "." + strconv.FormatInt(time.Now().UnixNano(), 36)}, "agent_id": agent,
+		"resources": []any{amount("cpus", 0.1), amount("mem", 64)},
+		"command":   map[string]any{"shell": true, "value": t.command},
+	}
+	if t.volume != "" {
+		info["container"] = t.container()
+	}
+	return info
+}
+
+func (t task) container() map[string]any {
 	volume := map[string]any{"driver": "rexray", "name": t.volume}
 	if t.gb > 0 {
 		volume["driver_options"] = map[string]any{"parameter": []any{map[string]string{"key": "size", "value": strconv.Itoa(t.gb)}}}
 	}
 	return map[string]any{
-		"name": t.name, "task_id": id{t.name + "." + strconv.FormatInt(time.Now().UnixNano(), 36)}, "agent_id": agent,
-		"resources": []any{amount("cpus", 0.1), amount("mem", 64)},
-		"command":   map[string]any{"shell": true, "value": t.command},
-		"container": map[string]any{
-			"type": "MESOS",
-			"volumes": []any{map[string]any{
-				"container_path": "data", "mode": "RW",
-				"source": map[string]any{
-					"type":          "DOCKER_VOLUME",
-					"docker_volume": volume,
-				},
-			}},
-		},
+		"type": "MESOS",
+		"volumes": []any{map[string]any{
+			"container_path": "data", "mode": "RW",
+			"source": map[string]any{
+				"type":          "DOCKER_VOLUME",
+				"docker_volume": volume,
+			},
+		}},
 	}
 }
 

@@ -58,6 +58,15 @@ func (s *Stand) Rounds(volume string, node *nodes.Node) (rounds []time.Time, err
 	return rounds, nil
 }
 
+// StayFragile runs a task on a node until EndWriters, of a framework that doesn't checkpoint: it ends with the Mesos agent.
+func (s *Stand) StayFragile(ctx context.Context, node *nodes.Node) error {
+	u, err := s.user()
+	if err != nil {
+		return err
+	}
+	return u.run(ctx, task{name: "fragile", host: node.Name, fragile: true, command: "while ! test -e " + writerEnds + "; do sleep 0.2; done"})
+}
+
 // EndWriters on all nodes.
 func (s *Stand) EndWriters() error {
 	for _, node := range s.Nodes() {

@@ -20,7 +20,7 @@ func (b *brain) serve() {
 	case before != nil && now == nil:
 		b.event(b.state.Nodes[before.Node], "MaintenanceEnded", "its SDS %s isn't in maintenance any more", before.Name)
 	case before != nil && now.Leave && !before.Leave:
-		b.event(b.state.Nodes[now.Node], "MaintenanceToEnd", "its SDS %s leaves maintenance", now.Name)
+		b.event(b.state.Nodes[now.Node], "MaintenanceToEnd", "its SDS %s leaves maintenance: %s", now.Name, now.Why)
 	}
 	if decide.Late(&b.state) {
 		l := &b.state.Leases

@@ -49,6 +49,9 @@ func TestReboot_rollingOverTheWire(t *testing.T) {
 			order = append(order, act)
 		}
 	}
+	for _, e := range status.Events {
+		t.Log(e.Node, e.Kind, e.Message)
+	}
 	require.Len(t, order, 15, "%v", order)
 	seen := map[string]bool{}
 	for i := 0; i < len(order); i += 3 {

@@ -169,7 +169,6 @@ func (b *brain) grant(batch []*event) {
 			b.state.Leases, _ = decide.Disruption(&b.state, b.state.Nodes[p.node])
 		}
 	}
-	b.serve()
 	now := b.state.Leases
 	if now.Leader != before.Leader {
 		b.touched[keyLeases] = true
@@ -184,6 +183,7 @@ func (b *brain) grant(batch []*event) {
 			b.event(b.state.Nodes[before.Disruption], "DisruptionEnded", "the lease is back%s", after(before.For))
 		}
 	}
+	b.serve()
 }
 
 // hold a report until it is answered; an older one of the same node has lost its reader.

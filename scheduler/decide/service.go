@@ -14,6 +14,7 @@ type Service struct {
 	Node  string    `json:"node"`
 	Since time.Time `json:"since"`
 	Leave bool      `json:"leave,omitempty"` // since then
+	Why   string    `json:"why,omitempty"`   // it leaves
 }
 
 // serviced says whether an SDS is in maintenance because we asked for it.
@@ -21,11 +22,14 @@ func (s *State) serviced(sds string) bool {
 	return s.Leases.Service != nil && s.Leases.Service.SDS == sds
 }
 
-// Serve says which SDS is to be in maintenance, or to leave it, as things stand. A record changes only by a sample of the storage that is young and the leader's:
-// what isn't known ends nothing.
+// Serve says which SDS is to be in maintenance, or to leave it, as things stand. A record changes only by a sample of the storage that is young, the leader's and
+// from after the last interruption (or our own start): what isn't known ends nothing.
 func Serve(s *State) *Service {
 	m := s.Leases.Service
 	if s.View == nil || s.View.From != s.Leases.Leader || s.Now.Sub(s.View.At) > SampleLife || len(s.View.SDSs) == 0 {
+		return m
+	}
+	if after := s.Leases.After; !after.IsZero() && s.View.At.Before(after.Add(settleTime)) {
 		return m
 	}
 	if m == nil {
@@ -35,11 +39,15 @@ func Serve(s *State) *Service {
 	switch {
 	case m.Leave && s.View.At.After(m.Since.Add(settleTime)) && (sds == nil || !sds.InMaint):
 		return nil
-	case m.Leave || !leaves(s, m, sds):
+	case m.Leave:
+		return m
+	}
+	why := leaves(s, m, sds)
+	if why == "" {
 		return m
 	}
 	left := *m
-	left.Leave, left.Since = true, s.Now
+	left.Leave, left.Since, left.Why = true, s.Now, why
 	return &left
 }
 
@@ -65,19 +73,26 @@ func enter(s *State) *Service {
 	return &Service{SDS: sds.ID, Name: sds.Name, Node: n.ID, Since: s.Now}
 }
 
-// leaves: the node is back, or won't go down. One that is down keeps it: ended now, all that it holds would be copied anew. After its time it is ended all the same,
-// since until then there is one copy of that.
-func leaves(s *State, m *Service, sds *api.SDSView) bool {
+// leaves says why maintenance is to end, "" = it isn't: the node is back, or won't go down. One that is down keeps it: ended now, all that it holds would be copied
+// anew. After its time it is ended all the same, since until then there is one copy of that.
+func leaves(s *State, m *Service, sds *api.SDSView) string {
 	n := s.Nodes[m.Node]
+	released := s.rebooter() != n
 	switch {
-	case n == nil || s.late() || sds == nil:
-		return true
+	case n == nil || sds == nil:
+		return "its node or its SDS is gone"
+	case s.late():
+		return "its node isn't back in time, and what it holds has one copy until then"
+	case released:
+		return "its node has the right to reboot no more"
 	case !s.live(n) || sds.Connection != "Connected":
-		return s.rebooter() != n // an operator released it
-	case s.rebooter() != n || n.Report.BootID != s.Leases.Boot:
-		return true
+		return ""
+	case n.Report.BootID != s.Leases.Boot:
+		return "its node is back"
+	case intends(n, IntentReboot):
+		return ""
 	}
-	return !intends(n, IntentReboot) && mayNotReboot(s, n) != ""
+	return mayNotReboot(s, n)
 }
 
 // service for the leader.

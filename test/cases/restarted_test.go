@@ -238,7 +238,7 @@ func oneAfterTheOther(t *testing.T, s *cases.Stand, since int64, rebooted []*nod
 		}
 		assert.Equal(t, told, steps, "of %s", name)
 		if node == master {
-			assert.Less(t, slices.Index(got, "another leads"), slices.Index(got, name+" MaintenanceWanted"), "handed over first: %v", got)
+			assert.Less(t, slices.Index(got, "another leads"), slices.Index(got, name+" NodeRebooted"), "handed over first: %v", got)
 			assert.Contains(t, got, "another leads")
 		}
 	}

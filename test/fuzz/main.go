@@ -20,18 +20,17 @@ import (
 func main() {
 	each := flag.Duration("time", 30*time.Second, "for each target")
 	atOnce := flag.Int("at-once", 2, "targets at a time, one worker each")
-	only := flag.String("run", "", "targets whose package or name contains this")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, *each, *atOnce, *only); err != nil {
+	if err := run(ctx, os.Stdout, *each, *atOnce, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(1)
 	}
 }
 
-// run all targets. What one finds ends none of the others.
-func run(ctx context.Context, out io.Writer, each time.Duration, atOnce int, only string) error {
+// run all targets of these packages (./... if none is named). What one finds ends none of the others.
+func run(ctx context.Context, out io.Writer, each time.Duration, atOnce int, patterns []string) error {
 	dir, err := os.MkdirTemp("", "fuzz-")
 	if err != nil {
 		return err
@@ -41,7 +40,7 @@ func run(ctx context.Context, out io.Writer, each time.Duration, atOnce int, onl
 	if err != nil {
 		return fmt.Errorf("asking for Go's cache: %w", err)
 	}
-	targets, err := list(ctx, out, dir, only)
+	targets, err := list(ctx, out, dir, patterns)
 	if err != nil {
 		return err
 	}
@@ -86,9 +85,12 @@ func (t target) fuzz(ctx context.Context, each time.Duration, cache string) (sai
 }
 
 // list builds the tests of packages that have a fuzz function, and asks them for all.
-func list(ctx context.Context, out io.Writer, dir, only string) (all []target, err error) {
-	text, err := command(ctx, "", "go", "list", "-f",
-		`{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`, "./...")
+func list(ctx context.Context, out io.Writer, dir string, patterns []string) (all []target, err error) {
+	if len(patterns) == 0 {
+		patterns = []string{"./..."}
+	}
+	text, err := command(ctx, "", "go", append([]string{"list", "-f",
+		`{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}`}, patterns...)...)
 	if err != nil {
 		return nil, fmt.Errorf("listing packages: %w\n%s", err, text)
 	}
@@ -108,13 +110,11 @@ func list(ctx context.Context, out io.Writer, dir, only string) (all []target, e
 		}
 		for line := range strings.Lines(string(text)) {
 			p.name = strings.TrimSpace(line)
-			if strings.Contains(p.pkg+" "+p.name, only) {
-				all = append(all, p)
-			}
+			all = append(all, p)
 		}
 	}
 	if len(all) == 0 {
-		return nil, errors.New("no target is named so")
+		return nil, errors.New("none of the packages has a fuzz target")
 	}
 	return all, nil
 }

@@ -4,6 +4,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -161,7 +162,10 @@ func (a *Agent) prepareAndFork(ctx context.Context, c *container) error {
 }
 
 func (a *Agent) makeSandbox(c *container) error {
-	if err := os.MkdirAll(c.run.Sandbox, 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Dir(c.run.Sandbox), 0o755); err != nil { // a task of another user goes through there
+		return fmt.Errorf("making the sandbox: %w", err)
+	}
+	if err := os.Mkdir(c.run.Sandbox, 0o750); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("making the sandbox: %w", err)
 	}
 	latest := filepath.Join(filepath.Dir(c.run.Sandbox), "latest")

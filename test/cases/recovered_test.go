@@ -35,7 +35,9 @@ func TestRecovered(t *testing.T) {
 	require.NoError(t, s.WaitGrowable(within(t, time.Minute)))
 	require.NoError(t, s.GrowAt(within(t, 5*time.Minute), 24, nil))
 	require.NoError(t, s.WaitReady(within(t, 2*time.Minute), nil))
-	l := &loss{t: t, s: s, dir: t.TempDir()}
+	address, err := s.Forward("127.0.0.1:0", nodes.Gateway+":9443")
+	require.NoError(t, err)
+	l := &loss{t: t, s: s, dir: t.TempDir(), address: address}
 	ended := make(chan error, 1)
 	go func() { ended <- s.WriteVerified(context.WithoutCancel(t.Context()), "recovered", s.Nodes()[0]) }()
 	writes(t, s, "recovered", s.Nodes()[0])
@@ -88,9 +90,10 @@ func writes(t *testing.T, s *cases.Stand, volume string, node *nodes.Node) {
 
 // loss of a scheduler with all that it kept.
 type loss struct {
-	t   *testing.T
-	s   *cases.Stand
-	dir string
+	t       *testing.T
+	s       *cases.Stand
+	dir     string
+	address string // of the scheduler, for this machine
 }
 
 func (l *loss) file(name string) string { return filepath.Join(l.dir, name) }
@@ -98,10 +101,8 @@ func (l *loss) file(name string) string { return filepath.Join(l.dir, name) }
 // say something to the running scheduler.
 func (l *loss) say(args ...string) {
 	l.t.Helper()
-	address, err := l.s.Forward("127.0.0.1:0", nodes.Gateway+":9443")
-	require.NoError(l.t, err)
 	out, err := exec.CommandContext(l.t.Context(), filepath.Join(build, "scaleio-scheduler"),
-		append(args, "--url=https://"+address, "--ca-file="+l.s.CAFile(), "--token-file="+l.s.OperatorTokenFile())...).CombinedOutput()
+		append(args, "--url=https://"+l.address, "--ca-file="+l.s.CAFile(), "--token-file="+l.s.OperatorTokenFile())...).CombinedOutput()
 	require.NoError(l.t, err, "%s", out)
 }
 

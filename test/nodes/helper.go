@@ -132,10 +132,11 @@ func (c *Cluster) Forward(from, to string) (string, error) {
 		return "", err
 	}
 	cmd.ExtraFiles = append(cmd.ExtraFiles, file)
-	if _, err := c.start("forward-"+to, cmd); err != nil {
+	at := listener.Addr().String()
+	if _, err := c.start("forward-"+at, cmd); err != nil { // several may lead to one address
 		return "", err
 	}
-	return listener.Addr().String(), nil
+	return at, nil
 }
 
 func forward(args []string) error {

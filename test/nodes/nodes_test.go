@@ -4,13 +4,16 @@ package nodes_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -208,14 +211,21 @@ func TestNodes(t *testing.T) {
 		files := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(files, "hello"), []byte("hello from inside"), 0o644))
 		require.NoError(t, c.ServeFiles(ctx, files))
-		address, err := c.Forward("127.0.0.1:0", nodes.Gateway+":8099")
-		require.NoError(t, err)
-		answer, err := http.Get("http://" + address + "/hello")
-		require.NoError(t, err)
-		defer answer.Body.Close()
-		body, err := io.ReadAll(answer.Body)
-		require.NoError(t, err)
-		require.Equal(t, "hello from inside", string(body))
+		for range 2 { // side by side: the cluster knows, and ends, each of them
+			address, err := c.Forward("127.0.0.1:0", nodes.Gateway+":8099")
+			require.NoError(t, err)
+			answer, err := http.Get("http://" + address + "/hello")
+			require.NoError(t, err)
+			body, err := io.ReadAll(answer.Body)
+			require.NoError(t, errors.Join(err, answer.Body.Close()))
+			require.Equal(t, "hello from inside", string(body))
+			require.True(t, c.Process("forward-"+address).Alive())
+			defer func() {
+				require.NoError(t, c.StopProcess(ctx, "forward-"+address))
+				_, err := net.Dial("tcp", address)
+				require.ErrorIs(t, err, syscall.ECONNREFUSED)
+			}()
+		}
 		require.NoError(t, c.StopProcess(ctx, "mirror"))
 	})
 

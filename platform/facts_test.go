@@ -97,6 +97,18 @@ func TestReadFacts_plainValues(t *testing.T) {
 	}, got)
 }
 
+// The host's boot id shows in a container whose /proc was mounted anew: its own boots are told by its PID 1.
+func TestReadFacts_aContainersBoots(t *testing.T) {
+	boot := func(container, started string) string {
+		m := platformtest.MachineNamed(t, "Debian 12")
+		m.Files = map[string]string{"run/systemd/container": container + "\n", "proc/1/stat": "1 (a) b) S 0 1 1 0 -1 4194560 13201 169897 0 39 145 62 224 206 20 0 1 0 " + started + " 104497152 2972\n"}
+		return m.Facts(t).BootID
+	}
+	assert.Equal(t, "5297496-6d1b3a2e-0000-4000-8000-000000000001", boot("systemd-nspawn", "5297496"))
+	assert.NotEqual(t, boot("systemd-nspawn", "5297496"), boot("systemd-nspawn", "5300000"))
+	assert.Equal(t, "6d1b3a2e-0000-4000-8000-000000000001", boot("", "5297496"), "a machine's is the kernel's")
+}
+
 func TestReadFacts_firstBootHasNoMachineID(t *testing.T) {
 	m := platformtest.MachineNamed(t, "Debian 12")
 	m.Files = map[string]string{"etc/machine-id": "uninitialized\n"}

@@ -67,7 +67,7 @@ func ReadFacts(root Root, env FactsEnv) (Facts, error) {
 		tools:       packageTools(root),
 		container:   container(root),
 		machineID:   machineID(root),
-		bootID:      readLine(root, "proc/sys/kernel/random/boot_id"),
+		bootID:      bootID(root),
 		rules:       kernelRulesOf(root),
 	}), nil
 }
@@ -188,6 +188,22 @@ func machineID(root Root) string {
 		return id
 	}
 	return ""
+}
+
+// bootID tells one boot from the next. A container's manager puts one of its own over the kernel's; where /proc is mounted anew, as it is for a unit with
+// ProtectKernelLogs, the host's shows, which outlives the container's boots. When its PID 1 began doesn't.
+func bootID(root Root) string {
+	id := readLine(root, "proc/sys/kernel/random/boot_id")
+	if container(root) == "" {
+		return id
+	}
+	stat := readLine(root, "proc/1/stat")
+	fields := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
+	const started = 22 - 3 // proc(5): the third is the first after the name
+	if len(fields) <= started {
+		return id
+	}
+	return fields[started] + "-" + id
 }
 
 func readLine(root Root, path string) string {

@@ -297,7 +297,8 @@ func TestCLI_approvesOnlyListedCertificates(t *testing.T) {
 func TestSession_commandLines(t *testing.T) {
 	a := &asked{recorded: recorded{"logout": says("Logged out.\n"),
 		"add_standby_mdm": says("Successfully added a standby MDM. Object ID 5da2231a3f997601\n"), "switch_cluster_mode": says("Successfully switched the cluster mode.\n"),
-		"rename_system": says("Successfully renamed system to alpha\n"), "switch_mdm_ownership": says("whatever it says\n"), "query_users": says(samples(t, "query_users")["testdata/query_users-2.0"]),
+		"rename_system": says("Successfully renamed system to alpha\n"), "switch_mdm_ownership": says("whatever it says\n"),
+		"enter_maintenance_mode": says("whatever it says\n"), "exit_maintenance_mode": says("whatever it says\n"), "query_users": says(samples(t, "query_users")["testdata/query_users-2.0"]),
 		"add_user":       says("User rexray was created. The temporary password is 'Ab1-xyz'. It must be changed at the first login.\n"),
 		"reset_password": says("Password of user 'rexray' was reset to 'Cd2-uvw'.\n")}}
 	c := scaleio.NewCLI(a, scaleio.Options{Dialogue: func(context.Context, platform.Cmd, []scaleio.Reply) (string, error) {
@@ -309,6 +310,8 @@ func TestSession_commandLines(t *testing.T) {
 		require.NoError(t, s.SwitchClusterMode(ctx, scaleio.SwitchMode{Mode: "3_node", AddSlaves: []string{"b"}, AddTieBreakers: []string{"c"}}))
 		require.NoError(t, s.RenameSystem(ctx, "alpha"))
 		require.NoError(t, s.SwitchMaster(ctx, "b"))
+		require.NoError(t, s.EnterMaintenance(ctx, "n1"))
+		require.NoError(t, s.ExitMaintenance(ctx, "n1"))
 		users, err := s.QueryUsers(ctx)
 		require.NoError(t, err)
 		assert.Len(t, users, 2)
@@ -325,7 +328,8 @@ func TestSession_commandLines(t *testing.T) {
 		"--add_standby_mdm --new_mdm_ip 10.0.0.2,10.1.0.2 --mdm_role manager --new_mdm_management_ip 10.0.0.2 --new_mdm_name b --approve_certificate",
 		"--add_standby_mdm --new_mdm_ip 10.0.0.3 --mdm_role tb --new_mdm_name c --approve_certificate",
 		"--switch_cluster_mode --cluster_mode 3_node --add_slave_mdm_name b --add_tb_name c --approve_certificate",
-		"--rename_system --new_name alpha --approve_certificate", "--switch_mdm_ownership --new_master_mdm_name b --approve_certificate", "--query_users --approve_certificate",
+		"--rename_system --new_name alpha --approve_certificate", "--switch_mdm_ownership --new_master_mdm_name b --approve_certificate",
+		"--enter_maintenance_mode --sds_name n1 --approve_certificate", "--exit_maintenance_mode --sds_name n1 --approve_certificate", "--query_users --approve_certificate",
 		"--add_user --username rexray --user_role FrontEndConfigure --approve_certificate", "--reset_password --username rexray --approve_certificate",
 		"--logout --approve_certificate"}, a.lines)
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"scaleio-framework/installer"
@@ -22,6 +21,7 @@ type brake struct {
 	now   func() time.Time
 	shown func() time.Time      // when the scheduler answered last; nil = never
 	other func() (string, bool) // this machine isn't the node that it would act as; nil = it is
+	ends  deadlines
 }
 
 // stillShown is how long after an answer that carried a hold the hold stands, whatever this machine's clock says of its end.
@@ -34,20 +34,29 @@ func (b *brake) Held() (reason string, held bool) {
 			return why, true
 		}
 	}
-	text, err := b.files.Read(HoldFile)
-	switch {
-	case err == nil:
-		if first, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n"); first != "" {
-			return HoldFile + ": " + first, true
-		}
-		return HoldFile + " exists", true
-	case !errors.Is(err, platform.ErrNotFound):
-		return "reading " + HoldFile + ": " + err.Error(), true // can't tell: safe before clever
+	if reason, held = b.heldHere(); held {
+		return reason, held
 	}
-	if h := b.hold(); h != nil && (h.Until.IsZero() || b.now().Before(h.Until) || b.isShown()) {
+	if h := b.hold(); h != nil && (h.Until.IsZero() || !b.ends.over(h.Author, h.Until, b.now()) || b.isShown()) {
 		return "by " + h.Author + ": " + h.Reason, true
 	}
 	return "", false
+}
+
+// heldHere says whether somebody put the brake on this node itself.
+func (b *brake) heldHere() (reason string, held bool) {
+	text, err := b.files.Read(HoldFile)
+	if errors.Is(err, platform.ErrNotFound) {
+		return "", false
+	}
+	if err != nil {
+		return "reading " + HoldFile + ": " + err.Error(), true // can't tell: safe before clever
+	}
+	h := parseHold(string(text))
+	if !h.Until.IsZero() && b.ends.over(HoldFile, h.Until, b.now()) {
+		return "", false
+	}
+	return h.String(), true
 }
 
 func (b *brake) isShown() bool {

@@ -161,18 +161,34 @@ func (r *Replacer) tidy(keep string) {
 	}
 }
 
-// GoBack to the agent that this one is, if another one took its place and didn't show its node Ready meanwhile. why is asked before anything is stopped.
-func (r *Replacer) GoBack(ctx context.Context, why func(context.Context) string) error {
+// A Look at the agent that is to be gone back from: what it lacks, and whether the node is held by its own word. One that doesn't answer says neither.
+type Look func(ctx context.Context) (why, held string)
+
+// GoBack to the agent that this one is, if another one took its place and didn't show its node Ready meanwhile. It is looked at before anything is stopped. Under a hold nothing
+// is changed: the time begins anew when that ends.
+func (r *Replacer) GoBack(ctx context.Context, look Look) error {
 	rec, ok := r.whatToUndo()
 	if !ok || rec.From != r.SHA256 {
 		return r.disarm(ctx)
+	}
+	if rec.proving() { // what was begun goes to its end: there may be no agent now, and so nobody to hear of a release
+		waited, err := r.awaitRelease(ctx, look)
+		if err != nil {
+			return err
+		}
+		if waited {
+			if _, still := r.whatToUndo(); !still {
+				return r.disarm(ctx)
+			}
+			return r.Units.Restart(ctx, rollbackTimer)
+		}
 	}
 	before, err := r.Units.State(ctx, Unit)
 	if err != nil {
 		return err
 	}
 	if rec.proving() {
-		text := why(ctx)
+		text, _ := look(ctx)
 		if err := r.Units.Stop(ctx, Unit); err != nil { // so that it can't be proved while we decide
 			return fmt.Errorf("stopping the new agent: %w", err)
 		}
@@ -198,6 +214,38 @@ func (r *Replacer) GoBack(ctx context.Context, why func(context.Context) string)
 		}
 	}
 	return r.disarm(ctx)
+}
+
+// releaseLook is how often a hold is looked at that the way back waits for.
+const releaseLook = time.Second
+
+// awaitRelease of what holds this node: its file, or the scheduler's hold, of which the new agent tells. One that doesn't answer can't hear of a release either, so the scheduler's
+// doesn't keep it in its place: the agent that comes back has that hold too.
+func (r *Replacer) awaitRelease(ctx context.Context, look Look) (waited bool, err error) {
+	here := &brake{files: r.Files, now: time.Now}
+	tick := time.NewTicker(releaseLook)
+	defer tick.Stop()
+	for {
+		reason, held := here.heldHere()
+		if !held {
+			_, reason = look(ctx)
+		}
+		if reason == "" {
+			return waited, nil
+		}
+		if _, still := r.whatToUndo(); !still {
+			return true, nil
+		}
+		if !waited {
+			r.Log.Warn("the way back to this agent waits: the node is held", "reason", reason)
+		}
+		waited = true
+		select {
+		case <-ctx.Done():
+			return waited, ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
 // whatToUndo by the record; by what is in our place where that can't be read: the timer that calls us runs only while it is open whether the other one stays.

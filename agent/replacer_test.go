@@ -7,7 +7,10 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -192,7 +195,7 @@ func TestReplacer_refusesWhatIsNoAgent(t *testing.T) {
 	}
 }
 
-func why(context.Context) string { return "this node isn't Ready: run-sds" }
+func why(context.Context) (why, held string) { return "this node isn't Ready: run-sds", "" }
 
 func TestGoBack_isCutAnywhere(t *testing.T) {
 	for n := 1; ; n++ {
@@ -234,10 +237,15 @@ func TestGoBack_isCutAnywhere(t *testing.T) {
 func TestGoBack_leavesAnAgentThatProvedItself(t *testing.T) {
 	b := newBench(t)
 	require.NoError(t, b.change(t.Context()))
-	require.NoError(t, b.replacer(oldAgent).GoBack(t.Context(), func(ctx context.Context) string { // between the look and the stop
-		require.NoError(t, b.replacer(newAgent).Files.Remove(replacementFile))
-		return ""
-	}))
+	require.NoError(t, b.replacer(oldAgent).GoBack(t.Context(), func() Look {
+		looks := 0
+		return func(ctx context.Context) (why, held string) { // between the look and the stop
+			if looks++; looks == 2 {
+				require.NoError(t, b.replacer(newAgent).Files.Remove(replacementFile))
+			}
+			return "", ""
+		}
+	}()))
 	assert.Equal(t, newAgent, b.current())
 	assert.True(t, b.disarmed())
 	assert.Equal(t, "active", b.state(Unit).Active)
@@ -245,6 +253,64 @@ func TestGoBack_leavesAnAgentThatProvedItself(t *testing.T) {
 	before := b.files.Tree("/")
 	require.NoError(t, b.replacer(oldAgent).GoBack(t.Context(), why), "a timer that was late")
 	assert.Equal(t, before, b.files.Tree("/"))
+}
+
+// Under a hold nothing may change, and the new agent can't show its node Ready either: the way back waits, and then gives it its time once more.
+func TestGoBack_waitsForAHoldToEnd(t *testing.T) {
+	byFile := func(b *bench, held bool) {
+		if held {
+			b.files.Set(HoldFile, "disk swap\n", 0o644)
+		} else {
+			require.NoError(b.t, b.files.Remove(HoldFile))
+		}
+	}
+	for name, hold := range map[string]func(*bench, bool){"by file": byFile, "by the scheduler": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				require.NoError(t, b.change(t.Context()))
+				var shown atomic.Value
+				shown.Store("")
+				if hold == nil {
+					hold = func(_ *bench, held bool) { shown.Store(map[bool]string{true: "by ann: window"}[held]) }
+				}
+				look := func(context.Context) (string, string) { return "not Ready", shown.Load().(string) }
+				hold(b, true)
+				before, began := b.files.Tree("/"), time.Now()
+				done := make(chan error, 1)
+				go func() { done <- b.replacer(oldAgent).GoBack(t.Context(), look) }()
+				time.Sleep(24 * time.Hour)
+				synctest.Wait()
+				assert.Equal(t, before, b.files.Tree("/"))
+				assert.Equal(t, "active", b.state(Unit).Active)
+				restarts := b.units.Count("restart", rollbackTimer)
+				hold(b, false)
+				require.NoError(t, <-done)
+				assert.LessOrEqual(t, time.Since(began), 24*time.Hour+2*time.Second)
+				assert.Equal(t, newAgent, b.current(), "its time begins anew")
+				assert.Equal(t, restarts+1, b.units.Count("restart", rollbackTimer))
+				assert.True(t, b.armed())
+				require.NoError(t, b.replacer(oldAgent).GoBack(t.Context(), look))
+				assert.Equal(t, oldAgent, b.current())
+			})
+		})
+	}
+}
+
+// It shows itself as it should while the way back waits: that is closed.
+func TestGoBack_endsWhenTheNewAgentProvesItselfUnderAHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		require.NoError(t, b.change(t.Context()))
+		b.files.Set(HoldFile, "", 0o644)
+		done := make(chan error, 1)
+		go func() { done <- b.replacer(oldAgent).GoBack(t.Context(), why) }()
+		time.Sleep(time.Hour)
+		require.NoError(t, b.replacer(newAgent).proved(t.Context(), begun()))
+		require.NoError(t, <-done)
+		assert.Equal(t, newAgent, b.current())
+		assert.True(t, b.disarmed())
+	})
 }
 
 // A record that can't be read any more keeps nobody from going back.

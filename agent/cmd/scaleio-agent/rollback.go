@@ -62,7 +62,7 @@ func rollbackCommand(log func() *slog.Logger) *cobra.Command {
 			if err != nil || r == nil {
 				return err
 			}
-			return r.GoBack(cmd.Context(), func(ctx context.Context) string { return whyBack(ctx, r.Units) })
+			return r.GoBack(cmd.Context(), func(ctx context.Context) (why, held string) { return whyBack(ctx, r.Units) })
 		},
 	}
 }
@@ -70,13 +70,13 @@ func rollbackCommand(log func() *slog.Logger) *cobra.Command {
 // whyBack is what the new agent lacked, by its own word or else by PID 1's.
 func whyBack(ctx context.Context, units interface {
 	State(ctx context.Context, unit string) (systemd.UnitState, error)
-}) string {
+}) (why, held string) {
 	if local, err := agent.AskStatus(ctx, agent.Socket); err == nil {
-		return agent.NotProved(local)
+		return agent.NotProved(local), local.Held
 	}
 	state, err := units.State(ctx, agent.Unit)
 	if err != nil {
-		return "it doesn't answer, nor does systemd: " + err.Error()
+		return "it doesn't answer, nor does systemd: " + err.Error(), ""
 	}
-	return fmt.Sprintf("it doesn't answer; %s is %s (%s)", agent.Unit, state.Active, state.Result)
+	return fmt.Sprintf("it doesn't answer; %s is %s (%s)", agent.Unit, state.Active, state.Result), ""
 }

@@ -1,7 +1,9 @@
 package mesos
 
 import (
+	"math"
 	"slices"
+	"time"
 
 	v1 "github.com/mesos/mesos-go/api/v1/lib"
 )
@@ -174,6 +176,27 @@ func (m *Master) Counts() Counts {
 		}
 	}
 	return c
+}
+
+// Quiet is how long no agent is offered to a framework again, if nothing changes: until the first of the filters ends. 0 = one lacks a filter.
+func (m *Master) Quiet() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, soonest := time.Now(), time.Duration(math.MaxInt64)
+	for _, f := range m.frameworks {
+		for _, a := range m.agentOrder {
+			for _, role := range f.roles() {
+				var until time.Time
+				for _, each := range f.filters[filterKey{a.id, role}] {
+					if until.Before(each.until) {
+						until = each.until
+					}
+				}
+				soonest = min(soonest, max(0, until.Sub(now)))
+			}
+		}
+	}
+	return soonest
 }
 
 // FrameworkIDs lists the registered frameworks, sorted.

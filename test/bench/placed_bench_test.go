@@ -14,7 +14,7 @@ import (
 func BenchmarkPlaced(b *testing.B) {
 	const agents = 10_000
 	for b.Loop() {
-		master, url := serveMaster(b, agents, mesos.RunAtOnce{})
+		master, url := serveMaster(b, agents, func(int) mesos.TaskDriver { return mesos.RunAtOnce{} })
 		p := startScheduler(b, url, true)
 		p.until("all agents run their task", 5*time.Minute, func() bool { return master.Counts().Running == agents })
 		b.ReportMetric(time.Since(p.started).Seconds(), "s/10000")

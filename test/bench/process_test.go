@@ -34,11 +34,11 @@ const (
 )
 
 // A master over real HTTP, with so many simulated agents in ten racks.
-func serveMaster(b *testing.B, agents int, tasks mesos.TaskDriver) (*mesos.Master, string) {
+func serveMaster(b *testing.B, agents int, tasks func(int) mesos.TaskDriver) (*mesos.Master, string) {
 	b.Helper()
 	master := mesos.NewMaster(mesos.Config{Log: slog.New(slog.DiscardHandler)})
 	for i := range agents {
-		master.AddAgent(mesos.AgentSpec{Hostname: host(i), IP: address(i), Attributes: fmt.Sprintf("rack:r%d", i%10), Tasks: tasks})
+		master.AddAgent(mesos.AgentSpec{Hostname: host(i), IP: address(i), Attributes: fmt.Sprintf("rack:r%d", i%10), Tasks: tasks(i)})
 	}
 	server := httptest.NewServer(master.Handler())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -205,7 +205,9 @@ func (p *process) until(what string, limit time.Duration, ok func() bool) {
 		case <-p.ended:
 			p.b.Fatalf("the scheduler ended before %s", what)
 		case <-ctx.Done():
-			p.b.Fatalf("not within %s: %s", limit, what)
+			status, err := p.status()
+			status.Nodes = status.Nodes[:min(3, len(status.Nodes))]
+			p.b.Fatalf("not within %s: %s; the scheduler says %+v %v", limit, what, status, err)
 		case <-tick.C:
 		}
 	}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// restFor is more than a round of reports: the memory of joining and forming is given back.
+const restFor = 90 * time.Second
+
+// The scheduler's memory while so many nodes report at rest, each with four disks, over mTLS; for 50,000 nodes it is computed from the slope. And what it takes of a core.
+func BenchmarkHeld(b *testing.B) {
+	for b.Loop() {
+		thousand, ten := held(b, 1000), held(b, 10_000)
+		b.ReportMetric(thousand, "MiB@1000")
+		b.ReportMetric(ten, "MiB@10000")
+		b.ReportMetric(ten+(ten-thousand)/9000*40_000, "MiB@50000")
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
+func held(b *testing.B, size int) float64 {
+	f := newFleet(size)
+	master, url := serveMaster(b, size, f.tasks)
+	p := startScheduler(b, url, false)
+	p.until("all agents run their task", 5*time.Minute, func() bool { return master.Counts().Running == size })
+	begun := time.Now()
+	f.each(b, f.nodes, (*node).join)
+	joined := time.Since(begun)
+	f.form(b, p)
+	formed := p.rss()
+	cpu, rested := p.cpu(), time.Now()
+	f.rest(b, restFor)
+	most := p.rss()
+	share := 100 * (p.cpu() - cpu).Seconds() / time.Since(rested).Seconds()
+	s, err := p.status()
+	require.NoError(b, err)
+	ready := 0
+	for _, n := range s.Nodes {
+		if n.Ready {
+			ready++
+		}
+	}
+	assert.Equal(b, size, ready)
+	assert.NotEmpty(b, s.Leader)
+	b.ReportMetric(share, fmt.Sprintf("%%core@%d", size))
+	b.Logf("%d nodes: joined in %.1f s, RSS %.1f MiB when all were formed, %.1f MiB at rest, %.1f %% of a core", size, joined.Seconds(), formed, most, share)
+	runtime.KeepAlive(f)
+	return most
+}

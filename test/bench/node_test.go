@@ -121,6 +121,7 @@ func (n *node) report() error {
 		r.Cluster = n.view(spec.Cluster)
 	}
 	answer, err := n.agent.Report(context.Background(), r)
+	n.agent.Close() // the scheduler takes 512 connections of an address, and all nodes are on this one
 	if err == nil {
 		n.answer = answer
 	}

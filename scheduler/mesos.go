@@ -39,8 +39,9 @@ type MesosHandler interface {
 	// Offered gets one offer and answers what to do with it; an intent is in the store before it returns a Launch. Offers of one event are
 	// passed together, so that their intents share a commit; the answers are in the same order.
 	Offered(ctx context.Context, offers []Offer) []OfferAnswer
-	// Updated: the update is stored when it returns nil and may be acknowledged then, not before.
-	Updated(ctx context.Context, u TaskUpdate) error
+	// Updated: the updates are stored when it returns nil and may be acknowledged then, not before. Those that wait are passed together, oldest first, so that they
+	// share a commit.
+	Updated(ctx context.Context, all ...TaskUpdate) error
 	// AgentLost proves nothing about the node's storage.
 	AgentLost(ctx context.Context, agentID string)
 	// Tasks that are to be reconciled explicitly after each Subscribed and every few minutes while one has had no update (implicit

@@ -209,35 +209,42 @@ func (b *brain) launch(p *placement, need Resources, token string) *Launch {
 	}
 }
 
-// Updated stores an update. Only the present task of an agent counts: an older one may be reported for long.
-func (b *brain) Updated(ctx context.Context, u TaskUpdate) error {
+// Updated stores updates in one turn: ten thousand tasks that begin to run are a few dozen commits.
+func (b *brain) Updated(ctx context.Context, all ...TaskUpdate) error {
 	return b.do(ctx, func() error {
-		if b.recovery != nil {
-			b.ran(u)
-			return nil
+		for _, u := range all {
+			b.updated(u)
 		}
-		i := b.byTask(u)
-		if i == nil {
-			b.log.Debug("update of a task that isn't ours any more", "task", u.TaskID, "state", u.State, "reason", u.Reason)
-			return nil
-		}
-		b.metrics.update(u.State)
-		before := i.State
-		i.State, i.Reason, i.Message = u.State, u.Reason, cutText(u.Message)
-		if u.Healthy != nil {
-			i.Healthy = u.Healthy
-		}
-		if u.CheckExit != nil {
-			i.CheckExit = u.CheckExit
-		}
-		b.touched[kindAgent+i.AgentID] = true
-		if u.State.Ended() && !before.Ended() {
-			b.backOff(i)
-		}
-		b.reunite(i)
-		b.expect(i)
 		return nil
 	})
+}
+
+// updated: only the present task of an agent counts, an older one may be reported for long.
+func (b *brain) updated(u TaskUpdate) {
+	if b.recovery != nil {
+		b.ran(u)
+		return
+	}
+	i := b.byTask(u)
+	if i == nil {
+		b.log.Debug("update of a task that isn't ours any more", "task", u.TaskID, "state", u.State, "reason", u.Reason)
+		return
+	}
+	b.metrics.update(u.State)
+	before := i.State
+	i.State, i.Reason, i.Message = u.State, u.Reason, cutText(u.Message)
+	if u.Healthy != nil {
+		i.Healthy = u.Healthy
+	}
+	if u.CheckExit != nil {
+		i.CheckExit = u.CheckExit
+	}
+	b.touched[kindAgent+i.AgentID] = true
+	if u.State.Ended() && !before.Ended() {
+		b.backOff(i)
+	}
+	b.reunite(i)
+	b.expect(i)
 }
 
 // backOff before the next launch. That the task ended says nothing about the node: its daemon goes on, and the next task adopts it.

@@ -101,7 +101,7 @@ func TestEvents_unknownEnumsAreTolerated(t *testing.T) {
 	raw, err = unknown.Marshal()
 	require.NoError(t, err)
 	require.NoError(t, back.Unmarshal(raw))
-	assert.NoError(t, (&session{}).handle(t.Context(), &back), "passed over")
+	assert.NoError(t, (&session{}).handle(t.Context(), &back, nil), "passed over")
 }
 
 func TestPlainUpdate_absentReasonIsNone(t *testing.T) {

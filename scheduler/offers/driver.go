@@ -140,7 +140,7 @@ func (d *Driver) session(ctx context.Context, f *scheduler.Framework, h schedule
 			if !ok {
 				return <-ended
 			}
-			if err := s.handle(ctx, event); err != nil {
+			if err := s.handle(ctx, event, events); err != nil {
 				return err
 			}
 		case <-moved:

@@ -28,15 +28,19 @@ type session struct {
 	implicit  *time.Timer
 }
 
-// handle acts on one event; an error ends the subscription. Unknown kinds are passed over: a newer master may send them.
-func (s *session) handle(ctx context.Context, event *mesos.Event) error {
+// handle acts on one event, with the updates that wait behind an update; an error ends the subscription. Unknown kinds are passed over: a newer master may send them.
+func (s *session) handle(ctx context.Context, event *mesos.Event, behind <-chan *mesos.Event) error {
 	switch event.GetType() {
 	case mesos.Event_SUBSCRIBED:
 		return s.subscribed(ctx, event.GetSubscribed())
 	case mesos.Event_OFFERS:
 		return s.offers(ctx, event.GetOffers().GetOffers())
 	case mesos.Event_UPDATE:
-		return s.update(ctx, event.GetUpdate().GetStatus())
+		all, next := gather(event, behind)
+		if err := s.updates(ctx, all); err != nil || next == nil {
+			return err
+		}
+		return s.handle(ctx, next, nil)
 	case mesos.Event_FAILURE:
 		if f := event.GetFailure(); f.GetExecutorID() == nil && f.GetAgentID() != nil {
 			s.handler.AgentLost(ctx, f.GetAgentID().GetValue())
@@ -116,16 +120,42 @@ func (s *session) offers(ctx context.Context, raw []mesosgo.Offer) error {
 	return nil
 }
 
-// update hands a status on and acknowledges it only after it was stored.
-func (s *session) update(ctx context.Context, status mesosgo.TaskStatus) error {
-	delete(s.pending, status.GetTaskID().Value)
-	if err := s.handler.Updated(ctx, plainUpdate(&status)); err != nil {
-		return fmt.Errorf("storing an update of task %s (it will be sent again): %w", status.GetTaskID().Value, err)
+// gather the updates that wait behind this one; next is what came after them.
+func gather(first *mesos.Event, events <-chan *mesos.Event) (all []mesosgo.TaskStatus, next *mesos.Event) {
+	all = append(all, first.GetUpdate().GetStatus())
+	for len(all) < eventBuffer {
+		select {
+		case event, ok := <-events:
+			if !ok || event.GetType() != mesos.Event_UPDATE {
+				return all, event
+			}
+			all = append(all, event.GetUpdate().GetStatus())
+		default:
+			return all, nil
+		}
 	}
-	if len(status.GetUUID()) == 0 { // from the master: not to be acknowledged
-		return nil
+	return all, nil
+}
+
+// updates are handed on together, and acknowledged only after they were stored.
+func (s *session) updates(ctx context.Context, all []mesosgo.TaskStatus) error {
+	plain := make([]scheduler.TaskUpdate, len(all))
+	for i := range all {
+		delete(s.pending, all[i].GetTaskID().Value)
+		plain[i] = plainUpdate(&all[i])
 	}
-	return s.call(ctx, calls.Acknowledge(status.GetAgentID().GetValue(), status.GetTaskID().Value, status.GetUUID()))
+	if err := s.handler.Updated(ctx, plain...); err != nil {
+		return fmt.Errorf("storing %d updates, of task %s first (they will be sent again): %w", len(all), plain[0].TaskID, err)
+	}
+	for _, status := range all {
+		if len(status.GetUUID()) == 0 { // from the master: not to be acknowledged
+			continue
+		}
+		if err := s.call(ctx, calls.Acknowledge(status.GetAgentID().GetValue(), status.GetTaskID().Value, status.GetUUID())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // refused turns an ERROR event into the end that it means (recorded, 08, 09).

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -52,13 +53,13 @@ func done(b *testing.B, s *cases.Stand, err error) {
 }
 
 // pairs of bring-ups: each by the product and by the script, which of them first in turns.
-const pairs = 3
+var pairs = flag.Int("pairs", 3, "bring-ups by the product, and as many by the script")
 
 // How long three bare nodes take until they are a cluster that applications can use: by the product, from the start of its scheduler, and by a script that goes straight on.
 // Each time on nodes that never saw either. Go's benchmark loop isn't used: the two have to alternate.
 func BenchmarkBringUp(b *testing.B) {
 	var ours, straight []time.Duration
-	for i := range pairs {
+	for i := range *pairs {
 		both := []func(){
 			func() { ours = append(ours, byProduct(b)) },
 			func() { straight = append(straight, byScript(b)) },
@@ -73,7 +74,7 @@ func BenchmarkBringUp(b *testing.B) {
 	}
 	slices.Sort(ours)
 	slices.Sort(straight)
-	product, script := ours[pairs/2].Seconds(), straight[pairs/2].Seconds()
+	product, script := ours[*pairs/2].Seconds(), straight[*pairs/2].Seconds()
 	b.ReportMetric(product, "product-s")
 	b.ReportMetric(script, "script-s")
 	b.ReportMetric(product/script, "x-script")

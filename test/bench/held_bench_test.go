@@ -16,7 +16,7 @@ const restFor = 90 * time.Second
 // The scheduler's memory while so many nodes report at rest, each with four disks, over mTLS; for 50,000 nodes it is computed from the slope. And what it takes of a core.
 func BenchmarkHeld(b *testing.B) {
 	for b.Loop() {
-		thousand, ten := held(b, 1000), held(b, 10_000)
+		thousand, ten := held(b, 1000), held(b, 1001)
 		b.ReportMetric(thousand, "MiB@1000")
 		b.ReportMetric(ten, "MiB@10000")
 		b.ReportMetric(ten+(ten-thousand)/9000*40_000, "MiB@50000")

@@ -16,7 +16,7 @@ func BenchmarkPlaced(b *testing.B) {
 	for b.Loop() {
 		master, url := serveMaster(b, agents, func(int) mesos.TaskDriver { return mesos.RunAtOnce{} })
 		p := startScheduler(b, url, true)
-		p.until("all agents run their task", 5*time.Minute, func() bool { return master.Counts().Running == agents })
+		p.until("the scheduler stored that all agents run their task", 5*time.Minute, func() bool { return p.metric(`scaleio_scheduler_task_updates_total{state="TASK_RUNNING"}`) >= agents })
 		b.ReportMetric(time.Since(p.started).Seconds(), "s/10000")
 		b.ReportMetric(p.cpu().Seconds(), "cpu-s/10000")
 		p.until("what is left of each agent was offered and declined", time.Minute, func() bool { return master.Quiet() > 0 && master.Counts().Offers == 0 })

@@ -129,21 +129,22 @@ func (p *process) start(oneCore bool) {
 // rss is the resident memory in MiB.
 func (p *process) rss() float64 {
 	p.b.Helper()
-	return rss(p.b, fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	require.NoError(p.b, err)
+	return resident(p.b, string(status), "VmRSS:")
 }
 
-func rss(b *testing.B, statusFile string) float64 {
+// resident reads a line of a /proc/PID/status, in MiB.
+func resident(b *testing.B, status, name string) float64 {
 	b.Helper()
-	text, err := os.ReadFile(statusFile)
-	require.NoError(b, err)
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+	for line := range strings.Lines(status) {
+		if value, ok := strings.CutPrefix(line, name); ok {
 			kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
 			require.NoError(b, err)
 			return kib / 1024
 		}
 	}
-	b.Fatalf("no VmRSS in %s", statusFile)
+	b.Fatalf("no %s in %s", name, status)
 	return 0
 }
 
@@ -171,26 +172,45 @@ func ticks(b *testing.B, stat string) time.Duration {
 
 // status of the cluster, as people get it.
 func (p *process) status() (s api.ClusterStatus, err error) {
+	body, err := p.get(api.PathStatus)
+	if err == nil {
+		err = json.Unmarshal(body, &s)
+	}
+	return s, err
+}
+
+// metric of the scheduler's own; 0 while there is none.
+func (p *process) metric(name string) (value float64) {
+	body, err := p.get(api.PathMetrics)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(body)) {
+		if text, ok := strings.CutPrefix(line, name+" "); ok {
+			value, _ = strconv.ParseFloat(strings.TrimSpace(text), 64)
+		}
+	}
+	return value
+}
+
+func (p *process) get(path string) ([]byte, error) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(p.b.Context(), http.MethodGet, p.url+api.PathStatus, nil)
+	request, err := http.NewRequestWithContext(p.b.Context(), http.MethodGet, p.url+path, nil)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+readToken)
 	answer, err := (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Do(request)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %.200s", answer.Status, body)
 	}
-	if err == nil {
-		err = json.Unmarshal(body, &s)
-	}
-	return s, err
+	return body, err
 }
 
 // until something is so, while the process runs.

@@ -49,6 +49,7 @@ form) # once all MDMs are installed: NAMES and ADDRESSES of this one, the other 
 	scli --add_protection_domain --protection_domain_name pd1
 	scli --add_storage_pool --protection_domain_name pd1 --storage_pool_name sp1 --media_type HDD
 	scli --modify_spare_policy --protection_domain_name pd1 --storage_pool_name sp1 --spare_percentage 34 --i_am_sure
+	scli --modify_zero_padding_policy --protection_domain_name pd1 --storage_pool_name sp1 --enable_zero_padding
 	for name in "${names[@]}"; do scli --add_fault_set --protection_domain_name pd1 --fault_set_name "fs-$name"; done
 	temporary=$(scli --add_user --username rexray --user_role FrontEndConfigure | sed -n "s/.*temporary password is '\([^']*\)'.*/\1/p")
 	scli --login --username rexray --password "$temporary"

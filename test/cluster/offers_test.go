@@ -73,14 +73,14 @@ func (r *recorder) Offered(_ context.Context, all []scheduler.Offer) []scheduler
 	return answers
 }
 
-func (r *recorder) Updated(_ context.Context, u scheduler.TaskUpdate) (err error) {
+func (r *recorder) Updated(_ context.Context, all ...scheduler.TaskUpdate) (err error) {
 	r.note(func() {
 		if r.failStore > 0 {
 			r.failStore--
 			err = errors.New("the store is away")
 			return
 		}
-		r.updates = append(r.updates, u)
+		r.updates = append(r.updates, all...)
 	})
 	return err
 }
@@ -345,12 +345,12 @@ type slowRecorder struct {
 	takes time.Duration
 }
 
-func (r slowRecorder) Updated(ctx context.Context, u scheduler.TaskUpdate) error {
+func (r slowRecorder) Updated(ctx context.Context, all ...scheduler.TaskUpdate) error {
 	select {
 	case <-time.After(r.takes):
 	case <-ctx.Done():
 	}
-	return r.recorder.Updated(ctx, u)
+	return r.recorder.Updated(ctx, all...)
 }
 
 // mesos-go handles events in the loop that reads them, so a slow store looks like a silent master.

@@ -61,6 +61,7 @@ type brain struct {
 	recovery      *recovery // nil = it knows its state
 	touched       map[string]bool
 	raw           map[string][]byte // reports to store, marshalled by who brought them
+	words         lexicon           // of all reports that are kept
 	held          []*pending
 	owed          bool      // held reports wait for that look
 	lookHeld      time.Time // when held reports are compared with their answers again
@@ -91,7 +92,7 @@ func newBrain(o Options) *brain {
 		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}, Growing: &decide.Growing{}},
 		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, enrolments: map[string]trust.Enrolment{}, tooSmall: map[string]string{},
 		asked: map[string]time.Time{}, silent: map[string]bool{},
-		touched: map[string]bool{}, raw: map[string][]byte{}, reports: map[string]*api.Report{}, versions: map[string]decide.NodeSettings{},
+		touched: map[string]bool{}, raw: map[string][]byte{}, words: lexicon{}, reports: map[string]*api.Report{}, versions: map[string]decide.NodeSettings{},
 		connection: errors.New("not subscribed yet"),
 	}
 }

@@ -130,6 +130,7 @@ func (b *brain) load(ctx context.Context) (found bool, err error) {
 	}
 	for key := range b.reports {
 		if n := b.state.Nodes[key]; n != nil {
+			b.words.lean(b.reports[key])
 			n.Report = b.reports[key]
 		}
 	}

@@ -105,6 +105,7 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 		return api.Errorf(api.CodeForbidden, "node %s follows newer orders than this scheduler's store holds: was it restored? start it once with --adopt", n.Name)
 	}
 	before := n.Report
+	b.words.lean(r)
 	n.Report, n.SeenAt = r, received
 	b.witness(n, before)
 	if !r.Time.IsZero() {

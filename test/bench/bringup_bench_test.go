@@ -82,6 +82,8 @@ func BenchmarkBringUp(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+var logs = flag.String("logs", "", "directory for the journals and logs of the product's last bring-up")
+
 // usable fails unless a container can write to a new volume.
 func usable(ctx context.Context, s *cases.Stand) error {
 	if err := s.Quorum(ctx); err != nil {
@@ -106,6 +108,9 @@ func byProduct(b *testing.B) time.Duration {
 	}
 	if err == nil {
 		b.Log(timeline(ctx, s, begun))
+		if *logs != "" {
+			err = s.CollectLogs(ctx, *logs)
+		}
 	}
 	done(b, s, err)
 	return took

@@ -16,7 +16,7 @@ const restFor = 90 * time.Second
 // The scheduler's memory while so many nodes report at rest, each with four disks, over mTLS; for 50,000 nodes it is computed from the slope. And what it takes of a core.
 func BenchmarkHeld(b *testing.B) {
 	for b.Loop() {
-		thousand, ten := held(b, 1000), held(b, 1001)
+		thousand, ten := held(b, 1000), held(b, 10_000)
 		b.ReportMetric(thousand, "MiB@1000")
 		b.ReportMetric(ten, "MiB@10000")
 		b.ReportMetric(ten+(ten-thousand)/9000*40_000, "MiB@50000")
@@ -35,7 +35,7 @@ func held(b *testing.B, size int) float64 {
 	f.form(b, p)
 	formed := p.rss()
 	cpu, rested := p.cpu(), time.Now()
-	f.rest(b, restFor)
+	unanswered := f.rest(restFor)
 	most := p.rss()
 	share := 100 * (p.cpu() - cpu).Seconds() / time.Since(rested).Seconds()
 	s, err := p.status()
@@ -49,7 +49,8 @@ func held(b *testing.B, size int) float64 {
 	assert.Equal(b, size, ready)
 	assert.NotEmpty(b, s.Leader)
 	b.ReportMetric(share, fmt.Sprintf("%%core@%d", size))
-	b.Logf("%d nodes: joined in %.1f s, RSS %.1f MiB when all were formed, %.1f MiB at rest, %.1f %% of a core", size, joined.Seconds(), formed, most, share)
+	b.Logf("%d nodes: joined in %.1f s, RSS %.1f MiB when all were formed, %.1f MiB at rest (%s), %.1f %% of a core, %d reports without an answer",
+		size, joined.Seconds(), formed, most, p.parts(), share, unanswered)
 	runtime.KeepAlive(f)
 	return most
 }

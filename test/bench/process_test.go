@@ -134,6 +134,29 @@ func (p *process) rss() float64 {
 	return resident(p.b, string(status), "VmRSS:")
 }
 
+// parts of that: the process' own memory, and pages of files that the kernel can take back, of which the store's is a part.
+func (p *process) parts() string {
+	p.b.Helper()
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", p.Process.Pid))
+	require.NoError(p.b, err)
+	sums, name := map[string]float64{}, ""
+	for line := range strings.Lines(string(maps)) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) > 4 && strings.Contains(fields[0], "-"):
+			name = "anonymous"
+			if len(fields) > 5 && strings.HasPrefix(fields[5], "/") {
+				name = filepath.Base(fields[5])
+			}
+		case len(fields) == 3 && fields[0] == "Rss:":
+			kib, err := strconv.ParseFloat(fields[1], 64)
+			require.NoError(p.b, err)
+			sums[name] += kib / 1024
+		}
+	}
+	return fmt.Sprintf("anonymous %.1f, program %.1f, store %.1f", sums["anonymous"], sums["scaleio-scheduler"], sums["state.db"])
+}
+
 // resident reads a line of a /proc/PID/status, in MiB.
 func resident(b *testing.B, status, name string) float64 {
 	b.Helper()

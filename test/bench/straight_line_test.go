@@ -193,11 +193,9 @@ func (c *script) volumes(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	_, id, ok := strings.Cut(system, "SYSTEM ID ")
+	_, id, ok := strings.Cut(system, "MDM-ID ")
 	if !ok {
-		if _, id, ok = strings.Cut(strings.ToUpper(system), "SYSTEM ID "); !ok {
-			return fmt.Errorf("drv_cfg of %s names no system: %s", all[i].Name, system)
-		}
+		return fmt.Errorf("drv_cfg of %s names no system: %s", all[i].Name, system)
 	}
 	endpoint := all[0]
 	if i < 2 {

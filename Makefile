@@ -14,7 +14,7 @@ NODETEST := $(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v
 LONG     := '^(TestBlast|TestGrowth|TestIgnited|TestOwnUpgrade|TestRecovered|TestRemoved|TestRestarted|TestUpgraded)$$'
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-faults fuzz test-nodes test-long test-vm test-all demo demo-down bench blast lint fmt readme clean gcc
+.PHONY: help build test test-faults fuzz test-nodes test-long test-vm test-all demo demo-down bench bench-nodes blast lint fmt readme clean gcc
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +57,13 @@ demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root
 demo-down: $(BUILD)/demo ## Take the demo down; nothing stays behind but caches
 	$(BUILD)/demo down
 
-bench: gcc ## Benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: ## What can be measured without root, against its bars (10 min): M2, M3, M6, M8, M9 of docs/numbers.md
+	$(GO) test -run '^$$' -p 1 -bench 'Placed|Held|Exposure|Reach|Calls' -benchtime 1x -timeout 60m ./test/bench ./test/growth | $(GO) run ./test/bench
+
+bench-nodes: $(BUILD)/demo ## What needs real nodes (root; 40 min): M1, M4, M5, M7
+	$(BUILD)/demo prepare
+	{ $(GO) test -run '^$$' -bench Seen_from -benchtime 1000x ./platform/block; \
+	$(GO) test -tags nodes -run '^$$' -bench 'BringUp|AtRest|Killed' -benchtime 1x -timeout 90m -v ./test/bench; } | $(GO) run ./test/bench
 
 blast: $(BUILD)/demo ## Kill and freeze each process under a writer (root), and write the README's table of pauses anew
 	$(BUILD)/demo prepare

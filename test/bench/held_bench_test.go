@@ -36,7 +36,7 @@ func held(b *testing.B, size int) float64 {
 	formed := p.rss()
 	cpu, rested := p.cpu(), time.Now()
 	unanswered := f.rest(restFor)
-	most := p.rss()
+	most, parts := p.rss(), p.parts()
 	share := 100 * (p.cpu() - cpu).Seconds() / time.Since(rested).Seconds()
 	s, err := p.status()
 	require.NoError(b, err)
@@ -50,7 +50,7 @@ func held(b *testing.B, size int) float64 {
 	assert.NotEmpty(b, s.Leader)
 	b.ReportMetric(share, fmt.Sprintf("%%core@%d", size))
 	b.Logf("%d nodes: joined in %.1f s, RSS %.1f MiB when all were formed, %.1f MiB at rest (%s), %.1f %% of a core, %d reports without an answer",
-		size, joined.Seconds(), formed, most, p.parts(), share, unanswered)
+		size, joined.Seconds(), formed, most, parts, share, unanswered)
 	runtime.KeepAlive(f)
 	return most
 }

@@ -97,6 +97,13 @@ func (c *Cloud) settleOne(v *Volume, now time.Time) bool {
 	return true
 }
 
+// SetAppear changes how long a machine takes to see a disk that is attached.
+func (c *Cloud) SetAppear(takes time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.config.Takes.Appear = takes
+}
+
 // plug makes the machine see the disk. Where that fails the volume is attached all the same and the machine doesn't see it yet, which happens in the field too.
 func (c *Cloud) plug(v *Volume, now time.Time) bool {
 	a := v.Attachment

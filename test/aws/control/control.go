@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"scaleio-framework/test/aws"
 	"scaleio-framework/test/aws/imds"
@@ -56,6 +57,10 @@ func Handler(cloud *aws.Cloud, metadata *imds.Service) http.Handler {
 	})
 	take(mux, "throttle", func(rates map[string]aws.Rate) (any, error) {
 		cloud.SetThrottle(rates)
+		return nil, nil
+	})
+	take(mux, "appear", func(takes time.Duration) (any, error) {
+		cloud.SetAppear(takes)
 		return nil, nil
 	})
 	take(mux, "metadata/trouble", func(t InstanceTrouble) (any, error) {
@@ -190,6 +195,11 @@ func (c Client) SetQuota(ctx context.Context, q aws.Quota) error { return c.tell
 // SetThrottle of calls; nil = none.
 func (c Client) SetThrottle(ctx context.Context, rates map[string]aws.Rate) error {
 	return c.tell(ctx, "throttle", rates)
+}
+
+// SetAppear changes how long a machine takes to see a disk that is attached.
+func (c Client) SetAppear(ctx context.Context, takes time.Duration) error {
+	return c.tell(ctx, "appear", takes)
 }
 
 // SetTrouble of an instance's metadata service, or of all ("").

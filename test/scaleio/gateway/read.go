@@ -126,7 +126,7 @@ func (s *Server) related(r *request) (any, error) {
 	}
 	switch {
 	case relation == "Statistics":
-		return statistics(v, kind, id)
+		return s.statistics(v, kind, id)
 	case kind == "StoragePool" && relation == "SpSds":
 		return filter(v, "Sds", func(o object) bool {
 			return slices.ContainsFunc(v.Devices, func(d mgmt.Device) bool { return d.Pool == id && d.SDS == o["id"] })

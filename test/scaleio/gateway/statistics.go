@@ -127,7 +127,7 @@ func (s *Server) selectedStatistics(r *request) (any, error) {
 		if _, err := one(v, kind, id); err != nil {
 			return nil, err
 		}
-		values, err := statistics(v, kind, id)
+		values, err := s.statistics(v, kind, id)
 		if err != nil {
 			return nil, err
 		}

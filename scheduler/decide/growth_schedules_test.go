@@ -20,7 +20,10 @@ import (
 	"scaleio-framework/scheduler/decide"
 )
 
-var seeds = flag.Int("seeds", scheduleRuns, "randomized schedules of expansions; a million take most of an hour of a core")
+var (
+	seeds = flag.Int64("seeds", scheduleRuns, "randomized schedules of expansions; a million take half an hour of a core")
+	first = flag.Int64("first", 1, "seed of the first of them")
+)
 
 // Expansions under randomized schedules: the scheduler and the agents die before and after what they do is stored, answers and reports are lost or come twice, EC2 shows
 // volumes late, refuses, or loses them, samples come and go. Whatever happens: no disk that may hold data is taken away, nothing is bought twice, no limit is exceeded,
@@ -34,8 +37,8 @@ func TestGrow_randomSchedules(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for {
-				seed := next.Add(1)
-				if seed > int64(*seeds) {
+				seed := *first + next.Add(1) - 1
+				if seed >= *first+*seeds {
 					return
 				}
 				r := newSchedule(uint64(seed))
@@ -58,7 +61,7 @@ func TestGrow_randomSchedules(t *testing.T) {
 		})
 	}
 	group.Wait()
-	t.Logf("%d schedules, %d volumes bought, %d of them late, %d deleted, %d attempts more, %d kills, %d lost answers: wrong %d, doubled %d, leaked %d, over a limit %d", *seeds, volumes.Load(),
+	t.Logf("%d schedules from seed %d, %d volumes bought, %d of them late, %d deleted, %d attempts more, %d kills, %d lost answers: wrong %d, doubled %d, leaked %d, over a limit %d", *seeds, *first, volumes.Load(),
 		late.Load(), deleted.Load(), attempts.Load(), kills.Load(), lost.Load(), failures["wrong"], failures["doubled"], failures["leaked"], failures["limit"])
 	require.Empty(t, failures)
 	require.Positive(t, volumes.Load())

@@ -126,8 +126,9 @@ type received struct {
 	renew     bool
 	recall    bool // the scheduler lost its store
 	poll      time.Duration
-	at        time.Time
-	away      error // why the scheduler can't be reached now
+	at        time.Time // when the report was sent that it answers
+	heard     time.Time // when it came
+	away      error     // why the scheduler can't be reached now
 	awaySince time.Time
 	conflict  string
 }

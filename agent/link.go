@@ -106,15 +106,16 @@ func (a *Agent) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// exchange sends one report and takes its answer. A held request is given up when something changed here.
+// exchange sends one report and takes its answer. A held request is given up when something changed here; yet the scheduler's word is heard every LongPollLimit, however
+// often that is: leases and orders stand by it.
 func (a *Agent) exchange(ctx context.Context, scheduler Scheduler) (time.Duration, error) {
 	drain(a.tell)
 	report := a.report()
 	hold := time.Duration(0)
-	if a.waits() {
-		hold = api.LongPollLimit
+	if wait, heard := a.waits(); wait {
+		hold = max(0, api.LongPollLimit-time.Since(heard))
 		if _, leading := a.leases.Left(api.LeaseLeader); leading {
-			hold = leaderPoll
+			hold = min(hold, leaderPoll)
 		}
 	}
 	report.WaitMS = hold.Milliseconds()
@@ -144,10 +145,11 @@ func (a *Agent) exchange(ctx context.Context, scheduler Scheduler) (time.Duratio
 	return a.take(answer, sent)
 }
 
-func (a *Agent) waits() bool {
+// waits says whether something waits for this node, and when an answer came last.
+func (a *Agent) waits() (wait bool, heard time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.answer.wait
+	return a.answer.wait, a.answer.heard
 }
 
 // take follows an answer, unless its spec must be refused.
@@ -185,7 +187,7 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 	a.kept, a.found = keep, ""
 	a.distrust = a.distrust || answer.CA != ""
 	a.waiting = unjoined{}
-	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, renew: answer.Renew, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent}
+	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, renew: answer.Renew, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent, heard: time.Now()}
 	a.leases.granted(sent, answer.Leases)
 	if changed || fresh {
 		signal(a.fetch)

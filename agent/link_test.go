@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -139,6 +140,29 @@ func TestLink_tellsAtOnceWhatChanged(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		assert.Greater(t, f.count(), before, "a held request must not hide a change")
 		assert.Equal(t, "install-sds", f.last().Step)
+	})
+}
+
+// What changes more often than the scheduler answers a held request must not keep its word from being heard: leases and orders stand by it.
+func TestLink_hearsWordHoweverOftenItTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, f := testAgent(t), &fakeScheduler{}
+		f.answer = func(int, api.Report) (api.Answer, error) {
+			answer := answerOf(1)
+			answer.Wait, answer.ETag = true, "same"
+			return answer, nil
+		}
+		links(t, a, f)
+		for i := range 30 {
+			time.Sleep(api.LongPollLimit / 2)
+			a.note(func(s *seen) {
+				s.result.Conditions = []api.Condition{{Type: "buy-volumes", Status: api.False, Reason: fmt.Sprint(i)}}
+			})
+			assert.Less(t, time.Since(a.answered()), api.OrderTTL, "what was ordered may be bought")
+		}
+		before := f.count()
+		time.Sleep(4 * api.LongPollLimit)
+		assert.InDelta(t, 4, f.count()-before, 1, "left alone it costs no request more")
 	})
 }
 

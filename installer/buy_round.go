@@ -143,7 +143,9 @@ func (r *round) burn(o api.VolumeOrder, reason, message string) {
 func (r *round) whileConfirmed(ctx context.Context, o api.VolumeOrder) (context.Context, context.CancelFunc, bool) {
 	left := api.OrderTTL - r.sys.Clock().Sub(r.Heard)
 	if r.Heard.IsZero() || left <= 0 {
-		r.stay(o, reasonOrderTooOld, fmt.Sprintf("nothing is bought: the scheduler must have confirmed the order within %s", api.OrderTTL))
+		if p := r.purchases.get(o); p.Reason == "" || p.Reason == reasonNotLookedYet { // else what EC2 said stands, and since when: silence doesn't make a refusal a new one
+			r.stay(o, reasonOrderTooOld, fmt.Sprintf("nothing is bought: the scheduler must have confirmed the order within %s", api.OrderTTL))
+		}
 		return nil, nil, false
 	}
 	limited, cancel := context.WithTimeout(ctx, left)

@@ -41,6 +41,7 @@ const (
 	reasonElsewhere    = "AttachedElsewhere"
 	reasonStuck        = "AttachStuck"
 	reasonNoDevice     = "DeviceMissing"
+	reasonNotLookedYet = "NotLookedYet"
 	reasonNotShown     = "NotShownYet"
 	reasonOrderTooOld  = "OrderNotConfirmed"
 	reasonAbandoned    = "Abandoned"
@@ -249,7 +250,9 @@ func (r *round) attachNew(ctx context.Context, created []string) (failed []error
 }
 
 func (r *round) attach(ctx context.Context, o api.VolumeOrder, id string) error {
-	r.reached(o, api.OrderCreated, id, "volume "+id+" is available")
+	if p := r.purchases.get(o); p.Stage != api.OrderCreated || p.VolumeID != id { // else what EC2 said of attaching it stands, and since when
+		r.reached(o, api.OrderCreated, id, "volume "+id+" is available")
+	}
 	ctx, cancel, confirmed := r.whileConfirmed(ctx, o)
 	if !confirmed {
 		return nil

@@ -125,6 +125,25 @@ func TestBuyVolumes_askedWithoutTheSchedulersWord(t *testing.T) {
 	})
 }
 
+// Who isn't confirmed asks nothing of EC2; what EC2 said before stands, and since when.
+func TestBuyVolumes_refusedAndUnconfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := buying(order(0))
+		n.Cloud.Refuse("create", aws.ErrDenied, aws.ErrDenied)
+		i := n.Installer()
+		buy(t, i, n, 1)
+		n.Unheard = api.OrderTTL
+		buy(t, i, n, 40)
+		assert.Equal(t, "Denied", stateOf(t, i, n, 0).Reason)
+		assert.Equal(t, 1, n.Cloud.Asked("create"))
+		n.Unheard = 0
+		buy(t, i, n, 10)
+		s := stateOf(t, i, n, 0)
+		assert.Equal(t, api.OrderFailed, s.Stage, s.Message)
+		assert.Equal(t, "Denied", s.Reason)
+	})
+}
+
 // Every way in which EC2 can refuse, and what becomes of the order.
 func TestBuyVolumes_refused(t *testing.T) {
 	many := func(err error) []error {
@@ -151,6 +170,7 @@ func TestBuyVolumes_refused(t *testing.T) {
 		"the token is burnt":            {"create", many(aws.ErrBurnt), 60, api.OrderState{Stage: api.OrderWaiting, Reason: "TokenBurnt", Burnt: true}, 0},
 		"the token made something":      {"create", many(aws.ErrBurnt), 2, api.OrderState{Stage: api.OrderWaiting, Reason: "TokenBurnt", Retry: true}, 0},
 		"the instance takes no more":    {"attach", many(aws.ErrLimit), 3, api.OrderState{Stage: api.OrderFailed, Reason: "LimitReached", VolumeID: "vol-00000000000000001"}, 1},
+		"attaching is denied for good":  {"attach", many(aws.ErrDenied), 40, api.OrderState{Stage: api.OrderFailed, Reason: "Denied", VolumeID: "vol-00000000000000001"}, 1},
 		"not in a state to be attached": {"attach", many(aws.ErrConflict)[:2], 12, api.OrderState{Stage: api.OrderPresent}, 1},
 		"looking is denied for good":    {"tagged", many(aws.ErrDenied), 40, api.OrderState{Stage: api.OrderFailed, Reason: "Denied"}, 0},
 		"EC2 can't be asked":            {"tagged", many(aws.ErrUnavailable), 4, api.OrderState{Stage: api.OrderWaiting, Reason: "Unavailable", Retry: true}, 0},

@@ -39,7 +39,7 @@ func (p *purchases) get(o api.VolumeOrder) purchase {
 	}
 	fresh := purchase{since: p.now()}
 	fresh.Expansion, fresh.Index, fresh.Attempt, fresh.VolumeID = o.Expansion, o.Index, o.Attempt, o.VolumeID
-	fresh.Stage, fresh.Reason, fresh.Message, fresh.Retry = api.OrderWaiting, "NotLookedYet", "EC2 wasn't asked for it yet", true
+	fresh.Stage, fresh.Reason, fresh.Message, fresh.Retry = api.OrderWaiting, reasonNotLookedYet, "EC2 wasn't asked for it yet", true
 	if o.VolumeID != "" {
 		fresh.Stage = api.OrderCreated
 	}

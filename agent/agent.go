@@ -70,6 +70,7 @@ type Options struct {
 // Facts are what reports carry and nothing changes.
 type Facts struct {
 	BootID string
+	Uptime func() time.Duration // of the machine; nil = it isn't told
 }
 
 // An Agent is one node's daemon.

@@ -22,6 +22,9 @@ func (a *Agent) report() api.Report {
 		Addresses: s.observed.Addresses, Ready: a.readyLocked(), Step: s.result.First, Conditions: a.conditionsLocked(), Disks: s.disks(time.Now()),
 		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Orders: s.observed.Orders, Cloud: s.cloud.view(), Wants: a.leases.wants(), Binary: a.runningLocked(), Seen: a.answer.etag, Trusts: a.trusts,
 	}
+	if a.Facts.Uptime != nil {
+		r.UptimeMS = a.Facts.Uptime().Milliseconds()
+	}
 	if a.kept.Spec != nil {
 		r.Version = a.kept.Spec.Version
 	}

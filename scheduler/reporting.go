@@ -71,7 +71,7 @@ func (b *brain) Report(ctx context.Context, c server.Caller, r api.Report) (api.
 func trim(r *api.Report) (raw []byte, view *api.ClusterView, err error) {
 	view, r.Cluster = r.Cluster, nil
 	kept := *r
-	kept.Time, kept.Seen, kept.WaitMS, kept.Recalled = time.Time{}, "", 0, nil
+	kept.Time, kept.UptimeMS, kept.Seen, kept.WaitMS, kept.Recalled = time.Time{}, 0, "", 0, nil
 	kept.Disks = slices.Clone(r.Disks)
 	for i := range kept.Disks {
 		kept.Disks[i].PreparedAgeMS = 0
@@ -88,6 +88,9 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 	n := b.state.Nodes[id]
 	if n == nil {
 		return api.Errorf(api.CodeUnauthorized, "node %s isn't known", id)
+	}
+	if decide.Overtaken(n.Report, r) {
+		return api.Errorf(api.CodeInvalid, "a later report of node %s was heard before this one", n.Name)
 	}
 	if r.Version.Cluster != "" && r.Version.Cluster != b.state.Cluster.ID {
 		b.once(n, "ForeignCluster", "it belongs to cluster %s, so it isn't taken", r.Version.Cluster)

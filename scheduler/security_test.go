@@ -166,6 +166,24 @@ func TestReport_onlyAsItself(t *testing.T) {
 	assert.Equal(t, api.CodeInvalid, code(t, err), "a report that the store wouldn't take")
 }
 
+// A request that was on its way while its agent died may come after the next agent's.
+func TestReport_anOlderOneIsntTaken(t *testing.T) {
+	b := placed(t)
+	n := b.nodes[0]
+	c, err := b.joinAs(n, n, n.key)
+	require.NoError(t, err)
+	said := func(uptime int64, step string) error {
+		r := n.report()
+		r.UptimeMS, r.Step = uptime, step
+		_, err := c.Report(t.Context(), r)
+		return err
+	}
+	require.NoError(t, said(2000, "later"))
+	assert.Equal(t, api.CodeInvalid, code(t, said(1000, "older")))
+	assert.Equal(t, "later", line(b.until("heard", func(s api.ClusterStatus) bool { return line(s, "n1").Step != "" }), "n1").Step)
+	require.NoError(t, said(3000, "latest"))
+}
+
 func TestReport_isHeldUntilSomethingChanges(t *testing.T) {
 	b := placed(t)
 	n := b.nodes[0]

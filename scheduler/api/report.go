@@ -9,6 +9,7 @@ type Report struct {
 	Agent      string         `json:"agent"`   // version of the agent
 	Time       time.Time      `json:"time"`    // to see clock skew, for nothing else
 	BootID     string         `json:"bootId"`
+	UptimeMS   int64          `json:"uptimeMs,omitempty"` // of the machine, when this was said: of two reports of one boot it tells the later one, whichever comes first
 	Platform   Platform       `json:"platform"`
 	Addresses  []string       `json:"addresses"`
 	Ready      bool           `json:"ready"`

@@ -77,6 +77,7 @@ func (a *buyer) handOver() {
 func (a *buyer) report() {
 	next := *a.node.Report
 	next.Disks, next.Orders = slices.Clone(a.disks), nil
+	next.UptimeMS = a.Now.Sub(now).Milliseconds()
 	cloud := *next.Cloud
 	cloud.SlotsUsed = 2 + len(a.disks)
 	next.Cloud = &cloud
@@ -93,9 +94,9 @@ func (a *buyer) report() {
 		a.lost++
 		return
 	}
-	a.node.Report, a.node.SeenAt = &next, a.Now
+	a.heardFrom(&next)
 	if a.sent != nil && a.happens(25) {
-		a.node.Report = a.sent
+		a.heardFrom(a.sent)
 	}
 	a.sent = &next
 	a.node.Claims = slices.DeleteFunc(slices.Clone(a.node.Claims), func(c api.DiskClaim) bool {
@@ -107,6 +108,13 @@ func (a *buyer) report() {
 	}
 	a.orders, a.claims, a.heard = decide.OrdersFor(&a.State, a.node), slices.Clone(a.node.Claims), a.Now
 	a.offer()
+}
+
+// heardFrom it as the scheduler hears.
+func (a *buyer) heardFrom(r *api.Report) {
+	if !decide.Overtaken(a.node.Report, r) {
+		a.node.Report, a.node.SeenAt = r, a.Now
+	}
 }
 
 // offer what may be used.

@@ -64,9 +64,22 @@ func TestGrow_randomSchedules(t *testing.T) {
 	t.Logf("%d schedules from seed %d, %d volumes bought, %d of them late, %d deleted, %d attempts more, %d kills, %d lost answers: wrong %d, doubled %d, leaked %d, over a limit %d", *seeds, *first, volumes.Load(),
 		late.Load(), deleted.Load(), attempts.Load(), kills.Load(), lost.Load(), failures["wrong"], failures["doubled"], failures["leaked"], failures["limit"])
 	require.Empty(t, failures)
+	if *seeds < scheduleRuns {
+		return
+	}
 	require.Positive(t, volumes.Load())
 	for _, count := range []int64{kills.Load(), lost.Load(), late.Load(), deleted.Load(), attempts.Load()} {
 		require.Positive(t, count, "schedules in which nothing goes wrong show nothing")
+	}
+}
+
+// Schedules in which something was wrong once.
+func TestGrow_schedulesThatFailed(t *testing.T) {
+	for seed, what := range map[uint64]string{
+		178425: "a report of a process that had died came after the next one's, and called failed what that one bought then: a volume over the budget",
+		223946: "as 178425",
+	} {
+		require.Empty(t, newSchedule(seed).run(), "seed %d: %s", seed, what)
 	}
 }
 

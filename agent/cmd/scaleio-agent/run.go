@@ -96,7 +96,7 @@ func build(ctx context.Context, log *slog.Logger) (a *agent.Agent, err error) {
 	steps := installer.New(system(facts, log, here.asInstallers()), installer.Options{Log: log, ArtifactClient: artifacts.client(), Servers: func() []string { return a.Servers() }, Noticed: func() { a.Noticed() },
 		CLI: scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})})
 	options := agent.Options{
-		Version: version, Identity: identity, Cloud: here.asAgents(), Facts: agent.Facts{BootID: facts.BootID}, Files: files, Log: log, Reached: dieAt(os.Getenv(envDieAt)),
+		Version: version, Identity: identity, Cloud: here.asAgents(), Facts: agent.Facts{BootID: facts.BootID, Uptime: platform.Uptime}, Files: files, Log: log, Reached: dieAt(os.Getenv(envDieAt)),
 		Listen: fmt.Sprintf(":%d", api.NodePort), Socket: agent.Socket, Notify: notify, DiskChanges: uevent.Disks,
 		Steps: steps, Owned: steps.OwnedVolumes,
 		Leader:  leader.New(leader.Scli(scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})), leader.Local(localGateway, &http.Client{Timeout: scaleio.CallTimeout}), log),

@@ -20,6 +20,17 @@ const passLimit = 20 * time.Minute
 // unreadyEvery is the pace while a fact doesn't hold: things that no event announces (a daemon that opens its port) are seen by then.
 const unreadyEvery = 2 * time.Second
 
+// awaitedEvery is the pace while a disk that somebody waits for isn't fit to be given: what stands against it may go without any event.
+const awaitedEvery = 10 * time.Second
+
+// awaited: the contents of a disk weren't read yet, or a volume that was bought can't be given just now.
+func awaited(o installer.Observation) bool {
+	return slices.ContainsFunc(o.Disks, func(d api.Disk) bool {
+		return d.State == api.DiskRefused && (d.Reason == installer.ReasonSettling ||
+			slices.ContainsFunc(o.Orders, func(o api.OrderState) bool { return o.Stage == api.OrderPresent && o.Disk == d.ID }))
+	})
+}
+
 // passes looks and acts until ctx ends.
 func (a *Agent) passes(ctx context.Context) error {
 	for {
@@ -113,6 +124,8 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 		return min(result.RetryIn, unreadyEvery)
 	case !result.Ready:
 		return unreadyEvery
+	case awaited(observed):
+		return awaitedEvery
 	}
 	return jitter(a.PassEvery)
 }

@@ -57,7 +57,7 @@ func (s disksHandedOver) open(disks []surveyed) (blocked, needed, waiting []affa
 		here[d.ID] = true
 		a := affair{d.Reason, fmt.Sprintf("disk %s (%s): %s", d.ID, d.Path, d.Message)}
 		switch {
-		case d.Reason == reasonSettling:
+		case d.Reason == ReasonSettling:
 			if d.claim != nil || d.intent != nil {
 				waiting = append(waiting, a)
 			}
@@ -119,7 +119,7 @@ func (s disksHandedOver) Apply(ctx context.Context) error {
 	for _, d := range disks {
 		switch {
 		case d.State == api.DiskAdopted && d.intent != nil,
-			d.claim == nil && d.intent != nil && len(d.refusals) == 0 && d.Reason != reasonSettling:
+			d.claim == nil && d.intent != nil && len(d.refusals) == 0 && d.Reason != ReasonSettling:
 			err = s.survey.drop(ctx, s.orders, d)
 		case d.Reason == reasonToBePrepared:
 			if err = s.confirmNamed(ctx, d); err == nil {

@@ -29,6 +29,9 @@ const (
 // refusalTTL is how late it may be noticed that what stood against a disk is gone.
 const refusalTTL = 5 * time.Minute
 
+// awaitedTTL is the same for a disk that somebody waits for: a person approved it, or an expansion bought it.
+const awaitedTTL = 10 * time.Second
+
 // A survey is the node's half of the handover: it sees every disk and says how far on its way into the pool it is. It keeps what was read of them, so
 // that a look costs nothing; nothing is handed over on a kept look.
 type survey struct {
@@ -47,6 +50,7 @@ type survey struct {
 
 type inspection struct {
 	at       time.Time
+	kernel   string // name
 	refusals []block.Refusal
 }
 
@@ -114,19 +118,23 @@ func (s *survey) judge(ctx context.Context, o *orders, d *surveyed) error {
 	}
 	if d.claim != nil {
 		if s.judgeClaimed(d); d.Reason == reasonToBePrepared && s.settling.is(d.at.Kernel, s.now()) {
-			d.Reason, d.Message = reasonSettling, "claimed; "+settlingMessage
+			d.Reason, d.Message = ReasonSettling, "claimed; "+settlingMessage
 		}
 		return nil
 	}
 	if d.intent == nil {
 		delete(s.verified, d.ID) // of a claim that is over: the next one begins anew
 	}
-	seen, err := s.inspect(ctx, d.at, o.diskRules())
+	ttl := refusalTTL
+	if slices.Contains(o.Spec.Disks.Approved, d.ID) {
+		ttl = awaitedTTL
+	}
+	seen, err := s.inspect(ctx, d.at, o.diskRules(), ttl)
 	if ctx.Err() != nil {
 		return err
 	}
 	if errors.Is(err, errSettling) {
-		d.State, d.Reason, d.Message = api.DiskRefused, reasonSettling, settlingMessage
+		d.State, d.Reason, d.Message = api.DiskRefused, ReasonSettling, settlingMessage
 		return nil
 	}
 	if err != nil { // one broken disk must not hide the others
@@ -163,17 +171,18 @@ func (s *survey) judgeClaimed(d *surveyed) {
 	}
 }
 
-// inspect reads the disk unless it was read: an empty one is read again only when it changes or is to be prepared.
-func (s *survey) inspect(ctx context.Context, d block.Disk, rules block.Rules) (inspection, error) {
+// inspect reads the disk unless it was read: an empty one is read again only when it changes or is to be prepared, a refused one after a while, too: that who has it
+// open lets go of it is no event.
+func (s *survey) inspect(ctx context.Context, d block.Disk, rules block.Rules, ttl time.Duration) (inspection, error) {
 	key := fmt.Sprintf("%s|%d|%d:%d|%s|%s|%v|%d", d.ID, d.SizeBytes, d.Major, d.Minor, d.Path, s.bootID, rules.AllowTypes, rules.MinSizeBytes)
 	settling := s.settling.is(d.Kernel, s.now())
-	if seen, ok := s.read[key]; ok && (settling || len(seen.refusals) == 0 || s.now().Sub(seen.at) < refusalTTL) {
+	if seen, ok := s.read[key]; ok && (settling || len(seen.refusals) == 0 || s.now().Sub(seen.at) < ttl) {
 		return seen, nil
 	}
 	if settling {
 		return inspection{}, errSettling
 	}
-	seen := inspection{at: s.now()}
+	seen := inspection{at: s.now(), kernel: d.Kernel}
 	var err error
 	if seen.refusals, err = s.disks.Inspect(ctx, d, rules); err != nil {
 		return seen, fmt.Errorf("inspecting disk %s (%s): %w", d.ID, d.Path, err)
@@ -183,6 +192,17 @@ func (s *survey) inspect(ctx context.Context, d block.Disk, rules block.Rules) (
 	}
 	s.read[key] = seen
 	return seen, nil
+}
+
+// forget what was read of disks that changed since. "" = any did.
+func (s *survey) forget(names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, seen := range s.read {
+		if slices.Contains(names, seen.kernel) || slices.Contains(names, "") {
+			delete(s.read, key)
+		}
+	}
 }
 
 // adopted finds the device of our own SDS that lies on the disk: by the name that the leader gave it, which comes from the disk's identity, else by its

@@ -9,7 +9,8 @@ import (
 	"scaleio-framework/scheduler/api"
 )
 
-const reasonSettling = "Settling"
+// ReasonSettling of a disk whose contents wait to be read until udev has done with it.
+const ReasonSettling = "Settling"
 
 var errSettling = errors.New("udev isn't done with it")
 
@@ -64,8 +65,11 @@ func (i *Installer) DiskSeen(name string) (disk api.Disk, ok bool) {
 	return reported(d), true
 }
 
-// DisksSettled says that udev has done with disks that were seen.
-func (i *Installer) DisksSettled(names []string) { i.survey.settling.end(names) }
+// DisksSettled says that udev has done with disks that were seen: they are read anew, since a person may have wiped what stood against one.
+func (i *Installer) DisksSettled(names []string) {
+	i.survey.forget(names)
+	i.survey.settling.end(names)
+}
 
 // listed: volumes of the cluster itself and drives without a medium of their own aren't.
 func listed(d block.Disk) bool {

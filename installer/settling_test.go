@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/installer/step"
+	"scaleio-framework/platform/block"
 	"scaleio-framework/scheduler/api"
 )
 
@@ -84,4 +85,44 @@ func TestSettling_whileItIsHandedOver(t *testing.T) {
 		i.DisksSettled([]string{"sdb"})
 		assert.Equal(t, "IntentDropped", look(t, i, n, "hand-over-disks").Reason)
 	})
+}
+
+// Who wiped a disk waits for it: what changed is read anew, whatever was read before.
+func TestSettling_whatChangedIsReadAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		n.Disks.Attach(emptyDisk(), block.Refusal{Reason: "HasSignature", Message: "ext4"})
+		i := n.Installer()
+		require.Equal(t, "HasSignature", diskOf(t, i, n, disk1).Reason)
+		n.Disks.Refuse("/dev/sdb")
+		i.DisksSettled([]string{"sdz"})
+		require.Equal(t, "HasSignature", diskOf(t, i, n, disk1).Reason, "another one changed")
+		i.DiskSeen("sdb")
+		i.DisksSettled([]string{"sdb"})
+		require.Equal(t, api.DiskOffered, diskOf(t, i, n, disk1).State)
+		n.Disks.Refuse("/dev/sdb", block.Refusal{Reason: "NotEmpty"})
+		i.DisksSettled([]string{""})
+		assert.Equal(t, "NotEmpty", diskOf(t, i, n, disk1).Reason, "events were lost: it may be any")
+	})
+}
+
+// That who has a disk open lets go of it is no event. Where somebody waits for the disk it is seen soon.
+func TestSettling_whoLetsGoOfADiskIsNoEvent(t *testing.T) {
+	for _, approved := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			n := one()
+			n.Spec.Disks = api.DiskPolicy{Use: api.DiskUseAllEmpty}
+			if approved {
+				n.Spec.Disks = api.DiskPolicy{Use: api.DiskUseApprove, Approved: []string{disk1}}
+			}
+			n.Disks.Attach(emptyDisk(), block.Refusal{Reason: "InUse"})
+			i := n.Installer()
+			require.Equal(t, "InUse", diskOf(t, i, n, disk1).Reason)
+			n.Disks.Refuse("/dev/sdb")
+			time.Sleep(10 * time.Second)
+			assert.Equal(t, approved, diskOf(t, i, n, disk1).State == api.DiskOffered)
+			time.Sleep(5 * time.Minute)
+			assert.Equal(t, api.DiskOffered, diskOf(t, i, n, disk1).State)
+		})
+	}
 }

@@ -25,14 +25,15 @@ type Bolt struct{ db *bolt.DB }
 var _ Store = (*Bolt)(nil)
 
 // OpenBolt opens or makes the file. A file that can't be read as a store is an error, never an empty store.
-func OpenBolt(path string) (*Bolt, error) {
+func OpenBolt(path string) (b *Bolt, err error) {
+	defer caught(&err) // what bbolt finds damaged when it looks for free pages, it says by a panic
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("making the state directory: %w", err)
 	}
 	if err := refuseDamaged(path); err != nil {
 		return nil, err
 	}
-	err := walk(path)
+	err = walk(path)
 	var db *bolt.DB
 	if err == nil {
 		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: LockTimeout, NoFreelistSync: true})

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -44,7 +46,7 @@ func refuseDamaged(path string) error {
 }
 
 // boltNeeds is how many bytes the file must have by its newer meta; 0 = none of them is whole.
-func boltNeeds(file io.ReaderAt) (bytes int64) {
+func boltNeeds(file io.ReaderAt) (length int64) {
 	var newest uint64
 	page := make([]byte, boltHeader+boltMeta)
 	at := int64(0)
@@ -62,17 +64,18 @@ func boltNeeds(file io.ReaderAt) (bytes int64) {
 		_, _ = sum.Write(meta[:56])
 		tx := binary.LittleEndian.Uint64(meta[48:])
 		if whole := sum.Sum64() == binary.LittleEndian.Uint64(meta[56:]); whole && tx >= newest {
-			newest, bytes = tx, int64(binary.LittleEndian.Uint64(meta[40:]))*size
+			newest, length = tx, int64(binary.LittleEndian.Uint64(meta[40:]))*size
 		}
 		at = size
 	}
-	return bytes
+	return length
 }
 
 // walk reads every page that the records lie on, in a file that is open for reading alone: opening it to write walks over them in a goroutine of bbolt's own, where
 // nobody could catch its panic.
 func walk(path string) (err error) {
 	defer caught(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a length that leads out of the file
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -83,7 +86,15 @@ func walk(path string) (err error) {
 	defer db.Close()
 	return db.View(func(tx *bolt.Tx) error {
 		return tx.ForEach(func(_ []byte, bucket *bolt.Bucket) error {
-			return bucket.ForEach(func(_, _ []byte) error { return nil })
+			return bucket.ForEach(func(key, value []byte) error {
+				if value == nil { // the page says of a record that it is a bucket: bbolt would follow it anywhere
+					return fmt.Errorf("%w (a bucket where a record belongs)", ErrCorrupt)
+				}
+				if again := bucket.Get(bytes.Clone(key)); !bytes.Equal(again, bytes.Clone(value)) { // reads every byte, and the pages above
+					return fmt.Errorf("%w (a record isn't found where it is)", ErrCorrupt)
+				}
+				return nil
+			})
 		})
 	})
 }

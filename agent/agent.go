@@ -36,7 +36,7 @@ type Steps interface {
 	DisksSettled(names []string)
 }
 
-// Options of an agent; every field but Cloud, Find, Reached, Owned, Replacer and DiskChanges is required.
+// Options of an agent; every field but Cloud, Find, Knock, Reached, Owned, Replacer and DiskChanges is required.
 type Options struct {
 	Version   string
 	Identity  api.Identity // AgentUUID is filled in by New
@@ -47,6 +47,7 @@ type Options struct {
 	Connect   func(to Target, certificate tls.Certificate) (Scheduler, error) // a client over mTLS
 	Join      func(ctx context.Context, to Target, request api.JoinRequest) (api.JoinAnswer, error)
 	Find      func(ctx context.Context, hint api.MesosHint) (url string, err error) // where Mesos says that the scheduler is; nil = nobody is asked
+	Knock     func(ctx context.Context, server string) error                        // whether somebody listens there; nil = nobody is asked
 	Notify    func(state string)                                                    // sd_notify; harmless outside systemd
 	Log       *slog.Logger
 	Reached   func(point string) // fault injection

@@ -15,7 +15,8 @@ const (
 	reportGap  = 20 * time.Millisecond
 	leaderPoll = api.LeaderLeaseTTL / 5
 	firstRetry = time.Second
-	lastRetry  = 30 * time.Second
+	lastRetry  = 20 * time.Second
+	knockEvery = 20 * time.Second
 )
 
 // link joins, then reports for as long as the agent runs. Only nodes that something waits for keep a request open. A node whose certificate isn't
@@ -99,11 +100,43 @@ func (a *Agent) pause(ctx context.Context, d time.Duration) {
 	}
 	rest := time.NewTimer(max(0, d-reportGap))
 	defer rest.Stop()
-	select {
-	case <-ctx.Done():
-	case <-a.tell:
-	case <-rest.C:
+	knock := time.NewTimer(jitter(knockEvery))
+	defer knock.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.tell:
+			return
+		case <-rest.C:
+			return
+		case <-knock.C:
+		}
+		if a.isGone(ctx) {
+			return
+		}
+		knock.Reset(jitter(knockEvery))
 	}
+}
+
+// isGone: nobody opens any more where the scheduler was reached last. A node at rest reports once a minute; a knock costs both sides next to nothing, and so it finds a scheduler
+// that was started elsewhere within half of that.
+func (a *Agent) isGone(ctx context.Context) bool {
+	if a.Knock == nil {
+		return false
+	}
+	a.mu.Lock()
+	away := a.answer.away != nil
+	a.mu.Unlock()
+	servers := a.Servers()
+	if away || len(servers) == 0 {
+		return false
+	}
+	err := a.Knock(ctx, servers[0])
+	if err != nil && ctx.Err() == nil {
+		a.Log.Debug("nobody opens where the scheduler was: reporting now", "err", err)
+	}
+	return err != nil
 }
 
 // exchange sends one report and takes its answer. A held request is given up when something changed here; yet the scheduler's word is heard every LongPollLimit, however

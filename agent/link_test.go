@@ -306,3 +306,27 @@ func TestLink_looksBeforeItsFirstReport(t *testing.T) {
 		assert.True(t, f.reports[0].Platform.Supported)
 	})
 }
+
+// A node at rest finds within half a minute that its scheduler is gone, though it reports once in one; while it knows that, it knocks at no door.
+func TestLink_knocksAtRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := testAgent(t)
+		var gone error
+		var knocked []string
+		a.Knock = func(_ context.Context, server string) error { knocked = append(knocked, server); return gone }
+		begun := time.Now()
+		a.pause(t.Context(), time.Minute)
+		assert.Equal(t, time.Minute, time.Since(begun))
+		assert.GreaterOrEqual(t, len(knocked), 2)
+		gone = errors.New("refused")
+		begun = time.Now()
+		a.pause(t.Context(), time.Minute)
+		assert.LessOrEqual(t, time.Since(begun), 24*time.Second, "it reports now, and looks elsewhere")
+
+		a.away(gone)
+		knocked, begun = nil, time.Now()
+		a.pause(t.Context(), time.Minute)
+		assert.Equal(t, time.Minute, time.Since(begun))
+		assert.Empty(t, knocked)
+	})
+}

@@ -205,6 +205,7 @@ func (b *brain) think() {
 			return
 		}
 	}
+	b.lapse()
 	b.state.Nonce = uuid.NewString()
 	cluster, out := decide.Decide(&b.state)
 	if !reflect.DeepEqual(cluster, b.state.Cluster) {

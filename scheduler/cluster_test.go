@@ -345,6 +345,30 @@ func TestCluster_holdStopsFormation(t *testing.T) {
 	assert.Equal(t, wanted, b.end(b.until("ready", ready)))
 }
 
+// A hold that was for a time ends by itself, over a restart too, and people are told.
+func TestCluster_holdEndsByItself(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.until("ready", ready)
+	for _, node := range []string{"", "n4"} {
+		require.NoError(t, b.people("operate").Hold(t.Context(), api.HoldRequest{Node: node, Author: "ann", ForMS: time.Hour.Milliseconds()}))
+	}
+	b.until("n4 is held", func(s api.ClusterStatus) bool { return s.Hold != nil && b.nodes[3].answer().Hold != nil })
+	require.NoError(t, b.halt())
+	b.start()
+	b.until("still", func(s api.ClusterStatus) bool { return s.Hold != nil && s.Hold.Author == "ann" })
+	b.ahead.Add(int64(2 * time.Hour))
+	s := b.until("over", func(s api.ClusterStatus) bool { return ready(s) && s.Hold == nil && b.nodes[3].answer().Hold == nil })
+	var of []string
+	for _, e := range s.Events {
+		if e.Kind == "HoldEnded" {
+			of = append(of, e.Node)
+		}
+	}
+	assert.Equal(t, []string{"", "n4"}, of)
+	assert.Nil(t, b.clusterRecord().Hold)
+}
+
 func TestCluster_refusesAnEmptyStoreWhereASchedulerWas(t *testing.T) {
 	b := newBench(t)
 	b.mesos.frames = []scheduler.KnownFramework{{ID: "framework-0"}}

@@ -123,6 +123,23 @@ func (b *brain) Hold(ctx context.Context, r api.HoldRequest) error {
 	})
 }
 
+// lapse ends holds whose time is over, and tells people.
+func (b *brain) lapse() {
+	over := func(h *api.Hold) bool { return h != nil && !h.Until.IsZero() && !b.state.Now.Before(h.Until) }
+	if h := b.state.Cluster.Hold; over(h) {
+		b.state.Cluster.Hold = nil
+		b.touched[keyCluster] = true
+		b.event(nil, "HoldEnded", "the hold of %s was until %s, and is over", h.Author, h.Until.UTC().Format(time.RFC3339))
+	}
+	for _, n := range b.state.Nodes {
+		if h := n.Hold; over(h) {
+			n.Hold = nil
+			b.touchNode(n)
+			b.event(n, "HoldEnded", "the hold of %s was until %s, and is over", h.Author, h.Until.UTC().Format(time.RFC3339))
+		}
+	}
+}
+
 // Approve disks of a node, by identity, or an expansion.
 func (b *brain) Approve(ctx context.Context, r api.ApproveRequest) (answer api.ApproveAnswer, err error) {
 	if r.Expansion != "" {

@@ -100,7 +100,7 @@ func build(ctx context.Context, log *slog.Logger) (a *agent.Agent, err error) {
 		Listen: fmt.Sprintf(":%d", api.NodePort), Socket: agent.Socket, Notify: notify, DiskChanges: uevent.Disks,
 		Steps: steps, Owned: steps.OwnedVolumes,
 		Leader:  leader.New(leader.Scli(scaleio.NewCLI(platform.Runner{}, scaleio.Options{Home: agent.StateDir})), leader.Local(localGateway, &http.Client{Timeout: scaleio.CallTimeout}), log),
-		Connect: artifacts.connect, Join: join, Find: client.Find, Replacer: replacer,
+		Connect: artifacts.connect, Join: join, Find: client.Find, Knock: client.Knock, Replacer: replacer,
 	}
 	a, err = agent.New(options)
 	return a, err

@@ -164,6 +164,8 @@ func (s nodeRebooted) Check(ctx context.Context) (step.Finding, error) {
 		return step.Need("Rebooted", "this node was rebooted (%s), and reboots are people's now (policy never); the note of it can go", r.why()), nil
 	case begun && s.givenUp(now):
 		return step.Need("NotRebooted", "a reboot was asked and didn't come, and isn't wanted any more (%s); the note of it can go", r.why()), nil
+	case begun && !s.granted():
+		return step.Need("NotRebooted", "a reboot was asked and didn't come, and the right to it is gone (%s); the note of it can go, and the next begins anew", r.why()), nil
 	}
 	if len(now.Why) == 0 {
 		return step.OK("nothing asks for a reboot"), nil
@@ -214,6 +216,12 @@ func (s nodeRebooted) givenUp(now rebootAsked) bool {
 	return len(now.Why) == 0 || s.Spec.Reboots != api.RebootsRolling
 }
 
+// granted: the right to reboot is here.
+func (s nodeRebooted) granted() bool {
+	_, held := s.Leases.Left(api.LeaseReboot)
+	return held
+}
+
 // mayReboot asks for the right to, once nothing on this node speaks against it.
 func (s nodeRebooted) mayReboot(ctx context.Context, why string) (step.Finding, error) {
 	if f, _, err := nextKernelPrepared(s).look(ctx); err != nil {
@@ -236,7 +244,7 @@ func (s nodeRebooted) mayReboot(ctx context.Context, why string) (step.Finding, 
 		return step.Wait(reasonRebootHeld, "a reboot is needed (%s) and held by %s: see systemd-inhibit --list", why, strings.Join(by, ", ")), nil
 	}
 	s.Leases.Want(api.LeaseReboot)
-	if _, held := s.Leases.Left(api.LeaseReboot); !held { // a node that waits is whole, and at rest: the next window may be days away
+	if !s.granted() { // a node that waits is whole, and at rest: the next window may be days away
 		return step.Finding{Verdict: step.Satisfied, Reason: reasonRebootWaits,
 			Message: "a reboot is needed (" + why + "): waits for its turn, one node at a time, in the reboot window and while the storage is healthy (scaleio-scheduler plan says for what)"}, nil
 	}
@@ -258,7 +266,7 @@ func (s nodeRebooted) Apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.givenUp(detail) {
+	if s.givenUp(detail) || begun && !s.granted() { // noted still, it would keep its SDS from maintenance, and so the next from coming
 		return s.intents.clear(intentReboot, "")
 	}
 	if f, err := s.mayReboot(ctx, detail.why()); err != nil { // since the look before, a package manager may have brought another kernel

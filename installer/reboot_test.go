@@ -199,6 +199,28 @@ func TestReboot_nothingHappens(t *testing.T) {
 	})
 }
 
+// The right went while the machine was asked and didn't go down: after its time the note goes too, so that the node can have its turn, and its SDS maintenance, anew.
+func TestReboot_nothingHappensAndTheRightIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		n.Leases.Grant(api.LeaseReboot, true)
+		p := start(n)
+		p.rest(t)
+		require.Equal(t, 1, n.Reboots.Asked())
+		n.Leases.Grant(api.LeaseReboot, false)
+		time.Sleep(4 * time.Minute)
+		assert.Equal(t, "Rebooting", p.rest(t)["reboot-node"].Reason)
+		time.Sleep(2 * time.Minute)
+		assert.Equal(t, "RebootWaits", p.rest(t)["reboot-node"].Reason)
+		assert.NotContains(t, n.Files.Tree("/var/lib"), installer.IntentFile("reboot", ""))
+		assert.True(t, n.Leases.Wanted(api.LeaseReboot))
+		assert.Equal(t, 1, n.Reboots.Asked())
+		n.Leases.Grant(api.LeaseReboot, true)
+		assert.Equal(t, "Rebooting", p.rest(t)["reboot-node"].Reason)
+		assert.Equal(t, 2, n.Reboots.Asked())
+	})
+}
+
 // A reboot for a kernel that the boot loader then doesn't take isn't done again and again.
 func TestReboot_inVain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

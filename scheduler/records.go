@@ -159,6 +159,9 @@ func (b *brain) take(rec store.Record) error {
 	case rec.Key == keyLeases:
 		err := json.Unmarshal(rec.Value, &b.state.Leases)
 		b.state.Leases.Since = past(b.Now(), b.state.Leases.Since)
+		if m := b.state.Leases.Service; m != nil {
+			m.Since = past(b.Now(), m.Since)
+		}
 		return err
 	case rec.Key == keyRollout:
 		return json.Unmarshal(rec.Value, &b.state.Rollout)

@@ -24,15 +24,15 @@ func (s *State) rebooter() *Node {
 }
 
 // rebootEnds gives the lease back, or over to what else the holder wants. After a reboot the storage has a word before: the SDS is connected and out of our
-// maintenance, and what it missed is copied. A node that hasn't gone down gives it back too when its window closes or somebody holds it, so that a window's end
-// stops what hasn't begun and nobody else waits for that node.
+// maintenance, and what it missed is copied. A node that hasn't gone down gives it back too when its window closes, somebody holds it or its time is over, so that
+// a window's end stops what hasn't begun, nobody else waits for that node, and the next time that it gets the right has its own.
 func rebootEnds(s *State, n *Node) Leases {
 	l := s.Leases
 	if intends(n, IntentRestartMesos, IntentReboot, IntentUpgrade) || l.Service != nil || !s.current(n) {
 		return l
 	}
 	switch back := n.Report.BootID != l.Boot; {
-	case !back && wantsReboot(n) && s.Held(n) == nil && s.windowClosed() == "", back && notSafe(s) != "":
+	case !back && wantsReboot(n) && s.Held(n) == nil && s.windowClosed() == "" && !s.late(), back && notSafe(s) != "":
 		return l
 	}
 	if whole(n.Report) {
@@ -98,12 +98,9 @@ func sdsOf(s *State, n *Node) *api.SDSView {
 	return nil
 }
 
-// MayReboot says whether the holder of the disruption lease may reboot now. One that has come up again is to finish whatever the storage is like.
+// MayReboot says whether the holder of the disruption lease may reboot now: once. What is left to do after it asks for no right.
 func MayReboot(s *State, n *Node) bool {
-	if s.rebooter() != n || n == nil {
-		return false
-	}
-	return intends(n, IntentReboot) && n.Report.BootID != s.Leases.Boot || rebootWaits(s, n) == ""
+	return n != nil && s.rebooter() == n && rebootWaits(s, n) == "" && n.Report.BootID == s.Leases.Boot
 }
 
 // late: the holder of the lease to reboot isn't what it was in time.
@@ -112,8 +109,14 @@ func (s *State) late() bool {
 	return s.rebooter() != nil && within > 0 && s.Now.Sub(s.Leases.Since) >= within
 }
 
-// Late says whether people are to be told that the node which was to reboot isn't back. No other is interrupted until it is, or an operator releases the lease.
-func Late(s *State) bool { return s.late() && !s.Leases.Late }
+// Late says whether people are to be told that the node which was to reboot isn't back. No other is interrupted until it is, or an operator releases the lease. One
+// that is heard, whole, and never began just gives the right back.
+func Late(s *State) bool { return s.overdue() && !s.Leases.Late }
+
+func (s *State) overdue() bool {
+	n := s.rebooter()
+	return s.late() && (!s.live(n) || intends(n, IntentReboot) || n.Report.BootID != s.Leases.Boot || !whole(n.Report))
+}
 
 // rebootState for people.
 func rebootState(s *State, n *Node) string {
@@ -147,7 +150,7 @@ func Interruption(s *State) *api.InterruptionView {
 	v := &api.InterruptionView{Node: n.Name, For: s.Leases.For, Since: s.Leases.Since.UTC().Truncate(time.Second)}
 	switch v.For {
 	case ForReboot:
-		v.State, v.Late = rebootState(s, n), s.late()
+		v.State, v.Late = rebootState(s, n), s.overdue()
 	case "":
 		v.State, v.Since = "its Mesos agent may be restarted", time.Time{}
 	default:

@@ -190,7 +190,35 @@ func TestReboot_takenBackBeforeItBegins(t *testing.T) {
 	f.turn()
 	assert.False(t, f.Leases.Service.Leave, "a window's end stops none that began")
 	f.with(3, up)
-	assert.True(t, decide.MayReboot(&f.State, n3), "to finish")
+	assert.False(t, decide.MayReboot(&f.State, n3), "it was rebooted")
+	f.with(3, wants(api.LeaseReboot))
+	assert.False(t, decide.MayReboot(&f.State, n3), "once, whatever it wants next")
+}
+
+// A node that had the right and never began, since the storage wasn't what it was, gives it back after its time: nobody is told that it is missed, another one may
+// go before it, and when its turn comes again it may take as long as the first time.
+func TestReboot_neverBegan(t *testing.T) {
+	f := newFleet(t)
+	n3 := f.with(3, wants(api.LeaseReboot)).Nodes["id3"]
+	f.turn()
+	require.Equal(t, "id3", f.Leases.Disruption)
+	f.View.Pool.RebuildBytes = 1
+	for since := f.Now; f.Now.Sub(since) < 31*time.Minute; {
+		f.turn()
+		f.lead()
+		require.False(t, decide.Late(&f.State), "it didn't go down")
+	}
+	assert.Empty(t, f.Leases.Disruption)
+	f.View.Pool.RebuildBytes = 0
+	f.turn()
+	f.turn()
+	require.Equal(t, "id3", f.Leases.Disruption)
+	assert.Less(t, f.Now.Sub(f.Leases.Since), time.Minute)
+	for range 3 {
+		f.lead()
+		f.turn()
+	}
+	assert.True(t, decide.MayReboot(&f.State, n3))
 }
 
 func TestReboot_waitsForItsWindow(t *testing.T) {

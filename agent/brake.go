@@ -29,18 +29,24 @@ const stillShown = 3 * api.RestPoll
 
 // Held says whether, and for what.
 func (b *brake) Held() (reason string, held bool) {
+	reason, _, held = b.heldBy()
+	return reason, held
+}
+
+// heldBy says besides who put the hold, where the scheduler's is what holds.
+func (b *brake) heldBy() (reason, author string, held bool) {
 	if b.other != nil {
 		if why, is := b.other(); is {
-			return why, true
+			return why, "", true
 		}
 	}
 	if reason, held = b.heldHere(); held {
-		return reason, held
+		return reason, "", held
 	}
 	if h := b.hold(); h != nil && (h.Until.IsZero() || !b.ends.over(h.Author, h.Until, b.now()) || b.isShown()) {
-		return "by " + h.Author + ": " + h.Reason, true
+		return "by " + h.Author + ": " + h.Reason, h.Author, true
 	}
-	return "", false
+	return "", "", false
 }
 
 // heldHere says whether somebody put the brake on this node itself.

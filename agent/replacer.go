@@ -161,7 +161,7 @@ func (r *Replacer) tidy(keep string) {
 	}
 }
 
-// A Look at the agent that is to be gone back from: what it lacks, and whether the node is held by its own word. One that doesn't answer says neither.
+// A Look at the agent that is to be gone back from: what it lacks, and by its own word what holds the node that a person must release. One that doesn't answer says neither.
 type Look func(ctx context.Context) (why, held string)
 
 // GoBack to the agent that this one is, if another one took its place and didn't show its node Ready meanwhile. It is looked at before anything is stopped. Under a hold nothing
@@ -219,7 +219,7 @@ func (r *Replacer) GoBack(ctx context.Context, look Look) error {
 // releaseLook is how often a hold is looked at that the way back waits for.
 const releaseLook = time.Second
 
-// awaitRelease of what holds this node: its file, or the scheduler's hold, of which the new agent tells. One that doesn't answer can't hear of a release either, so the scheduler's
+// awaitRelease of what holds this node: its file, or a person's hold at the scheduler, of which the new agent tells. One that doesn't answer can't hear of a release either, so the scheduler's
 // doesn't keep it in its place: the agent that comes back has that hold too.
 func (r *Replacer) awaitRelease(ctx context.Context, look Look) (waited bool, err error) {
 	here := &brake{files: r.Files, now: time.Now}

@@ -297,6 +297,32 @@ func TestGoBack_waitsForAHoldToEnd(t *testing.T) {
 	}
 }
 
+// A new agent that misreads an answer of the product brings the read-only state over all: the way back, which ends that, doesn't wait for its end.
+func TestGoBack_waitsForAPersonsHoldAlone(t *testing.T) {
+	for author, waits := range map[string]bool{"ann": true, api.AuthorScheduler: false} {
+		t.Run(author, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, a := newBench(t), testAgent(t)
+				require.NoError(t, b.change(t.Context()))
+				answer := answerOf(1)
+				answer.Hold = &api.Hold{Author: author, Reason: "an answer isn't understood"}
+				_, err := a.take(answer, time.Now())
+				require.NoError(t, err)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				err = b.replacer(oldAgent).GoBack(ctx, func(context.Context) (why, held string) { return WhyBack(a.local()) })
+				if waits {
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+					assert.Equal(t, newAgent, b.current())
+					return
+				}
+				require.NoError(t, err)
+				assert.Equal(t, oldAgent, b.current())
+			})
+		})
+	}
+}
+
 // It shows itself as it should while the way back waits: that is closed.
 func TestGoBack_endsWhenTheNewAgentProvesItselfUnderAHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

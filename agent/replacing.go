@@ -203,8 +203,18 @@ func (a *Agent) runningLocked() *api.RunningBinary {
 	return &api.RunningBinary{SHA256: a.Replacer.SHA256, Proving: a.change.proving != nil, Waiting: a.change.waiting, RolledBack: a.change.back}
 }
 
-// NotProved says what a new agent lacked when its time was over.
-func NotProved(local Local) string {
+// WhyBack is what a new agent lacked, and the hold that the way back waits for: a person's. The scheduler's own read-only state may come of what the new agent itself misread,
+// and would then last for as long as that one stays.
+func WhyBack(local Local) (why, held string) {
+	held = local.Held
+	if local.HeldBy == api.AuthorScheduler {
+		held = ""
+	}
+	return notProved(local), held
+}
+
+// notProved says what a new agent lacked when its time was over.
+func notProved(local Local) string {
 	if !local.Ready {
 		text := "this node isn't Ready: " + local.Step
 		for _, c := range local.Conditions {

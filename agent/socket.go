@@ -25,6 +25,7 @@ type Local struct {
 	Step       string           `json:"step,omitempty"`
 	Leader     bool             `json:"leader"`
 	Held       string           `json:"held,omitempty"`
+	HeldBy     string           `json:"heldBy,omitempty"` // who put the scheduler's hold
 	Scheduler  string           `json:"scheduler"`
 	Conditions []api.Condition  `json:"conditions"`
 	Disks      []api.Disk       `json:"disks,omitempty"`
@@ -57,11 +58,11 @@ func (a *Agent) serveSocket(ctx context.Context) error {
 }
 
 func (a *Agent) local() Local {
-	held, _ := a.brake.Held()
+	held, author, _ := a.brake.heldBy()
 	_, leading := a.leases.Left(api.LeaseLeader)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	local := Local{Node: a.Identity, Ready: a.readyLocked(), Step: a.seen.result.First, Leader: leading, Held: held, Scheduler: "reachable",
+	local := Local{Node: a.Identity, Ready: a.readyLocked(), Step: a.seen.result.First, Leader: leading, Held: held, HeldBy: author, Scheduler: "reachable",
 		Conditions: a.conditionsLocked(), Disks: a.seen.observed.Disks, Intents: a.seen.observed.Intents, Leading: a.seen.leading, Storage: a.answer.storage, Version: a.Version, Binary: a.runningLocked()}
 	if a.answer.away != nil {
 		local.Scheduler = a.answer.away.Error()

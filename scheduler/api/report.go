@@ -235,6 +235,9 @@ type MesosHint struct {
 	Framework string   `json:"framework"`
 }
 
+// AuthorScheduler is who puts holds that no person put: an answer of the product on some node isn't understood.
+const AuthorScheduler = "scaleio-scheduler"
+
 // A Hold is the brake: no mutation, observation goes on.
 type Hold struct {
 	Node   string    `json:"node,omitempty"` // empty = cluster

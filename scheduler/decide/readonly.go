@@ -62,10 +62,7 @@ func unrecognised(s *State, n *Node) string {
 }
 
 // hold that the record puts on every node.
-// holdAuthor of holds that no person put.
-const holdAuthor = "scaleio-scheduler"
-
 func (r *ReadOnly) hold(s *State) *api.Hold {
-	return &api.Hold{Author: holdAuthor, Reason: fmt.Sprintf("read-only since %s: an answer of the product on %s isn't understood: %.200s",
+	return &api.Hold{Author: api.AuthorScheduler, Reason: fmt.Sprintf("read-only since %s: an answer of the product on %s isn't understood: %.200s",
 		r.Since.Format(time.RFC3339), nameOf(s, r.Node), r.Text)}
 }

@@ -171,7 +171,7 @@ func (r *recovery) take(id string, e *Evidence) error {
 	}
 	r.epochs[id] = epoch
 	c := &r.Cluster
-	if h := e.Hold; h != nil && h.Author != holdAuthor {
+	if h := e.Hold; h != nil && h.Author != api.AuthorScheduler {
 		if h.Node == "" {
 			c.Hold = h
 		} else {

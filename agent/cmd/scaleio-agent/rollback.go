@@ -72,7 +72,7 @@ func whyBack(ctx context.Context, units interface {
 	State(ctx context.Context, unit string) (systemd.UnitState, error)
 }) (why, held string) {
 	if local, err := agent.AskStatus(ctx, agent.Socket); err == nil {
-		return agent.NotProved(local), local.Held
+		return agent.WhyBack(local)
 	}
 	state, err := units.State(ctx, agent.Unit)
 	if err != nil {

@@ -143,7 +143,7 @@ func (c clouded) view() *api.CloudView {
 		return nil
 	}
 	v := &api.CloudView{Provider: "aws", InstanceID: k.Instance.ID, InstanceType: k.Instance.Type, Region: k.Instance.Region, Zone: k.Instance.Zone, Account: k.Instance.Account,
-		Verified: k.Verified, SlotsMax: c.slots.Max, SlotsUsed: c.slots.Used}
+		Verified: k.Verified, SlotsMax: c.slots.Max, SlotsUsed: c.slots.Used, Attached: c.slots.Attached}
 	if !k.Verified {
 		v.Reason, v.Message = k.Reason, k.Message
 	}

@@ -84,7 +84,7 @@ func (l listed) show() *api.OwnedVolumes {
 	if l.at.IsZero() {
 		return nil
 	}
-	return &api.OwnedVolumes{Volumes: l.volumes, AgeMS: time.Since(l.at).Milliseconds()}
+	return &api.OwnedVolumes{Volumes: l.volumes, AgeMS: time.Since(l.at).Milliseconds(), Listing: l.at.UnixNano()}
 }
 
 // condition says why there is no new one.

@@ -52,7 +52,8 @@ func (r *round) see(ctx context.Context, tags map[string]string) error {
 	return err
 }
 
-// unseen: EC2 can't be asked. Whoever has no right to look gets none by waiting.
+// unseen: EC2 can't be asked. Whoever has no right to look gets none by waiting; and whether something was bought before, by a request whose answer was lost, isn't
+// known: it counts as if it were there.
 func (r *round) unseen(o api.VolumeOrder, err error) {
 	p := r.purchases.get(o)
 	switch {
@@ -60,6 +61,8 @@ func (r *round) unseen(o api.VolumeOrder, err error) {
 		r.stay(o, aws.Reason(err), err.Error())
 	case o.Abandon:
 		r.end(o, api.OrderKept, aws.Reason(err), fmt.Sprintf("nobody looked whether a volume of it is there: %v", err))
+	case p.VolumeID == "":
+		r.end(o, api.OrderWaiting, aws.Reason(err), "nobody looked whether a volume of it is there: "+err.Error())
 	default:
 		r.end(o, api.OrderFailed, aws.Reason(err), err.Error())
 	}

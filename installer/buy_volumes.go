@@ -82,7 +82,6 @@ func (s volumesBought) Check(ctx context.Context) (step.Finding, error) {
 // Apply makes one round: it looks by tag, creates what isn't there, attaches what is available, and gives up what was abandoned. Whatever takes longer is
 // looked at again by the next pass. What EC2 refuses for good is the order's state and no error: the scheduler plans it elsewhere.
 func (s volumesBought) Apply(ctx context.Context) error {
-	s.purchases.keep(s.Spec.Growth.Orders)
 	disks, err := s.survey.look(ctx, s.orders)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package installer_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,7 +173,7 @@ func TestBuyVolumes_refused(t *testing.T) {
 		"the instance takes no more":    {"attach", many(aws.ErrLimit), 3, api.OrderState{Stage: api.OrderFailed, Reason: "LimitReached", VolumeID: "vol-00000000000000001"}, 1},
 		"attaching is denied for good":  {"attach", many(aws.ErrDenied), 40, api.OrderState{Stage: api.OrderFailed, Reason: "Denied", VolumeID: "vol-00000000000000001"}, 1},
 		"not in a state to be attached": {"attach", many(aws.ErrConflict)[:2], 12, api.OrderState{Stage: api.OrderPresent}, 1},
-		"looking is denied for good":    {"tagged", many(aws.ErrDenied), 40, api.OrderState{Stage: api.OrderFailed, Reason: "Denied"}, 0},
+		"looking is denied for good":    {"tagged", many(aws.ErrDenied), 40, api.OrderState{Stage: api.OrderWaiting, Reason: "Denied"}, 0},
 		"EC2 can't be asked":            {"tagged", many(aws.ErrUnavailable), 4, api.OrderState{Stage: api.OrderWaiting, Reason: "Unavailable", Retry: true}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,6 +199,25 @@ func TestBuyVolumes_refused(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A process that has no right to look doesn't know what the one before it bought: it never says that nothing was.
+func TestBuyVolumes_lostAndThenDenied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := buying(order(0))
+		n.Cloud.Blind = true
+		_ = in(t, n.Installer(), n, "buy-volumes").Apply(t.Context())
+		require.Len(t, n.Cloud.All(), 1)
+		i := n.Installer()
+		n.Cloud.Refuse("tagged", slices.Repeat([]error{aws.ErrDenied}, 100)...)
+		buy(t, i, n, 60)
+		s := stateOf(t, i, n, 0)
+		assert.Equal(t, api.OrderWaiting, s.Stage)
+		assert.False(t, s.Retry, "the scheduler decides what becomes of it")
+		n.Spec.Growth.Orders[0].Abandon = true
+		buy(t, i, n, 60)
+		assert.Equal(t, api.OrderKept, stateOf(t, i, n, 0).Stage)
+	})
 }
 
 // VolumeLimitExceeded may be the answer to a request that had made the volume before.

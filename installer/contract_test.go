@@ -150,6 +150,7 @@ var contracts = map[string]struct {
 	"remove-sdc":           {node: leavingNode},
 	"remove-sds":           {node: leavingNode},
 	"release-volumes":      {node: leavingWithVolumes, memory: true}, // another process asks EC2 again
+	"keep-volumes":         {node: nodeThatCameBack, memory: true},
 	"remove-leftovers":     {node: leavingNode},
 	"prepare-next-kernel": {then: func(_ *testing.T, n *installertest.Node) {
 		installKernel(n, newerKernel)
@@ -184,7 +185,7 @@ var contracts = map[string]struct {
 func TestSteps_everyStepHasAContract(t *testing.T) {
 	n := one()
 	n.Spec.Formation = &api.Formation{Node: n.Spec.Node, Nonce: "nonce-1"}
-	n.Spec.Growth = &api.NodeGrowth{Orders: []api.VolumeOrder{order(0)}}
+	n.Spec.Growth = &api.NodeGrowth{Orders: []api.VolumeOrder{order(0)}, Left: []string{volumeN(1)}}
 	p, err := n.Installer().Plan(n.Input())
 	require.NoError(t, err)
 	goes := leavingWithVolumes(t)

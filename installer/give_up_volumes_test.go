@@ -160,3 +160,22 @@ func TestGiveUp_isNotOffered(t *testing.T) {
 		assert.Equal(t, "Abandoned", d.Reason)
 	})
 }
+
+// What was kept for want of a right is given up once there is one: told anew, the same process looks anew.
+func TestGiveUp_theRightComesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, i := abandoned(t, false, func(n *installertest.Node) { n.Cloud.Refuse("attach", aws.ErrLimit) })
+		buy(t, i, n, 60)
+		s := stateOf(t, i, n, 0)
+		require.Equal(t, api.OrderKept, s.Stage)
+		o := n.Spec.Growth.Orders[0]
+		o.VolumeID = s.VolumeID
+		n.Spec.Growth.Orders = nil
+		_, err := i.Plan(n.Input())
+		require.NoError(t, err)
+		n.Spec.Growth.CleanupFile, n.Spec.Growth.Orders = "/etc/scaleio-agent/cleanup", []api.VolumeOrder{o}
+		buy(t, i, n, 60)
+		assert.Equal(t, api.OrderDeleted, stateOf(t, i, n, 0).Stage)
+		assert.Empty(t, n.Cloud.All())
+	})
+}

@@ -68,6 +68,7 @@ type Installer struct {
 	peers     peerMemory
 	purchases purchases
 	released  released
+	kept      kept
 	named     *namedVolumes
 
 	modules moduleMemory
@@ -113,7 +114,14 @@ func New(sys System, opts Options) *Installer {
 
 // Plan gives the ordered facts that should be true of this node. An error is a spec that this version doesn't understand: nothing may be done.
 func (i *Installer) Plan(in Input) (step.Plan, error) {
-	if !in.Spec.Remove {
+	var told []api.VolumeOrder
+	if in.Spec.Growth != nil {
+		told = in.Spec.Growth.Orders
+	}
+	i.purchases.keep(told)
+	if in.Spec.Remove {
+		i.kept.put(nil)
+	} else {
 		i.released.begin()
 	}
 	if err := understood(in.Spec); err != nil {

@@ -75,6 +75,7 @@ var rows = []row{
 	{step: trustMDMs, roles: managers, branch: branchGateway, after: api.GateClusterFormed, routine: true},
 
 	{step: buyVolumes, only: (*orders).buysVolumes, branch: branchCloud, after: api.GatePoolReady, timeout: 5 * time.Minute, routine: true},
+	{step: keepVolumes, only: (*orders).keepsVolumes, branch: branchSDS, timeout: 5 * time.Minute, routine: true, later: true},
 	{step: handOverDisks, only: (*orders).carriesSDS, branch: branchSDS, after: api.GatePoolReady, timeout: 10 * time.Minute, routine: true},
 	{step: serveStorage, only: (*orders).carriesSDS, branch: branchSDS},
 	{step: installVolumeDriver, branch: branchSDC},

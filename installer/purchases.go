@@ -88,7 +88,7 @@ func (p *purchases) due() bool {
 	return !p.now().Before(p.look)
 }
 
-// keep drops what was remembered of orders that aren't the node's any more.
+// keep drops what was remembered of orders that aren't the node's any more. One that is told again is looked at anew: credentials may be others by then.
 func (p *purchases) keep(orders []api.VolumeOrder) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"scaleio-framework/scheduler/api"
 )
 
-// volumesReleased is the fact that EBS volumes which expansions bought for this node end with its instance, where the operator wants that. It holds for a node that
-// is being removed, after its SDS went: as long as a volume is in the pool its data outlives the instance. Nothing is detached or deleted here.
+// volumesReleased is the fact that EBS volumes which expansions bought for this node, and which left the pool with it, end with its instance, where the operator wants
+// that. It holds for a node that is being removed, after its SDS went: as long as a volume is in the pool its data outlives the instance. Nothing is detached or deleted here.
 type volumesReleased struct{ *orders }
 
 func releaseVolumes(o *orders) step.Step { return volumesReleased{o} }
@@ -116,6 +116,10 @@ func (s volumesReleased) release(ctx context.Context, r *round) (done, kept []st
 	for _, v := range r.shown {
 		a, here := v.On(r.instance)
 		if !here || v.Tags[api.TagExpansion] == "" { // a person's, or gone from here
+			continue
+		}
+		if !slices.Contains(s.Spec.Growth.Left, v.ID) {
+			kept = append(kept, v.ID+" (it wasn't in the pool when this node began to leave)")
 			continue
 		}
 		why, err := s.releaseOne(ctx, r, v.ID, a)

@@ -1,6 +1,7 @@
 package installer_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +22,7 @@ func leavingWithVolumes(t *testing.T) *installertest.Node {
 	t.Helper()
 	n := leavingNode(t)
 	n.NewCloud()
-	n.Spec.Growth = &api.NodeGrowth{DeleteOnTermination: true}
+	n.Spec.Growth = &api.NodeGrowth{DeleteOnTermination: true, Left: []string{volumeN(1), volumeN(2), volumeN(4)}}
 	volumes := volumesOf(t, n)
 	for _, tags := range []map[string]string{{api.TagExpansion: "5f0c"}, {api.TagExpansion: "5f0c"}, {}, {api.TagExpansion: "5f0c"}} {
 		tags[api.TagCluster], tags[api.TagNode] = n.Spec.Version.Cluster, n.Spec.Node
@@ -83,6 +84,8 @@ func TestReleaseVolumes(t *testing.T) {
 		"mounted by a person": {func(n *installertest.Node) {
 			n.Disks.Refuse("/dev/nvme-"+volumeN(1), block.Refusal{Reason: block.ReasonMounted, Message: "mounted at /mnt"})
 		}, 1, ours[1:], "OutliveInstance", "/mnt"},
+		"one never was in the pool":  {func(n *installertest.Node) { n.Spec.Growth.Left = ours[1:] }, 1, ours[1:], "OutliveInstance", volumeN(1) + " (it wasn't in the pool"},
+		"the scheduler says of none": {func(n *installertest.Node) { n.Spec.Growth.Left = nil }, 1, nil, "OutliveInstance", volumeN(2)},
 		"with the pool's header on it": {func(n *installertest.Node) {
 			n.Disks.Refuse("/dev/nvme-"+volumeN(1), block.Refusal{Reason: block.ReasonHasSignature, Message: "ScaleIO"})
 		}, 1, ours, "Satisfied", "end with this instance"},
@@ -159,4 +162,44 @@ func TestReleaseVolumes_onlyOutOfThePool(t *testing.T) {
 	assert.Equal(t, []string{"remove-sds", "release-volumes"}, plan()[4:6], "after the SDS is gone for good")
 	n.Spec.Growth.DeleteOnTermination = false
 	assert.NotContains(t, plan(), "release-volumes")
+}
+
+// nodeThatCameBack was removed, its volumes were set to end with the instance, and it was readmitted.
+func nodeThatCameBack(t *testing.T) *installertest.Node {
+	n := leavingWithVolumes(t)
+	for i := range 3 {
+		n.Cloud.Change(volumeN(i+1), func(v *aws.Volume) { v.Attachments[0].DeleteOnTermination = true })
+	}
+	n.Spec.Remove = false
+	return n
+}
+
+// A node that comes back keeps what it gives to the pool, before it gives anything.
+func TestKeepVolumes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := nodeThatCameBack(t)
+		i := n.Installer()
+		names := func() []string {
+			p, err := i.Plan(n.Input())
+			require.NoError(t, err)
+			return p.Names()
+		}
+		require.Equal(t, slices.Index(names(), "hand-over-disks"), slices.Index(names(), "keep-volumes")+1)
+		n.Cloud.Refuse("mark", aws.ErrThrottled)
+		kept := in(t, i, n, "keep-volumes")
+		require.ErrorIs(t, kept.Apply(t.Context()), aws.ErrThrottled)
+		assert.Equal(t, step.Needed, look(t, i, n, "keep-volumes").Verdict)
+		require.NoError(t, kept.Apply(t.Context()))
+		assert.Equal(t, step.Satisfied, look(t, i, n, "keep-volumes").Verdict)
+		assert.Equal(t, []string{volumeN(3)}, goes(n), "a person's is left as it is")
+
+		n.Spec.Remove = true
+		require.Equal(t, step.Satisfied, release(t, i, n, 1).Verdict)
+		require.Equal(t, []string{volumeN(1), volumeN(2), volumeN(3)}, goes(n))
+		n.Spec.Remove = false
+		assert.Equal(t, step.Needed, look(t, i, n, "keep-volumes").Verdict, "the same process, once more")
+
+		n.Spec.Growth.Left = nil
+		assert.NotContains(t, names(), "keep-volumes", "whoever never left asks nothing")
+	})
 }

@@ -109,6 +109,8 @@ func checkCloud(c *api.CloudView) error {
 		return api.Errorf(api.CodeInvalid, "%.100q is no instance, %.100q no type of one, or %.100q no account", c.InstanceID, c.InstanceType, c.Account)
 	case c.SlotsMax < 0, c.SlotsUsed < 0, c.SlotsMax > maxSlots, c.SlotsUsed > maxSlots:
 		return api.Errorf(api.CodeInvalid, "no instance has %d slots for volumes and %d of them used", c.SlotsMax, c.SlotsUsed)
+	case len(c.Attached) > maxSlots, slices.ContainsFunc(c.Attached, func(v string) bool { return !volumeForm.MatchString(v) }):
+		return api.Errorf(api.CodeInvalid, "no instance has %d such volumes", len(c.Attached))
 	case len(c.Notices) > maxNotices:
 		return api.Errorf(api.CodeInvalid, "more than %d notices of an instance", maxNotices)
 	}

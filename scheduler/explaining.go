@@ -41,6 +41,9 @@ func (b *brain) Explain(ctx context.Context, name string) (api.Explanation, erro
 	for _, n := range status.Nodes {
 		if slices.Contains([]string{n.Name, n.Node, n.Hostname, n.Address, strings.TrimPrefix(n.Node, "mesos-agent ")}, name) {
 			e := explain.Node(n, status.Waiting)
+			if g := status.Growth; g != nil && g.WaitsFor == n.Name {
+				e.Also = append(e.Also, "growth waits for it: "+g.Waiting)
+			}
 			return e, nil
 		}
 	}

@@ -289,7 +289,8 @@ func TestSlots(t *testing.T) {
 			e.Metadata = s.metadata(t, Place{})
 			slots, err := e.Slots(t.Context())
 			require.NoError(t, err, name)
-			assert.Equal(t, Slots{Max: c.max, Used: 1}, slots, name)
+			assert.Equal(t, Slots{Max: c.max, Used: 1, Attached: slots.Attached}, slots, name)
+			assert.Len(t, slots.Attached, 1)
 		}
 	})
 }

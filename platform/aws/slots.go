@@ -34,6 +34,9 @@ func (e *EC2) Slots(ctx context.Context) (Slots, error) {
 	}
 	e.names.learn(attached, self.ID)
 	slots := Slots{Max: room.volumes, Used: len(attached)}
+	for _, v := range attached {
+		slots.Attached = append(slots.Attached, v.ID)
+	}
 	if room.shared && room.volumes > 0 {
 		interfaces, err := e.Metadata.Interfaces(ctx)
 		if err != nil {

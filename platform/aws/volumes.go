@@ -114,4 +114,6 @@ func (v Volume) On(instance string) (Attachment, bool) {
 type Slots struct {
 	Max  int // volumes, root included: what shares the slots (network interfaces, instance store) is taken off
 	Used int
+
+	Attached []string // volumes that Used counts
 }

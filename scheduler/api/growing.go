@@ -31,8 +31,9 @@ type GrowthView struct {
 	UsableBytes  int64           `json:"usableBytes"`      // raw, beside the spare
 	Provisioned  int64           `json:"provisionedBytes"` // raw: volumes as promised, both copies; thin, so it may be more than usable
 	Forecast     *ForecastView   `json:"forecast,omitempty"`
-	Waiting      string          `json:"waiting,omitempty"` // why nothing is decided now
-	Next         *ExpansionView  `json:"next,omitempty"`    // what would be bought if it had to be now
+	Waiting      string          `json:"waiting,omitempty"`  // why nothing is decided now
+	WaitsFor     string          `json:"waitsFor,omitempty"` // name of the node that has to list the cluster's volumes first and can't
+	Next         *ExpansionView  `json:"next,omitempty"`     // what would be bought if it had to be now
 	Expansions   []ExpansionView `json:"expansions,omitempty"`
 	Orphans      []OrphanView    `json:"orphans,omitempty"` // paid for and in no pool, newest listing
 	Volumes      int             `json:"volumes"`           // that growth paid for and that are there, or may be

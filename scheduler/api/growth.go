@@ -31,6 +31,7 @@ type CloudView struct {
 	Message      string        `json:"message,omitempty"`
 	SlotsMax     int           `json:"slotsMax,omitempty"` // volumes that the instance type takes; 0 = unknown
 	SlotsUsed    int           `json:"slotsUsed,omitempty"`
+	Attached     []string      `json:"attached,omitempty"` // volumes that SlotsUsed counts: the look at it may be half an hour old
 	Notices      []CloudNotice `json:"notices,omitempty"`
 }
 
@@ -49,6 +50,7 @@ type NodeGrowth struct {
 	CredentialsFile     string            `json:"credentialsFile,omitempty"`     // on the node; empty = the instance's role
 	CleanupFile         string            `json:"cleanupFile,omitempty"`         // on the node: credentials that may detach and delete; empty = what is abandoned is kept
 	DeleteOnTermination bool              `json:"deleteOnTermination,omitempty"` // a volume that left the pool with its node ends with the instance; one in the pool never does
+	Left                []string          `json:"left,omitempty"`                // volumes of this node that were in the pool: in a removal they may end with the instance, else they must outlive it again
 	WatchSlots          bool              `json:"watchSlots,omitempty"`          // tell how many more volumes the instance takes
 	Listing             string            `json:"listing,omitempty"`             // to the leader alone: list the cluster's volumes anew when this changes, beside every 10 minutes
 }
@@ -144,4 +146,5 @@ const MaxOwnedVolumes = 2000
 type OwnedVolumes struct {
 	Volumes []OwnedVolume `json:"volumes"`
 	AgeMS   int64         `json:"ageMs"`
+	Listing int64         `json:"listing,omitempty"` // tells one listing from the next
 }

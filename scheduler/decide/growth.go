@@ -29,13 +29,15 @@ type GrowthSettings struct {
 // Growing is what is remembered in memory alone: it begins anew with each process.
 type Growing struct {
 	History
-	told      map[string]string // what people were told last, by kind of event
-	quiet     time.Time         // since when the reason of what is proposed is gone
-	calm      time.Time         // since when there is no reason to grow
-	begun     bool              // this process looked at growth before
-	heir      bool              // it began with a ledger: what the one before saw beside it is to be seen again
-	listed    time.Time         // when the volumes were listed that strangers and orphans are made from
-	strangers []api.OwnedVolume // that the ledger doesn't know
+	told      map[string]string    // what people were told last, by kind of event
+	quiet     time.Time            // since when the reason of what is proposed is gone
+	calm      time.Time            // since when there is no reason to grow
+	begun     bool                 // this process looked at growth before
+	heir      bool                 // it began with a ledger: what the one before saw beside it is to be seen again
+	listed    time.Time            // when the volumes were listed that strangers and orphans are made from
+	listing   int64                // which listing that was
+	cleaned   map[string]time.Time // volumes that a node was told to delete by this process, and when
+	strangers []api.OwnedVolume    // that the ledger doesn't know
 	orphans   []api.OrphanView
 	missing   map[string]time.Time // volumes of the ledger that a listing lacked
 	looked    time.Time            // sample that was looked at last for whether the pool should grow
@@ -90,7 +92,9 @@ func Grow(s *State) (out GrowthOutcome) {
 		}
 	}
 	followSettled(s, uses, &out)
+	leave(s, &out)
 	compareOwned(s, &out)
+	tellUnlisted(s, &out)
 	if g.off() || s.Held(nil) != nil || !s.Cluster.Open(api.GatePoolReady) {
 		return out
 	}
@@ -281,6 +285,9 @@ func ordersSoon(s *State, n *Node) bool {
 // start a decided expansion: from when this is stored its nodes have their orders.
 func (e *Expansion) start(s *State, who string, out *GrowthOutcome) {
 	e.State, e.Who, e.Started = api.ExpansionBuying, who, s.Now
+	if e.Tags = s.Settings.Growth.Node.Tags; e.Tags == nil {
+		e.Tags = map[string]string{}
+	}
 	for i := range e.Orders {
 		e.Orders[i].Since = s.Now
 	}

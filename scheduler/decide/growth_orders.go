@@ -142,7 +142,7 @@ func (o *Order) hopeless(s *State) string {
 	case said != nil && said.Burnt:
 		o.Burnt = true
 		return fmt.Sprintf("EC2 takes the client token of attempt %d no more: %s", o.Attempt, o.Message)
-	case o.Stage == api.OrderFailed && (said == nil || !said.Retry):
+	case o.Stage == api.OrderFailed && (said == nil || !said.Retry), said != nil && !said.Retry && said.Stage == api.OrderWaiting:
 		return o.Reason + ": " + o.Message
 	case o.idle(s) < s.Settings.Growth.Patience, o.offered(s, n):
 		return ""
@@ -278,20 +278,22 @@ func substitute(s *State, e *Expansion, failed string) (at site, why string) {
 	return at, "no other node can, so that mirroring could use it and the cost stays as it was decided; " + against
 }
 
-// withinApproval: what a person approved isn't exceeded by what takes the place of something that may still cost.
+// withinApproval: what a person approved, so many volumes at that cost if it was known, isn't exceeded by what takes the place of something that may still cost.
 func withinApproval(s *State, e *Expansion, region string) bool {
 	g := &s.Settings.Growth
-	if g.Mode == api.GrowthAuto || !e.Priced {
+	if g.Mode == api.GrowthAuto {
 		return true
 	}
 	sum, _ := g.Prices.Monthly(region, e.Orders[0].VolumeOrder)
+	volumes := 1
 	for i := range e.Orders {
 		if o := &e.Orders[i]; o.There() {
 			cost, _ := g.Prices.Monthly(o.Region, o.VolumeOrder)
 			sum += cost
+			volumes++
 		}
 	}
-	return sum <= e.Cost
+	return volumes <= e.Planned && (!e.Priced || sum <= e.Cost)
 }
 
 func inPoolOf(e *Expansion) (count int) {

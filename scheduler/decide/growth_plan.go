@@ -87,7 +87,8 @@ func orText(s, otherwise string) string {
 func cantGrow(s *State) (kind, why string) {
 	switch {
 	case s.Cluster.Unchecked:
-		return "LedgerUnknown", "what was bought before this state was taken over isn't known yet: the leader's node has to list the cluster's volumes first"
+		_, why := unable(s)
+		return "LedgerUnknown", "what was bought before this state was taken over isn't known yet: the leader's node has to list the cluster's volumes first" + why
 	case s.Settings.Disks.Use == api.DiskUseNone:
 		return "DisksUseNone", "disks-use is none: nodes would refuse what is bought"
 	}
@@ -263,6 +264,7 @@ func (p GrowthPlan) expansion(s *State, t *trigger) *Expansion {
 	for _, at := range p.Sites {
 		e.add(p.Volume, at)
 	}
+	e.Planned = len(e.Orders)
 	return e
 }
 

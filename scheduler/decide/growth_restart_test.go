@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -173,4 +174,63 @@ func TestGrow_autoBuysNothingUnseen(t *testing.T) {
 	w.Growing.Take(&w.State)
 	decide.Grow(&w.State)
 	assert.Equal(t, api.ExpansionProposed, w.Ledger[0].State)
+}
+
+// Where growth was turned off meanwhile, what was begun still ends: the leader lists for that.
+func TestGrow_offInTheMiddleOfAnExpansion(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.deaf = "i-2"
+	w.minutes(5, 0)
+	w.restart()
+	w.Settings.Growth.Mode = api.GrowthOff
+	w.Nodes["i-1"].Report.MDM = &api.MDMView{Installed: true, InCluster: true, Master: true, SystemID: "aa"}
+	leader := decide.Spec(&w.State, w.Nodes["i-1"]).Growth
+	require.NotNil(t, leader)
+	assert.NotEmpty(t, leader.Listing)
+	w.listed()
+	w.minutes(20, 0)
+	assert.Equal(t, api.ExpansionEnded, w.Ledger[0].State)
+	w.deaf = ""
+	for range 10 { // all of it is settled
+		w.minutes(20, 0)
+		w.listed()
+	}
+	require.True(t, w.Ledger[0].Settled)
+	assert.Nil(t, decide.Spec(&w.State, w.Nodes["i-1"]).Growth, "nothing is left to look for")
+}
+
+// A leader that can't list says so, and so do status and events: nothing is bought, and somebody has to do something about it.
+func TestGrow_whoeverCantListIsNamed(t *testing.T) {
+	for name, set := range map[string]func(*poolWorld) string{
+		"outside EC2": func(w *poolWorld) string {
+			w.Nodes["m-1"].Report.Cloud = nil
+			return "m01 leads and is no EC2 instance: make an MDM on one the master"
+		},
+		"no right": func(w *poolWorld) string {
+			w.View.Conditions = []api.Condition{{Type: "list-owned-volumes", Status: api.Unknown, Reason: api.ReasonFailed, Message: "DescribeVolumes: denied"}}
+			return "m01 leads and can't: DescribeVolumes: denied; let its role list volumes"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := growing(t, 4, 1)
+			w.minutes(1, 0)
+			w.restart()
+			w.events = nil
+			m := &decide.Node{ID: "m-1", Name: "m01", SeenAt: w.Now, Report: &api.Report{Cloud: &api.CloudView{Provider: "aws"}}}
+			w.Nodes[m.ID], w.all = m, append(w.all, m)
+			w.Leases.Leader, w.View.From = m.ID, m.ID
+			want := set(w)
+			w.minutes(30, 0)
+			g := decide.GrowthOf(&w.State)
+			assert.Contains(t, g.Waiting, want)
+			assert.Equal(t, "m01", g.WaitsFor)
+			assert.Equal(t, 1, strings.Count(w.story(), "GrowthWaits m01: nothing is bought"))
+			assert.Contains(t, w.story(), want)
+			w.listed()
+			assert.Empty(t, decide.GrowthOf(&w.State).WaitsFor)
+
+			w.Cluster.Unchecked, w.Cluster.UncheckedSince = true, w.Now
+			assert.Equal(t, "m01", decide.GrowthOf(&w.State).WaitsFor, "nor is a ledger checked that is in doubt")
+		})
+	}
 }

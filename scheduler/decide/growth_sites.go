@@ -148,14 +148,22 @@ func failedLately(s *State, n *Node) bool {
 	return false
 }
 
-// unattached are orders of a node that its slots don't count yet.
+// unattached are volumes of a node that have a slot, or will, and that its look at its slots doesn't count: it is up to half an hour old.
 func unattached(s *State, n *Node) (count int) {
+	counted := n.Report.Cloud.Attached
 	for _, e := range s.Ledger {
-		if !e.open() {
+		if e.State != api.ExpansionBuying && e.State != api.ExpansionEnded {
 			continue
 		}
-		for _, o := range e.Orders {
-			if o.Node == n.ID && !o.Settled && o.There() && o.Stage != api.OrderAttached && o.Stage != api.OrderPresent {
+		for i := range e.Orders {
+			o := &e.Orders[i]
+			switch {
+			case o.Node != n.ID || !o.There() || slices.Contains(counted, o.VolumeID):
+			case len(counted) == 0: // an agent of the version before doesn't say
+				if !o.Settled && o.Stage != api.OrderAttached && o.Stage != api.OrderPresent {
+					count++
+				}
+			case !o.Settled || o.shown(s):
 				count++
 			}
 		}

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"slices"
 	"time"
 
 	"scaleio-framework/scheduler/api"
@@ -15,7 +16,9 @@ func growthFor(s *State, n *Node) *api.NodeGrowth {
 	}
 	spec := g.Node
 	spec.Orders, spec.WatchSlots = ordersFor(s, n), true
-	if g.off() && len(spec.Orders) == 0 {
+	spec.Tags = tagsFor(s, spec.Orders)
+	spec.Left = leftBy(s, n)
+	if g.off() && len(spec.Orders)+len(spec.Left) == 0 && !(s.Leads(n) && slices.ContainsFunc(s.Ledger, (*Expansion).open)) { // what was begun ends by a listing
 		return nil
 	}
 	if s.Leads(n) {
@@ -27,6 +30,18 @@ func growthFor(s *State, n *Node) *api.NodeGrowth {
 		}
 	}
 	return &spec
+}
+
+// tagsFor what is bought by these orders: as they were when their expansion began, whatever the configuration says since.
+func tagsFor(s *State, orders []api.VolumeOrder) map[string]string {
+	for _, o := range slices.Backward(orders) {
+		for _, e := range s.Ledger {
+			if e.ID == o.Expansion && e.Tags != nil && !o.Abandon {
+				return e.Tags
+			}
+		}
+	}
+	return s.Settings.Growth.Node.Tags
 }
 
 // shownExpansions: the newest, for people.
@@ -56,7 +71,9 @@ func GrowthOf(s *State) *api.GrowthView {
 		v.Provisioned = 2 * s.View.Pool.ProvisionedBytes
 	}
 	v.Forecast = forecastView(s, last)
-	v.Waiting = unlisted(s)
+	if v.Waiting = unlisted(s); v.Waiting != "" || s.Cluster.Unchecked {
+		v.WaitsFor, _ = unable(s)
+	}
 	if g.Mode != api.GrowthOff && inFlight(s) == nil {
 		t, waits := triggered(s)
 		v.Waiting = orText(v.Waiting, waits)

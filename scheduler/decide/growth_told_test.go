@@ -1,9 +1,12 @@
 package decide_test
 
 import (
+	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/scheduler/decide"
@@ -40,4 +43,25 @@ func TestGrow_tellsAgain(t *testing.T) {
 		w.minutes(4, 0)
 	}
 	assert.Equal(t, []string{"GrowthDryRun"}, w.kinds())
+}
+
+// EC2 takes a client token with the tags alone that it came with first: those that an expansion began with stay its own, whatever the configuration says since.
+func TestSpec_tagsOfAnExpansionStay(t *testing.T) {
+	w := growing(t, 3, 1)
+	before := decide.Spec(&w.State, w.Nodes["i-2"]).Growth.Tags
+	assert.Empty(t, before)
+	w.Settings.Growth.Node.Tags = map[string]string{"team": "storage"}
+	w.pass(time.Second)
+	told := decide.Spec(&w.State, w.Nodes["i-2"]).Growth
+	require.NotEmpty(t, told.Orders)
+	assert.Empty(t, told.Tags)
+	raw, err := json.Marshal(w.Ledger[0])
+	require.NoError(t, err)
+	again := &decide.Expansion{}
+	require.NoError(t, json.Unmarshal(raw, again))
+	w.Ledger[0] = again
+	assert.Empty(t, decide.Spec(&w.State, w.Nodes["i-2"]).Growth.Tags, "after a restart too")
+	w.minutes(6, 0)
+	require.Equal(t, api.ExpansionEnded, w.Ledger[0].State)
+	assert.Equal(t, map[string]string{"team": "storage"}, decide.Spec(&w.State, w.Nodes["i-2"]).Growth.Tags)
 }

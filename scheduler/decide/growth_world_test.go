@@ -197,7 +197,7 @@ func (w *poolWorld) orders() bool {
 }
 
 func (w *poolWorld) carryOut(n *decide.Node, o api.VolumeOrder, p *part, came *bool) api.OrderState {
-	state := api.OrderState{Expansion: o.Expansion, Index: o.Index, Attempt: o.Attempt, Stage: api.OrderWaiting, VolumeID: p.volume}
+	state := api.OrderState{Expansion: o.Expansion, Index: o.Index, Attempt: o.Attempt, Stage: api.OrderWaiting, VolumeID: p.volume, Retry: true}
 	waited := w.Now.Sub(p.since)
 	if o.Abandon {
 		state.Stage = api.OrderKept
@@ -207,7 +207,7 @@ func (w *poolWorld) carryOut(n *decide.Node, o api.VolumeOrder, p *part, came *b
 		return state
 	}
 	if p.fails != "" {
-		state.Stage, state.Reason = api.OrderFailed, p.fails
+		state.Stage, state.Reason, state.Retry = api.OrderFailed, p.fails, false
 		return state
 	}
 	if waited >= w.latency/2 && p.volume == "" {

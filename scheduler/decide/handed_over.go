@@ -95,6 +95,45 @@ func followSettled(s *State, uses map[string]use, out *GrowthOutcome) {
 	}
 }
 
+// leave: volumes whose node is taken out of the system. Those that are in the pool when that begins leave it properly, and may end with the instance; what a person took
+// out of the pool before may be anybody's by now.
+func leave(s *State, out *GrowthOutcome) {
+	for _, e := range slices.Clone(s.Ledger) {
+		for i := range e.Orders {
+			o := &e.Orders[i]
+			n := s.Nodes[o.Node]
+			if n == nil || !o.InPool {
+				continue
+			}
+			left, ends := o.Left, o.Ends
+			switch n.RemovalOf() {
+			case "":
+				left = false
+			case api.RemovalDraining:
+				left = left || slices.ContainsFunc(reported(n), func(d api.Disk) bool { return d.State == api.DiskAdopted && o.is(d.ID) })
+			default:
+				ends = true
+			}
+			if left != o.Left || ends != o.Ends {
+				e = amend(s, e, o, out, func(o *Order) { o.Left, o.Ends = left, ends })
+			}
+		}
+	}
+}
+
+// leftBy a node: what may end with its instance, or, on one that isn't leaving now, what mustn't any more. Of what is gone nothing is told.
+func leftBy(s *State, n *Node) (volumes []string) {
+	out := n.RemovalOf() == api.RemovalLeaving || n.RemovalOf() == api.RemovalDone
+	for _, e := range s.Ledger {
+		for i := range e.Orders {
+			if o := &e.Orders[i]; o.Node == n.ID && o.There() && (out && o.Left || !out && o.Ends) {
+				volumes = append(volumes, o.VolumeID)
+			}
+		}
+	}
+	return volumes
+}
+
 // disapprove the disk of an order that was given up: it was approved with its expansion, and is no part of it any more.
 func (o *Order) disapprove(out *GrowthOutcome) {
 	for _, id := range []string{o.VolumeID, o.Disk} {

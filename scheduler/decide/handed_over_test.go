@@ -130,3 +130,37 @@ func TestOwned_goneWithItsNode(t *testing.T) {
 	assert.Equal(t, api.OrderDeleted, w.on("i-2")[0].Stage)
 	assert.False(t, w.on("i-2")[0].InPool)
 }
+
+// Only what is in the pool when its node begins to leave may end with the instance; and on a node that came back it mustn't.
+func TestSpec_leftVolumes(t *testing.T) {
+	w := growing(t, 4, 1)
+	w.minutes(6, 0)
+	n := w.Nodes["i-4"]
+	id := w.on("i-4")[0].VolumeID
+	left := func(phase api.Removal) []string {
+		n.Removal = nil
+		if phase != "" {
+			n.Removal = &decide.Leaver{Phase: phase}
+		}
+		w.pass(time.Second)
+		if g := decide.Spec(&w.State, n).Growth; g != nil {
+			return g.Left
+		}
+		return nil
+	}
+	disks := n.Report.Disks
+	assert.Empty(t, left(""))
+	n.Report.Disks = disks[:1] // a person took it out of the pool, and put something on it
+	assert.Empty(t, left(api.RemovalDraining))
+	assert.Empty(t, left(api.RemovalLeaving))
+	assert.Equal(t, []string{id}, left(""), "whoever removed it may have done more than that")
+	n.Report.Disks = disks
+	assert.Equal(t, []string{id}, left(api.RemovalDraining))
+	n.Report.Disks = nil // its SDS is gone
+	w.Settings.Growth.Mode = api.GrowthOff
+	assert.Equal(t, []string{id}, left(api.RemovalLeaving), "growth or not")
+	assert.Equal(t, []string{id}, left(api.RemovalDone))
+	assert.Equal(t, []string{id}, left(""))
+	assert.Equal(t, []string{id}, left(api.RemovalDraining))
+	assert.Empty(t, left(api.RemovalLeaving), "the second time it wasn't in the pool")
+}

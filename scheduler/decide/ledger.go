@@ -23,6 +23,8 @@ type Expansion struct {
 	Ended   time.Time          `json:"ended,omitzero"`
 	Outcome string             `json:"outcome,omitempty"`
 	Settled bool               `json:"settled,omitempty"` // nothing more comes of any order
+	Planned int                `json:"planned,omitempty"` // volumes that were decided; what takes the place of others isn't among them
+	Tags    map[string]string  `json:"tags,omitzero"`     // of its volumes, as they were when it began: EC2 refuses a client token with others. nil = from before they were stored
 	Orders  []Order            `json:"orders"`
 }
 
@@ -36,6 +38,8 @@ type Order struct {
 	Disk    string         `json:"disk,omitempty"`
 	Given   bool           `json:"handedOver,omitempty"` // a claim for its disk was stored: from then on it may hold data, and nothing of ours deletes or detaches it
 	InPool  bool           `json:"inPool,omitempty"`
+	Left    bool           `json:"left,omitempty"`    // it was in the pool when its node began to leave: it may end with the instance
+	Ends    bool           `json:"ends,omitempty"`    // it may have been set to: on a node that came back that is undone
 	Settled bool           `json:"settled,omitempty"` // nothing more comes of it
 	GivenUp bool           `json:"givenUp,omitempty"` // another one was ordered in its place, or the expansion ends smaller
 	Doubted bool           `json:"doubted,omitempty"` // it was on its way when the ledger wasn't known: nothing shows that it was never handed over, so nothing deletes it
@@ -162,13 +166,19 @@ func (o *Order) take(s *State, r *api.OrderState) {
 	if o.VolumeID == "" && r.VolumeID != "" {
 		o.VolumeID, o.Since = r.VolumeID, s.Now
 	}
-	if r.Disk != "" {
+	if o.Disk == "" { // the first word stands: each is approved and stored
 		o.Disk = r.Disk
 	}
-	if r.Stage != o.Stage {
+	if rank(r.Stage) > rank(o.Stage) || rank(r.Stage) == 0 && r.Stage != o.Stage {
 		o.Stage, o.Since = r.Stage, s.Now
 	}
 	o.Reason, o.Message = plainText(r.Reason, MaxReason), plainText(r.Message, MaxOrderMessage)
+}
+
+// rank of a stage on the way into the pool; 0 = it ended elsewhere, or hasn't begun. What was reached stays reached: a node that begins anew, or goes to and fro, makes
+// no progress by it.
+func rank(stage api.OrderStage) int {
+	return 1 + slices.Index([]api.OrderStage{api.OrderWaiting, api.OrderCreating, api.OrderCreated, api.OrderAttached, api.OrderPresent}, stage)
 }
 
 // Bounds of an expansion's record: what a node says of its orders is in it.

@@ -23,11 +23,11 @@ func regionOf(zone string) string { return zonePattern.FindString(zone) }
 // handed over is deleted; all else is listed with what it costs.
 func compareOwned(s *State, out *GrowthOutcome) {
 	owned, at, ok := listing(s)
-	if !ok || at.Sub(s.Growing.listed) < sampleEvery { // the same one again
+	g := s.Growing
+	if !ok || !at.After(g.listed) || g.again(s.View.Owned, at) {
 		return
 	}
-	g := s.Growing
-	g.listed, g.strangers, g.orphans = at, nil, nil
+	g.listed, g.listing, g.strangers, g.orphans = at, s.View.Owned.Listing, nil, nil
 	ids := map[string]bool{}
 	for _, v := range owned {
 		ids[v.VolumeID] = true
@@ -57,7 +57,7 @@ func compareOwned(s *State, out *GrowthOutcome) {
 			if v.State == "available" && !o.shown(s) {
 				orphan(s, v, "it was handed over to the pool, so it may hold data, and isn't attached: bring its node back, or delete it once its SDS is removed", out)
 			}
-		case o.VolumeID == v.VolumeID && !o.Abandon && !o.Settled: // on its way
+		case o.VolumeID == v.VolumeID && !o.Settled && (!o.Abandon || at.Sub(o.Since) < orphanSilent && !s.beyondReach(o.told())): // on its way, in or out
 		case o.VolumeID == v.VolumeID && v.State == "available":
 			cleanUp(s, e, o, v, out)
 		default:
@@ -73,22 +73,6 @@ func compareOwned(s *State, out *GrowthOutcome) {
 		out.tell(s, api.Event{Kind: "GrowthLedgerChecked", Message: fmt.Sprintf("%d volumes carry the cluster's tag, %d of them are unknown here: "+
 			"those count against budget and limits, and are listed", len(owned), len(g.strangers))})
 	}
-}
-
-func listing(s *State) (owned []api.OwnedVolume, at time.Time, ok bool) {
-	if s.View == nil || s.View.Owned == nil || s.View.From != s.Leases.Leader {
-		return nil, at, false
-	}
-	return s.View.Owned.Volumes, s.View.At.Add(time.Duration(s.View.AgeMS-s.View.Owned.AgeMS) * time.Millisecond), true
-}
-
-// unlisted says why nothing is bought yet by a scheduler that took a ledger over: volumes that the ledger doesn't know count against budget and limits, and only a
-// listing shows them.
-func unlisted(s *State) string {
-	if g := s.Growing; g == nil || !g.heir || !g.listed.IsZero() {
-		return ""
-	}
-	return "this scheduler has just begun, and the leader's node has to list the cluster's volumes first: those that the ledger doesn't know count too"
 }
 
 // asOrdered is what has the price of a volume that is there.
@@ -165,15 +149,32 @@ func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOut
 		orphan(s, v, text+"; nodes may not delete volumes (growth-cleanup-credentials-file): delete it yourself", out)
 		return
 	}
-	orphan(s, v, text+" and is being deleted", out)
 	deleter := o.Node
-	if n := s.Nodes[o.Node]; n == nil || n.Revoked || n.Removal != nil || !s.live(n) && s.Now.Sub(n.SeenAt) > orphanSilent {
+	if s.beyondReach(deleter) {
 		deleter = s.Leases.Leader
 	}
-	if o.Settled && o.Deleter == deleter || o.Abandon && !o.Settled && (o.Deleter == deleter || o.Deleter == "" && deleter == o.Node) {
-		return // it was told so, and either is at it or couldn't
+	if o.Settled && o.Deleter == deleter && s.Now.Sub(s.Growing.cleaned[v.VolumeID]) < cleanAgain && !s.Growing.cleaned[v.VolumeID].IsZero() {
+		orphan(s, v, text+", and couldn't be deleted ("+orText(o.Message, o.Reason)+"): that is tried again daily, and by a scheduler that begins anew", out)
+		return
 	}
+	orphan(s, v, text+" and is being deleted", out)
+	if o.Abandon && !o.Settled && o.told() == deleter {
+		return // it is at it
+	}
+	if s.Growing.cleaned == nil {
+		s.Growing.cleaned = map[string]time.Time{}
+	}
+	s.Growing.cleaned[v.VolumeID] = s.Now
 	amend(s, e, o, out, func(o *Order) { o.Abandon, o.Settled, o.Deleter, o.Stage = true, false, deleter, "" })
+}
+
+// cleanAgain: what couldn't be deleted may be deletable later, with credentials that somebody mended.
+const cleanAgain = day
+
+// beyondReach: a node that carries out no order, and won't: it is gone or on its way out, or wasn't heard for long, by a scheduler that listened.
+func (s *State) beyondReach(id string) bool {
+	n := s.Nodes[id]
+	return n == nil || n.Revoked || n.Removal != nil || !s.live(n) && s.Now.Sub(n.SeenAt) > orphanSilent && s.Now.Sub(s.Growing.free) > orphanSilent
 }
 
 // mayHoldData: its node looked at it and wouldn't let go. What it saw then can't be seen by whoever finds the volume detached, so nothing of ours deletes it.
@@ -192,7 +193,7 @@ func orphan(s *State, v api.OwnedVolume, why string, out *GrowthOutcome) {
 	out.once(s, "GrowthOrphan", v.VolumeID, why, api.Event{Node: nameOf(s, v.Node), Message: fmt.Sprintf("%s (%d GiB %s, %s)", v.VolumeID, v.SizeGiB, v.Type, v.State), Why: why, Cost: cost})
 }
 
-// vanished: settled volumes of the ledger that two listings lack, far enough apart, are gone: a person deleted them. They count no more.
+// vanished: volumes of the ledger that nobody works on any more, and that two listings lack, far enough apart, are gone: a person deleted them. They count no more.
 func vanished(s *State, owned []api.OwnedVolume, at time.Time, out *GrowthOutcome) {
 	there := map[string]bool{}
 	for _, v := range owned {
@@ -203,7 +204,8 @@ func vanished(s *State, owned []api.OwnedVolume, at time.Time, out *GrowthOutcom
 	for _, e := range slices.Clone(s.Ledger) {
 		for i := range e.Orders {
 			o := &e.Orders[i]
-			if !o.Settled || o.VolumeID == "" || !o.There() || there[o.VolumeID] || o.shown(s) {
+			rests := o.Settled || (o.Abandon || o.Given) && s.beyondReach(o.told())
+			if !rests || o.VolumeID == "" || !o.There() || there[o.VolumeID] || o.shown(s) {
 				continue
 			}
 			since, before := seen[o.VolumeID]
@@ -213,7 +215,7 @@ func vanished(s *State, owned []api.OwnedVolume, at time.Time, out *GrowthOutcom
 			if s.Growing.missing[o.VolumeID] = since; at.Sub(since) < listingLag {
 				continue
 			}
-			amend(s, e, o, out, func(o *Order) { o.Stage, o.InPool = api.OrderDeleted, false })
+			e = amend(s, e, o, out, func(o *Order) { o.Stage, o.InPool, o.Settled = api.OrderDeleted, false, true })
 			out.tell(s, api.Event{Node: nameOf(s, o.Node), Kind: "GrowthVolumeGone", Message: o.VolumeID + " is in no listing any more: it was deleted, and costs nothing from now on"})
 		}
 	}

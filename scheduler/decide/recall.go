@@ -42,7 +42,7 @@ func remember(s *State, n *Node) json.RawMessage {
 				continue
 			}
 			head := *e
-			head.Orders, head.State, head.Outcome, head.Ended, head.Settled = nil, "", "", time.Time{}, false
+			head.Tags, head.Orders, head.State, head.Outcome, head.Ended, head.Settled = nil, nil, "", "", time.Time{}, false
 			if !o.Settled { // how far it is changes with every look, and a spec mustn't
 				o = Order{VolumeOrder: o.VolumeOrder, Node: o.Node, Region: o.Region, Given: o.Given}
 			}

@@ -43,5 +43,6 @@ var diskWords = map[string]Words{
 	"NoSites":              {"No node can take another volume.", "See `scaleio-scheduler plan`: it says why for each."},
 	"NoSize":               {"It isn't known how large a volume should be.", "Set growth-volume-size."},
 	"NotReleased":          {"The node is being taken out; volumes that were bought for it are told to end with its instance.", ""},
+	"NotKept":              {"The node came back; volumes that were to end with its instance are set to outlive it, before any disk of it goes into the pool.", ""},
 	"OutliveInstance":      {"Volumes that were bought for this node outlive its instance and go on costing.", "Delete them yourself once the instance is gone; the message names them."},
 }

@@ -201,5 +201,6 @@ func TestProduct_withTheInstancesRole(t *testing.T) {
 	assert.Equal(t, v.ID, found[0].ID)
 	slots, err := e.Slots(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, product.Slots{Max: 27, Used: 1}, slots)
+	assert.Equal(t, product.Slots{Max: 27, Used: 1, Attached: slots.Attached}, slots)
+	assert.Len(t, slots.Attached, 1)
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -210,8 +211,9 @@ func (n *node) well(role api.Role, spec api.NodeSpec) []string {
 }
 
 func (n *node) cloudView() *api.CloudView {
+	seen := n.site.attached.Seen(n.instance.ID)
 	return &api.CloudView{Provider: "aws", InstanceID: n.instance.ID, InstanceType: n.instance.Type, Region: n.site.ec2.Region(), Zone: n.instance.Zone, Verified: true,
-		SlotsMax: 27, SlotsUsed: 1 + len(n.site.attached.Seen(n.instance.ID))}
+		SlotsMax: 27, SlotsUsed: 1 + len(seen), Attached: append(slices.Sorted(maps.Keys(seen)), "vol-root")}
 }
 
 func (n *node) input() installer.Input {

@@ -1,0 +1,135 @@
+package decide_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/decide"
+)
+
+// lacks: volumes are in no listing for an hour.
+func (w *poolWorld) lacks() {
+	for range 6 {
+		w.listed()
+		for range 5 {
+			w.pass(2 * time.Minute)
+		}
+	}
+}
+
+// Nobody works any more on what a node had that is dead, removed or on its way out: once a person deleted it, it counts no more.
+func TestOwned_deletedAfterItsNode(t *testing.T) {
+	for name, set := range map[string]func(*poolWorld, *decide.Node){
+		"dead":                  func(w *poolWorld, n *decide.Node) { w.deaf = n.ID },
+		"dead, and handed over": func(w *poolWorld, n *decide.Node) { w.deaf = n.ID; n.Claims = []api.DiskClaim{{Disk: "vol-2"}} },
+		"removed": func(w *poolWorld, n *decide.Node) {
+			w.deaf = n.ID
+			n.Removal, n.Revoked = &decide.Leaver{Phase: api.RemovalDone}, true
+		},
+		"leaving": func(_ *poolWorld, n *decide.Node) { n.Removal = &decide.Leaver{Phase: api.RemovalLeaving} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := growing(t, 3, 1)
+			w.say("i-2", api.OrderState{Stage: api.OrderAttached, VolumeID: "vol-2", Retry: true})
+			w.say("i-3", api.OrderState{Stage: api.OrderAttached, VolumeID: "vol-3", Retry: true})
+			w.pass(time.Second)
+			set(w, w.Nodes["i-2"])
+			for range 20 {
+				w.pass(time.Minute)
+			}
+			require.Equal(t, 3, decide.GrowthOf(&w.State).Volumes)
+			w.lacks()
+			assert.Equal(t, 2, decide.GrowthOf(&w.State).Volumes)
+			assert.Equal(t, 1, strings.Count(w.story(), "GrowthVolumeGone"), "a node that is at work on its volume says itself what becomes of it")
+			assert.True(t, w.on("i-2")[0].Settled)
+		})
+	}
+}
+
+// Two volumes of one expansion that go at a time are both gone.
+func TestOwned_twoAreGone(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.minutes(6, 0)
+	for _, n := range w.all {
+		n.Report.Disks = n.Report.Disks[:1]
+	}
+	w.lacks()
+	assert.Zero(t, decide.GrowthOf(&w.State).Volumes)
+}
+
+// Each listing is taken, however soon it comes after the last; and the same one once.
+func TestOwned_eachListingIsTaken(t *testing.T) {
+	w := growing(t, 3, 1)
+	list := func(listing int64, volumes ...api.OwnedVolume) {
+		w.View.Owned = &api.OwnedVolumes{Volumes: volumes, Listing: listing}
+		w.pass(time.Second)
+	}
+	list(1)
+	list(2, strange("vol-s"))
+	assert.Len(t, decide.GrowthOf(&w.State).Orphans, 1)
+	list(2)
+	assert.Len(t, decide.GrowthOf(&w.State).Orphans, 1)
+	list(3)
+	assert.Empty(t, decide.GrowthOf(&w.State).Orphans)
+}
+
+// What its node is about to take off and delete is no orphan: as an expansion ends the leader lists at once.
+func TestOwned_beingGivenUpIsNoOrphan(t *testing.T) {
+	for _, state := range []string{"in-use", "available"} {
+		w := growing(t, 3, 1)
+		w.Settings.Growth.Node.CleanupFile = "/etc/cleanup"
+		w.say("i-2", api.OrderState{Stage: api.OrderFailed, VolumeID: "vol-2", Reason: "DeviceMissing"})
+		w.pass(time.Second)
+		o := w.on("i-2")[0]
+		require.True(t, o.Abandon)
+		w.listed(w.owned(o, "vol-2", state))
+		assert.NotContains(t, w.story(), "GrowthOrphan", state)
+		assert.Empty(t, decide.GrowthOf(&w.State).Orphans)
+		assert.Len(t, w.deletions(), 1)
+		for range 16 {
+			w.pass(time.Minute)
+		}
+		w.listed(w.owned(o, "vol-2", state))
+		assert.Len(t, decide.GrowthOf(&w.State).Orphans, 1, "it should be gone by now")
+	}
+}
+
+// What couldn't be deleted is tried again daily, and by a scheduler that was started with other credentials.
+func TestOwned_cleanupIsTriedAgain(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.Settings.Growth.Node.CleanupFile = "/etc/cleanup"
+	w.say("i-2", api.OrderState{Stage: api.OrderFailed, VolumeID: "vol-2", Reason: "DeviceMissing"})
+	w.pass(time.Second)
+	o := w.on("i-2")[0]
+	refuses := func() {
+		w.say("i-2", api.OrderState{Stage: api.OrderKept, VolumeID: "vol-2", Reason: "Denied", Message: "no right"})
+		w.pass(time.Second)
+		w.Nodes["i-2"].Report.Orders = nil
+		require.Empty(t, w.deletions())
+	}
+	refuses()
+	tried := func() int {
+		w.listed(w.owned(o, "vol-2", "available"))
+		return len(w.deletions())
+	}
+	require.Equal(t, 1, tried(), "it is detached by now")
+	refuses()
+	assert.Zero(t, tried())
+	assert.Contains(t, decide.GrowthOf(&w.State).Orphans[0].Why, "couldn't be deleted (no right): that is tried again daily")
+	w.restart()
+	require.Equal(t, 1, tried())
+	refuses()
+	for range 23 {
+		w.pass(time.Hour)
+	}
+	assert.Zero(t, tried())
+	for range 2 {
+		w.pass(time.Hour)
+	}
+	assert.Equal(t, 1, tried())
+}

@@ -114,7 +114,7 @@ func TestCheckReport_cloud(t *testing.T) {
 
 // Of all that nodes and the operator say an expansion's record keeps what is bounded: at its worst it fits.
 func TestCheckReport_expansionFits(t *testing.T) {
-	e := decide.Expansion{Tags: map[string]string{}, ID: strings.Repeat("e", 36), Why: strings.Repeat("w", 500), Who: strings.Repeat("<", 100), Outcome: strings.Repeat("o", 500)}
+	e := decide.Expansion{Tags: map[string]string{"t": strings.Repeat("t", config.MaxTags)}, ID: strings.Repeat("e", 36), Why: strings.Repeat("w", 500), Who: strings.Repeat("<", 100), Outcome: strings.Repeat("o", 500)}
 	for i := range decide.MaxOrders {
 		o := decide.Order{Node: strings.Repeat("n", 32), Region: strings.Repeat("r", 40), Stage: "attached", Disk: strings.Repeat("d", maxOrderDisk), Since: time.Now(), Given: true, InPool: true,
 			Settled: true, GivenUp: true, Doubted: true, Burnt: true, Deleter: strings.Repeat("n", 32), Reason: strings.Repeat("r", decide.MaxReason), Message: strings.Repeat("m", decide.MaxOrderMessage)}

@@ -111,5 +111,8 @@ type Resources struct {
 // MaxKMSKey is how long the name of an encryption key may be: it is in the record of every volume that is ordered.
 const MaxKMSKey = 200
 
+// MaxTags in bytes of JSON: those of an expansion are in its record.
+const MaxTags = 8_000
+
 // EnvPrefix of every key's environment variable.
 const EnvPrefix = "SCALEIO_SCHEDULER_"

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -99,6 +100,9 @@ func labels(p *map[string]string) func(string) error {
 		}
 		if len(*p) > 40 {
 			return errors.New("more than 40 tags")
+		}
+		if raw, err := json.Marshal(*p); err != nil || len(raw) > MaxTags {
+			return fmt.Errorf("the tags are longer than %d bytes", MaxTags)
 		}
 		return nil
 	}

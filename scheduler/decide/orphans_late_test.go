@@ -59,7 +59,11 @@ func TestOwned_twoAreGone(t *testing.T) {
 	for _, n := range w.all {
 		n.Report.Disks = n.Report.Disks[:1]
 	}
-	w.lacks()
+	w.listed()
+	for range 11 {
+		w.pass(time.Minute)
+	}
+	w.listed()
 	assert.Zero(t, decide.GrowthOf(&w.State).Volumes)
 }
 

@@ -245,3 +245,42 @@ func TestResumed_goesOnByWaves(t *testing.T) {
 	r, _, _ = Resumed(&later, nil)
 	assert.Equal(t, RolloutDone, r.State, "nobody remembers anything")
 }
+
+// What fewer than half of the nodes remember, be it one whose settings sort before all others, is told to nobody else: an agent runs as root.
+func TestResumed_tellsNobodyWhatFewRemember(t *testing.T) {
+	s, all := remembering(t)
+	s.Settings.Agent = &api.AgentBinary{URL: "https://ours", SHA256: "configured"}
+	got, err := Recover("c1", all, s.Now)
+	require.NoError(t, err)
+	s.Nodes = got.Nodes
+	for _, liar := range []string{"a", "b", "c"} {
+		for i, id := range []string{"a", "b", "c"} {
+			told := got.Told[id]
+			told.Agent = &api.AgentBinary{URL: "https://" + id, SHA256: string(rune('1' + i))}
+			if id == liar {
+				told.Agent.URL, told.Disks.Use = "https://evil", api.DiskUse("evil")
+			}
+			got.Told[id] = told
+		}
+		r, turns, _ := Resumed(s, got.Told)
+		s.Rollout = &r
+		require.Len(t, turns, 3, "each has its own")
+		for _, n := range got.Nodes {
+			n.Turn = turns[n.ID]
+			assert.Equal(t, got.Told[n.ID].Agent.URL, Spec(s, n).Agent.URL)
+		}
+		assert.Equal(t, "https://ours", Spec(s, &Node{ID: "new"}).Agent.URL)
+		_, err := AbortRollout(s)
+		require.ErrorContains(t, err, "configure it", "there is nothing to go back to")
+	}
+	for _, id := range []string{"a", "b"} {
+		got.Told[id] = func(t NodeSettings) NodeSettings {
+			t.Agent = &api.AgentBinary{URL: "https://former", SHA256: "f"}
+			t.Disks.Use = ""
+			return t
+		}(got.Told[id])
+	}
+	r, _, _ := Resumed(s, got.Told)
+	assert.Equal(t, "https://former", r.Versions[r.Base].Agent.URL, "more than half")
+	assert.Equal(t, s.Settings.Disks, r.Versions[r.Base].Disks, "of those that give none nobody remembers any")
+}

@@ -36,6 +36,9 @@ func AbortRollout(s *State) (Rolling, error) {
 	if s.Rollout == nil || s.Rollout.State == RolloutDone {
 		return Rolling{}, errors.New("no rollout is under way: to go back from what all nodes have, configure what was before")
 	}
+	if s.Rollout.Base == s.Rollout.Target {
+		return Rolling{}, errors.New("nothing is known that nodes had before: configure it")
+	}
 	r := s.Rollout.clone()
 	refused := r.Target
 	r.begin(r.Base)

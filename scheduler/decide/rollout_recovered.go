@@ -29,7 +29,8 @@ func toldBy(e *Evidence, m memory) NodeSettings {
 	return t
 }
 
-// Resumed says what becomes of the rollout after a recovery: each node has what it remembers, and what the configuration says goes to them in waves, as ever.
+// Resumed says what becomes of the rollout after a recovery: each node has what it remembers, and what the configuration says goes to them in waves, as ever. What nodes get that
+// told nothing, and all after an abort, is what more than half remember, or else the configuration's: an agent's URL that a few nodes name is told to no other.
 func Resumed(s *State, told map[string]NodeSettings) (Rollout, map[string]Turn, []api.Event) {
 	want := s.Settings.forNodes()
 	version := want.Version()
@@ -54,14 +55,17 @@ func Resumed(s *State, told map[string]NodeSettings) (Rollout, map[string]Turn, 
 	if len(common) == 0 || len(common) == 1 && common[0] == version {
 		return r, nil, nil
 	}
-	r.Base, r.State = common[0], RolloutRunning
+	if most := common[0]; 2*len(of[most]) > len(told) {
+		r.Base = most
+	}
+	r.State = RolloutRunning
 	turns := map[string]Turn{}
-	for i, v := range common[:min(len(common), maxRecalled)] {
+	for _, v := range common[:min(len(common), maxRecalled)] {
 		if v != version {
 			r.Versions[v] = versions[v]
 		}
 		for _, id := range of[v] {
-			if i > 0 {
+			if v != r.Base {
 				turns[id] = Turn{Version: v, Rollout: r.Number}
 			}
 		}
@@ -70,7 +74,7 @@ func Resumed(s *State, told map[string]NodeSettings) (Rollout, map[string]Turn, 
 	return r, turns, []api.Event{{Time: s.Now.UTC(), Kind: "RolloutStarted", Message: fmt.Sprintf("%s goes to the nodes in waves, after what they remember", want.describe(r.Versions[r.Base]))}}
 }
 
-// commonDisks is what most of those remember that give disks.
+// commonDisks is what more than half remember of disks, or else the configuration's.
 func commonDisks(told map[string]NodeSettings, want NodeSettings) api.DiskPolicy {
 	all, count := map[string]api.DiskPolicy{}, map[string]int{}
 	for _, t := range told {
@@ -79,12 +83,10 @@ func commonDisks(told map[string]NodeSettings, want NodeSettings) api.DiskPolicy
 			count[text(t.Disks)]++
 		}
 	}
-	best := want.Disks
-	most := 0
-	for _, key := range slices.Sorted(maps.Keys(all)) {
-		if count[key] > most {
-			best, most = all[key], count[key]
+	for key, disks := range all {
+		if 2*count[key] > len(told) {
+			return disks
 		}
 	}
-	return best
+	return want.Disks
 }

@@ -132,6 +132,7 @@ func Restore(ctx context.Context, s store.Store, backup store.Backup, now time.T
 	}
 	b.raiseEpoch()
 	b.doubtLedger()
+	b.disownService()
 	b.event(nil, "Restored", "from a backup of %s, under epoch %d", backup.Made.Format(time.RFC3339), b.state.Cluster.Epoch)
 	if err := b.store(ctx); err != nil {
 		return Restored{}, err
@@ -144,6 +145,17 @@ func Restore(ctx context.Context, s store.Store, backup store.Backup, now time.T
 		return Restored{}, fmt.Errorf("restoring: %w", err)
 	}
 	return Restored{b.state.Cluster.ID, b.framework.ID, b.state.Cluster.Epoch, len(b.state.Nodes)}, nil
+}
+
+// disownService: that an SDS was in maintenance for us when the backup was made doesn't say whose it is now, and what may be a person's isn't ended.
+func (b *brain) disownService() {
+	m := b.state.Leases.Service
+	if m == nil {
+		return
+	}
+	b.state.Leases.Service = nil
+	b.touched[keyLeases] = true
+	b.event(b.state.Nodes[m.Node], "MaintenanceForgotten", "its SDS %s was in maintenance for its reboot when the backup was made: if it still is and nobody put it there, end that in the product", m.Name)
 }
 
 // ErrNotEmpty: what is there is never overwritten.

@@ -17,7 +17,7 @@ var clusterWords = map[string]Words{
 	"AdminPasswordRefused": {"The product refuses the new admin password.", "Choose one with three of lower case, upper case, digits and special characters."},
 	"UnknownDialect":       {"The product answered something that this program doesn't understand, so nothing is changed anywhere.", "Send the message to whoever maintains this; `scaleio-scheduler diag --to FILE` collects the rest. If that node is gone: `scaleio-scheduler release --what=read-only`."},
 	"InService":            {"This node's disk server (SDS) was put into maintenance for the node's reboot.", "Nothing: it leaves it when the node is back."},
-	"InMaintenance":        {"A person put this node's disk server (SDS) into maintenance; it is left alone.", "End the maintenance in the product when you are done."},
+	"InMaintenance":        {"A person, or a scheduler whose state was restored since, put this node's disk server (SDS) into maintenance; it is left alone.", "End the maintenance in the product when you are done."},
 	"DeviceNotNormal":      {"The storage system reports a disk of this node as not Normal.", "Look at the disk (`smartctl`, kernel log) and replace it if it fails."},
 	"OldView":              {"The leader's last look at this node is too old to go by.", "See that a node leads: `scaleio-scheduler status`."},
 	"InSystem":             {"The storage system still has this node's part.", ""},

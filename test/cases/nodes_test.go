@@ -72,8 +72,13 @@ func within(t *testing.T, limit time.Duration) context.Context {
 // TestCluster lives through one cluster's life; every part starts from a whole
 // cluster and leaves one behind.
 func TestCluster(t *testing.T) {
+	w := watch(t)
 	s := up(t, "cluster", cases.Config{})
+	installing, installed := context.WithCancel(t.Context())
+	defer installed()
+	go w.units(installing, s)
 	require.NoError(t, s.WaitReady(within(t, 5*time.Minute), nil))
+	installed()
 
 	step := func(name string, f func(t *testing.T, s *cases.Stand)) {
 		if !t.Failed() {
@@ -86,7 +91,9 @@ func TestCluster(t *testing.T) {
 	step("the master MDM's node stops", masterStops)
 	step("a node is cut off", nodeCutOff)
 	step("the scheduler is away for a minute", schedulerAway)
-	step("no secret is where others could find it", noSecrets)
+	step("a tenant's task sees nothing and can do nothing", tenantLooks)
+	step("a tenant's flood fills nobody's memory", tenantFloods)
+	step("no secret is where others could find it", func(t *testing.T, s *cases.Stand) { noSecrets(t, s, w) })
 	step("nothing is there twice and no refused disk changed", func(t *testing.T, s *cases.Stand) {
 		require.NoError(t, cases.Eventually(within(t, 2*time.Minute), s.NothingTwice)) // Mesos tells of a rebooted node's lost task in its own time
 		require.NoError(t, s.UntouchedDisks())

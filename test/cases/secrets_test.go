@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,13 +26,17 @@ import (
 )
 
 // noSecrets looks for every secret of a running cluster where anybody but its user could find it: arguments and environments of all processes,
-// journals and logs, units, Mesos' state, sandboxes, what people and probes are shown, and files that others may read. It changes nothing, and
-// never prints a secret.
-func noSecrets(t *testing.T, s *cases.Stand) {
+// now and over the whole run, journals and logs, units, Mesos' state, sandboxes, the store, what people and probes are shown, and files that others
+// may read. It changes nothing, and never prints a secret.
+func noSecrets(t *testing.T, s *cases.Stand, w *witness) {
 	h := &hunt{t: t, stand: s, secrets: map[string]string{}}
 	h.gather()
 	h.processes()
+	texts, looks := w.seen(h.in)
+	require.Greater(t, texts, 200, "command lines and environments")
+	t.Logf("over the whole run %d texts of processes and units, of %d looks", texts, looks)
 	h.logs()
+	h.scheduler()
 	h.mesos()
 	h.shown()
 	for _, node := range s.Nodes() {
@@ -129,6 +134,37 @@ func (h *hunt) logs() {
 		require.NoError(h.t, err)
 		h.in(path, text)
 	}
+}
+
+// scheduler: its sandbox, which Mesos shows to whoever may look at it, and its store. What others made stays theirs: of all secrets only those that the
+// scheduler made itself are in the store, and nobody else may read it.
+func (h *hunt) scheduler() {
+	top := h.stand.Path("sandbox")
+	files := 0
+	require.NoError(h.t, filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err == nil && len(text) < 4<<20 {
+			files++
+			h.in("the scheduler's sandbox: "+strings.TrimPrefix(path, top), text)
+		}
+		return err
+	}))
+	require.Positive(h.t, files)
+	store := h.stand.Path("state", "state.db")
+	info, err := os.Stat(store)
+	require.NoError(h.t, err)
+	assert.Zero(h.t, info.Mode().Perm()&0o077, "others may read the store (%s)", info.Mode())
+	text, err := os.ReadFile(store)
+	require.NoError(h.t, err)
+	for what, secret := range h.secrets {
+		if !slices.Contains([]string{"gateway's password", "volume user's password", "CA's key"}, what) {
+			assert.False(h.t, bytes.Contains(text, []byte(secret)), "the %s is in the store", what)
+		}
+	}
+	h.looked++
 }
 
 // ask over the cluster's network.

@@ -3,6 +3,7 @@ package cases
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,8 @@ type task struct {
 	name, host, command string
 	volume              string // mounted at ./data; "" = none
 	gb                  int    // size of the volume; 0 = the driver's default
+	user                string // "" = root
+	memory              int    // MB; 0 = 64
 	fragile             bool   // its framework doesn't checkpoint: a restart of the Mesos agent ends the task
 }
 
@@ -209,10 +212,14 @@ func (t task) info(agent id) map[string]any {
 			"allocation_info": map[string]string{"role": "*"},
 		}
 	}
+	command := map[string]any{"shell": true, "value": t.command}
+	if t.user != "" {
+		command["user"] = t.user
+	}
 	info := map[string]any{
 		"name": t.name, "task_id": id{t.name + "." + strconv.FormatInt(time.Now().UnixNano(), 36)}, "agent_id": agent,
-		"resources": []any{amount("cpus", 0.1), amount("mem", 64)},
-		"command":   map[string]any{"shell": true, "value": t.command},
+		"resources": []any{amount("cpus", 0.1), amount("mem", float64(cmp.Or(t.memory, 64)))},
+		"command":   command,
 	}
 	if t.volume != "" {
 		info["container"] = t.container()

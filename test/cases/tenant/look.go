@@ -119,9 +119,11 @@ func (f *Found) sockets() {
 	}
 }
 
+// devices: what a folder says of the type isn't asked, a node that is bound over a file passes for a file there.
 func (f *Found) devices() {
-	_ = filepath.WalkDir("/dev", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.Type()&fs.ModeDevice == 0 || entry.Type()&fs.ModeCharDevice != 0 && !strings.Contains(path, "scini") && !strings.HasSuffix(path, "mem") {
+	_ = filepath.WalkDir("/dev", func(path string, _ fs.DirEntry, err error) error {
+		info, problem := os.Stat(path)
+		if err != nil || problem != nil || info.Mode()&fs.ModeDevice == 0 || info.Mode()&fs.ModeCharDevice != 0 && !strings.Contains(path, "scini") && !strings.HasSuffix(path, "mem") {
 			return nil //nolint:nilerr // closed to us
 		}
 		if fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0); err == nil {

@@ -105,8 +105,8 @@ func matching(all []string, part string) (some []string) {
 // Memory of our processes, however they are flooded: a scheduler's 512 connections of one address at 50 kB and what a garbage collector leaves
 // lying, an agent's 128.
 const (
-	schedulerPeak = 160 << 20
-	agentPeak     = 64 << 20
+	schedulerPeak = 64 << 20
+	agentPeak     = 40 << 20
 )
 
 // tenantFloods the scheduler and another node's endpoint with connections, requests and bodies. Memory stays bounded, and everybody else is served.

@@ -58,12 +58,12 @@ type hunt struct {
 	found   []string
 }
 
-// in fails the test for each secret in a text. It names them, no more.
-func (h *hunt) in(where string, text []byte) {
+// in fails the test for each secret in a text but those allowed there. It names them, no more.
+func (h *hunt) in(where string, text []byte, allowed ...string) {
 	h.t.Helper()
 	h.looked++
 	for what, secret := range h.secrets {
-		if bytes.Contains(text, []byte(secret)) {
+		if bytes.Contains(text, []byte(secret)) && !slices.Contains(allowed, what) {
 			h.t.Errorf("the %s is in %s", what, where)
 		}
 	}

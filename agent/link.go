@@ -119,7 +119,7 @@ func (a *Agent) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// isGone: nobody opens any more where the scheduler was reached last. A node at rest reports once a minute; a knock costs both sides next to nothing, and so it finds a scheduler
+// isGone: nobody opens any more at any place that is known, and one of them answered last. A node at rest reports once a minute; a knock costs both sides next to nothing, and so it finds a scheduler
 // that was started elsewhere within half of that.
 func (a *Agent) isGone(ctx context.Context) bool {
 	if a.Knock == nil {
@@ -132,11 +132,18 @@ func (a *Agent) isGone(ctx context.Context) bool {
 	if away || len(servers) == 0 {
 		return false
 	}
-	err := a.Knock(ctx, servers[0])
-	if err != nil && ctx.Err() == nil {
-		a.Log.Debug("nobody opens where the scheduler was: reporting now", "err", err)
+	var all error
+	for _, server := range servers {
+		err := a.Knock(ctx, server)
+		if err == nil {
+			return false
+		}
+		all = errors.Join(all, err)
 	}
-	return err != nil
+	if ctx.Err() == nil {
+		a.Log.Debug("nobody opens where the scheduler was: reporting now", "err", all)
+	}
+	return true
 }
 
 // exchange sends one report and takes its answer. A held request is given up when something changed here; yet the scheduler's word is heard every LongPollLimit, however

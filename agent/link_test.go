@@ -318,6 +318,19 @@ func TestLink_knocksAtRest(t *testing.T) {
 		a.pause(t.Context(), time.Minute)
 		assert.Equal(t, time.Minute, time.Since(begun))
 		assert.GreaterOrEqual(t, len(knocked), 2)
+
+		a.kept.Servers, knocked = []string{"https://former:1"}, nil
+		a.Knock = func(_ context.Context, server string) error {
+			knocked = append(knocked, server)
+			if server == "https://former:1" {
+				return errors.New("refused")
+			}
+			return gone
+		}
+		begun = time.Now()
+		a.pause(t.Context(), time.Minute)
+		assert.Equal(t, time.Minute, time.Since(begun), "the first of its places isn't the one that answers")
+		assert.Contains(t, knocked, "https://s:1")
 		gone = errors.New("refused")
 		begun = time.Now()
 		a.pause(t.Context(), time.Minute)

@@ -10,7 +10,7 @@ const (
 	ConfigFile  = ConfigDir + "/agent.yaml"
 	CAFile      = ConfigDir + "/ca.pem"
 	TokenFile   = ConfigDir + "/join-token"
-	HoldFile    = ConfigDir + "/hold" // its existence alone is the brake
+	HoldFile    = ConfigDir + "/hold" // its existence is the brake, until the time that it may name
 	GatewayFile = StateDir + "/gateway.pem"
 	Socket      = RunDir + "/agent.sock"
 	Unit        = "scaleio-agent.service"

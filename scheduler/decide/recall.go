@@ -125,16 +125,16 @@ func Recover(id string, all map[string]*Evidence, now time.Time) (Recovered, err
 	return r.Recovered, nil
 }
 
-// epoch above all that any node heard.
+// epoch above all that any node heard. It is the middle one that others are measured by: neither who names a low one nor who names a high one makes the others incredible.
 func (r *recovery) epoch() {
 	c := &r.Cluster
 	byEpoch := slices.SortedFunc(maps.Keys(r.epochs), func(a, b string) int {
 		return cmp.Or(cmp.Compare(r.epochs[a], r.epochs[b]), strings.Compare(a, b))
 	})
-	for i, id := range byEpoch {
-		e := r.epochs[id]
-		if i > 0 && e > c.Epoch+MaxJump {
-			r.differ("%s: no scheduler gave orders of such an epoch (%d, others heard %d)", r.Nodes[id].Name, e, c.Epoch)
+	for _, id := range byEpoch {
+		e, middle := r.epochs[id], r.epochs[byEpoch[(len(byEpoch)-1)/2]]
+		if e > middle+MaxJump {
+			r.differ("%s: no scheduler gave orders of such an epoch (%d, others heard %d)", r.Nodes[id].Name, e, middle)
 			continue
 		}
 		c.Epoch = e
@@ -169,7 +169,9 @@ func (r *recovery) take(id string, e *Evidence) error {
 		}
 		r.Holder = id
 	}
-	r.epochs[id] = epoch
+	if e.Spec != nil { // who never had orders heard no epoch
+		r.epochs[id] = epoch
+	}
 	c := &r.Cluster
 	if h := e.Hold; h != nil && h.Author != api.AuthorScheduler {
 		if h.Node == "" {

@@ -17,6 +17,7 @@ type Cloud interface {
 // Volumes is what buying and giving up need of EC2, for this instance alone.
 type Volumes interface {
 	Tagged(ctx context.Context, tags map[string]string) ([]aws.Volume, error)
+	Describe(ctx context.Context, ids ...string) (map[string]aws.Volume, error)
 	Create(ctx context.Context, wanted aws.NewVolume) (aws.Volume, error)
 	AwaitAvailable(ctx context.Context, ids ...string) (map[string]aws.Volume, error)
 	Attach(ctx context.Context, id string) (aws.Attachment, error)

@@ -3,6 +3,7 @@ package installer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -57,16 +58,48 @@ func (s volumesKept) Apply(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("looking which volumes end with this instance: %w", err)
 	}
+	if err := s.lookFor(ctx, r); err != nil {
+		return err
+	}
 	for _, id := range s.Spec.Growth.Left {
-		a, here := r.shown[id].On(r.instance)
-		if !here || !a.DeleteOnTermination {
+		if _, here := r.shown[id].On(r.instance); !here {
 			continue
 		}
 		if err := r.volumes.SetDeleteOnTermination(ctx, id, false); err != nil {
 			return fmt.Errorf("setting that volume %s outlives its instance, before a disk of this node is handed over: %w", id, err)
 		}
-		s.opts.Log.Info("a volume outlives its instance again", "volume", id)
+		s.opts.Log.Info("a volume outlives its instance", "volume", id)
 	}
 	s.kept.put(s.Spec.Growth.Left)
+	return nil
+}
+
+// lookFor those that EC2 didn't show here: its reads lag, and a person may have taken their tags away. One whose disk is here is attached, whatever EC2 shows.
+func (s volumesKept) lookFor(ctx context.Context, r *round) error {
+	var missing []string
+	for _, id := range s.Spec.Growth.Left {
+		if _, here := r.shown[id].On(r.instance); !here {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	found, err := r.volumes.Describe(ctx, missing...)
+	if err != nil {
+		return fmt.Errorf("looking whether %s end with this instance: %w", strings.Join(missing, ", "), err)
+	}
+	disks, err := s.survey.look(ctx, s.orders)
+	if err != nil {
+		return err
+	}
+	for _, id := range missing {
+		if v, ok := found[id]; ok {
+			r.shown[id] = v
+		}
+		if _, here := r.shown[id].On(r.instance); !here && slices.ContainsFunc(disks, func(d surveyed) bool { return d.ID == id }) {
+			return fmt.Errorf("looking whether volume %s ends with this instance: its disk is here, and EC2 doesn't show that: nothing is handed over before it does", id)
+		}
+	}
 	return nil
 }

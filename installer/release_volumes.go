@@ -119,6 +119,10 @@ func (s volumesReleased) release(ctx context.Context, r *round) (done, kept []st
 			continue
 		}
 		if !slices.Contains(s.Spec.Growth.Left, v.ID) {
+			if err := s.keepOne(ctx, r, v.ID, a); err != nil {
+				failed = append(failed, err)
+				continue
+			}
 			kept = append(kept, v.ID+" (it wasn't in the pool when this node began to leave)")
 			continue
 		}
@@ -135,6 +139,17 @@ func (s volumesReleased) release(ctx context.Context, r *round) (done, kept []st
 	slices.Sort(done)
 	slices.Sort(kept)
 	return done, kept, errors.Join(failed...)
+}
+
+// keepOne that may be anybody's by now: an earlier removal may have set that it ends with the instance.
+func (s volumesReleased) keepOne(ctx context.Context, r *round, id string, a aws.Attachment) error {
+	if !a.DeleteOnTermination {
+		return nil
+	}
+	if err := r.volumes.SetDeleteOnTermination(ctx, id, false); err != nil {
+		return fmt.Errorf("setting that volume %s, which wasn't in the pool, outlives its instance: %w", id, err)
+	}
+	return nil
 }
 
 // releaseOne says why a volume isn't released and never will be here.

@@ -36,6 +36,7 @@ func leavingWithVolumes(t *testing.T) *installertest.Node {
 		require.NoError(t, err)
 	}
 	n.Cloud.Change(volumeN(4), func(v *aws.Volume) { v.Attachments[0].Instance = "i-other" })
+	n.Disks.Detach("/dev/nvme-" + volumeN(4))
 	return n
 }
 
@@ -84,7 +85,11 @@ func TestReleaseVolumes(t *testing.T) {
 		"mounted by a person": {func(n *installertest.Node) {
 			n.Disks.Refuse("/dev/nvme-"+volumeN(1), block.Refusal{Reason: block.ReasonMounted, Message: "mounted at /mnt"})
 		}, 1, ours[1:], "OutliveInstance", "/mnt"},
-		"one never was in the pool":  {func(n *installertest.Node) { n.Spec.Growth.Left = ours[1:] }, 1, ours[1:], "OutliveInstance", volumeN(1) + " (it wasn't in the pool"},
+		"one never was in the pool": {func(n *installertest.Node) { n.Spec.Growth.Left = ours[1:] }, 1, ours[1:], "OutliveInstance", volumeN(1) + " (it wasn't in the pool"},
+		"one never was in the pool, and was set to end": {func(n *installertest.Node) {
+			n.Spec.Growth.Left = ours[1:]
+			n.Cloud.Change(volumeN(1), func(v *aws.Volume) { v.Attachments[0].DeleteOnTermination = true })
+		}, 1, ours[1:], "OutliveInstance", volumeN(1) + " (it wasn't in the pool"},
 		"the scheduler says of none": {func(n *installertest.Node) { n.Spec.Growth.Left = nil }, 1, nil, "OutliveInstance", volumeN(2)},
 		"with the pool's header on it": {func(n *installertest.Node) {
 			n.Disks.Refuse("/dev/nvme-"+volumeN(1), block.Refusal{Reason: block.ReasonHasSignature, Message: "ScaleIO"})
@@ -201,5 +206,52 @@ func TestKeepVolumes(t *testing.T) {
 
 		n.Spec.Growth.Left = nil
 		assert.NotContains(t, names(), "keep-volumes", "whoever never left asks nothing")
+	})
+}
+
+// What EC2 doesn't show, or shows as it was, isn't taken for kept: its reads lag, and tags can be taken away.
+func TestKeepVolumes_readsLag(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  func(*installertest.Node)
+		fail bool
+	}{
+		"its tags were taken away": {func(n *installertest.Node) {
+			n.Cloud.Change(volumeN(1), func(v *aws.Volume) { v.Tags = nil })
+		}, false},
+		"EC2 shows it as it was": {func(n *installertest.Node) {
+			n.Cloud.Stale = true
+		}, false},
+		"EC2 doesn't show it yet": {func(n *installertest.Node) { n.Cloud.Blind = true }, true},
+		"EC2 shows it detached": {func(n *installertest.Node) {
+			n.Cloud.Change(volumeN(1), func(v *aws.Volume) { v.State, v.Attachments[0].State = aws.VolumeAvailable, aws.Detached })
+		}, true},
+		"looking by id fails": {func(n *installertest.Node) {
+			n.Cloud.Change(volumeN(1), func(v *aws.Volume) { v.Tags = nil })
+			n.Cloud.Refuse("describe", aws.ErrThrottled)
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := nodeThatCameBack(t)
+				c.set(n)
+				i := n.Installer()
+				err := in(t, i, n, "keep-volumes").Apply(t.Context())
+				if c.fail {
+					require.Error(t, err)
+					assert.Equal(t, step.Needed, look(t, i, n, "keep-volumes").Verdict)
+					return
+				}
+				require.NoError(t, err)
+				assert.Equal(t, []string{volumeN(3)}, goes(n))
+				assert.Equal(t, step.Satisfied, look(t, i, n, "keep-volumes").Verdict)
+				assert.Equal(t, 2, n.Cloud.Asked("mark"), "one call for each that is here")
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		n := nodeThatCameBack(t)
+		n.Cloud.Change(volumeN(1), nil)
+		n.Disks.Detach("/dev/nvme-" + volumeN(1))
+		require.NoError(t, in(t, n.Installer(), n, "keep-volumes").Apply(t.Context()), "what is gone needs nothing")
 	})
 }

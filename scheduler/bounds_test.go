@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -114,17 +116,27 @@ func TestCheckReport_cloud(t *testing.T) {
 
 // Of all that nodes and the operator say an expansion's record keeps what is bounded: at its worst it fits.
 func TestCheckReport_expansionFits(t *testing.T) {
-	e := decide.Expansion{Tags: map[string]string{"t": strings.Repeat("t", config.MaxTags)}, ID: strings.Repeat("e", 36), Why: strings.Repeat("w", 500), Who: strings.Repeat("<", 100), Outcome: strings.Repeat("o", 500)}
+	e := decide.Expansion{Tags: map[string]string{"t": strings.Repeat("t", config.MaxTags)}, ID: strings.Repeat("e", 36), Why: strings.Repeat("w", 500), Who: strings.Repeat("<", 100), Outcome: strings.Repeat("o", 500),
+		State: api.ExpansionWithdrawn, Decided: time.Now(), Started: time.Now(), Ended: time.Now(), Gain: math.MaxInt64, Cost: math.MaxInt64, Priced: true, Settled: true, Planned: decide.MaxOrders}
 	for i := range decide.MaxOrders {
-		o := decide.Order{Node: strings.Repeat("n", 32), Region: strings.Repeat("r", 40), Stage: "attached", Disk: strings.Repeat("d", maxOrderDisk), Since: time.Now(), Given: true, InPool: true,
+		o := decide.Order{Node: strings.Repeat("n", 32), Region: strings.Repeat("r", 40), Stage: "attached", Disk: strings.Repeat("d", maxOrderDisk), Since: time.Now(), Given: true, InPool: true, Left: true, Ends: true, Loose: true,
 			Settled: true, GivenUp: true, Doubted: true, Burnt: true, Deleter: strings.Repeat("n", 32), Reason: strings.Repeat("r", decide.MaxReason), Message: strings.Repeat("m", decide.MaxOrderMessage)}
 		o.VolumeOrder = api.VolumeOrder{Expansion: e.ID, Index: i, Attempt: 3, SizeGiB: 65536, Type: "gp3", IOPS: 80000, ThroughputMiBs: 2000, Encrypted: true, Abandon: true,
 			KMSKey: strings.Repeat("k", config.MaxKMSKey), Zone: strings.Repeat("z", 40), VolumeID: "vol-" + strings.Repeat("v", 28)}
 		e.Orders = append(e.Orders, o)
 	}
+	full(t, reflect.ValueOf(e))
+	full(t, reflect.ValueOf(e.Orders[decide.MaxOrders-1]))
 	raw, err := json.Marshal(e)
 	require.NoError(t, err)
 	assert.Less(t, len(raw), store.MaxRecord)
+}
+
+// full: no field of the record is left out.
+func full(t *testing.T, record reflect.Value) {
+	for i := range record.NumField() {
+		assert.False(t, record.Field(i).IsZero(), record.Type().Field(i).Name)
+	}
 }
 
 func TestFind_neverTheWrongNode(t *testing.T) {

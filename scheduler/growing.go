@@ -85,6 +85,7 @@ func (b *brain) recall(rec store.Record) error {
 	for i := range e.Orders {
 		e.Orders[i].Since = past(now, e.Orders[i].Since)
 	}
+	e.Upgrade(&b.state.Settings.Growth)
 	b.state.Ledger = append(b.state.Ledger, e)
 	return nil
 }

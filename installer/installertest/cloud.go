@@ -22,6 +22,7 @@ type Cloud struct {
 
 	DeviceLate bool // an attached volume has no device yet
 	Blind      bool // what was created isn't shown yet
+	Stale      bool // attachments are shown as they were at first
 	Xen        bool // devices have no serial: the requested name is all there is
 
 	mu       sync.Mutex
@@ -118,12 +119,30 @@ func (a *account) Tagged(ctx context.Context, tags map[string]string) (found []a
 			v := a.volumes[id]
 			if !a.Blind && carries(v, tags) {
 				a.settle(v)
-				found = append(found, copyOf(v))
+				shown := copyOf(v)
+				for i := range shown.Attachments {
+					shown.Attachments[i].DeleteOnTermination = shown.Attachments[i].DeleteOnTermination && !a.Stale
+				}
+				found = append(found, shown)
 			}
 		}
 		return nil
 	})
 	return found, err
+}
+
+func (a *account) Describe(ctx context.Context, ids ...string) (map[string]aws.Volume, error) {
+	seen := map[string]aws.Volume{}
+	err := a.do(ctx, "describe", "", func() error {
+		for _, id := range ids {
+			if v := a.volumes[id]; v != nil && !a.Blind {
+				a.settle(v)
+				seen[id] = copyOf(v)
+			}
+		}
+		return nil
+	})
+	return seen, err
 }
 
 func carries(v *aws.Volume, tags map[string]string) bool {

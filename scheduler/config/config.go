@@ -112,7 +112,7 @@ type Resources struct {
 const MaxKMSKey = 200
 
 // MaxTags in bytes of JSON: those of an expansion are in its record.
-const MaxTags = 8_000
+const MaxTags = 6_000
 
 // EnvPrefix of every key's environment variable.
 const EnvPrefix = "SCALEIO_SCHEDULER_"

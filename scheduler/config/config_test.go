@@ -126,7 +126,7 @@ func TestLoad_values(t *testing.T) {
 		{"growth-volume-type: st1", true}, {"growth-volume-type: gp9", false}, {"growth-volume-type: io2", false}, // without IOPS
 		{"growth-volume-iops: 4000", true}, {"growth-volume-throughput: 250", true}, {"growth-volume-size: 200GB", true}, {"growth-volume-size: 50GB", false}, // below disks-min-size
 		{"growth-volume-size: 100000M", false}, {"growth-volume-size: 65TB", false}, {"growth-tags: 'team=storage, cost=42'", true}, {"growth-tags: team", false},
-		{"growth-tags: '" + longTags(31) + "'", true}, {"growth-tags: '" + longTags(32) + "'", false},
+		{"growth-tags: '" + longTags(23) + "'", true}, {"growth-tags: '" + longTags(24) + "'", false},
 		{"growth-tags: scaleio-framework/cluster=mine", false}, {"growth-tags: AWS:x=y", false}, {"growth-endpoint: http://127.0.0.1:8080", true}, {"growth-endpoint: ec2", false},
 		{"growth-delete-on-termination: true", true}, {"growth-kms-key: 'arn:aws:kms:x'", true},
 	}

@@ -98,7 +98,7 @@ func growthKeys(g *Growth) []key {
 		k("growth-volume-throughput", "0", "MiB/s of gp3 volumes; 0: what the type gives.", number(&g.VolumeThroughput, 0, 2000)),
 		k("growth-volume-encrypted", "true", "Whether the volumes are encrypted.", boolean(&g.Encrypted)),
 		k("growth-kms-key", "", "KMS key of encrypted volumes. Default: the account's.", text(&g.KMSKey)),
-		k("growth-tags", "", "Tags that volumes get beside those that identify them, as name=value, comma separated.", labels(&g.Tags)),
+		k("growth-tags", "", "Tags that volumes get beside those that identify them, as name=value, comma separated: at most 40, and 6,000 bytes of JSON together.", labels(&g.Tags)),
 		k("growth-delete-on-termination", "false", "Whether a volume that left the pool because its node was removed ends with its instance. In the pool it never does. It needs a right of its own (packaging/iam).", boolean(&g.DeleteOnTermination)),
 		k("growth-endpoint", "", "URL of the EC2 API. Default: the region's.", optionalURL(&g.Endpoint)),
 		k("growth-credentials-file", "", "File on every node with AWS credentials. Default: the role of the instance.", text(&g.CredentialsFile)),

@@ -15,7 +15,7 @@ func growthFor(s *State, n *Node) *api.NodeGrowth {
 		return nil
 	}
 	spec := g.Node
-	spec.Orders, spec.WatchSlots = ordersFor(s, n), true
+	spec.Orders, spec.WatchSlots = ordersFor(s, n), !g.off()
 	spec.Tags = tagsFor(s, spec.Orders)
 	spec.Left = leftBy(s, n)
 	if g.off() && len(spec.Orders)+len(spec.Left) == 0 && !(s.Leads(n) && slices.ContainsFunc(s.Ledger, (*Expansion).open)) { // what was begun ends by a listing

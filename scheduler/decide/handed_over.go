@@ -95,6 +95,9 @@ func followSettled(s *State, uses map[string]use, out *GrowthOutcome) {
 	}
 }
 
+// stepKeepVolumes of a node that stays: what may have been set to end with its instance outlives it.
+const stepKeepVolumes = "keep-volumes"
+
 // leave: volumes whose node is taken out of the system. Those that are in the pool when that begins leave it properly, and may end with the instance; what a person took
 // out of the pool before may be anybody's by now.
 func leave(s *State, out *GrowthOutcome) {
@@ -109,10 +112,11 @@ func leave(s *State, out *GrowthOutcome) {
 			switch n.RemovalOf() {
 			case "":
 				left = false
+				ends = ends && !(s.current(n) && holdsNow(n, stepKeepVolumes)) // then the node made sure, and needs EC2 for that no more
 			case api.RemovalDraining:
 				left = left || slices.ContainsFunc(reported(n), func(d api.Disk) bool { return d.State == api.DiskAdopted && o.is(d.ID) })
 			default:
-				ends = true
+				ends = ends || left && s.Settings.Growth.Node.DeleteOnTermination
 			}
 			if left != o.Left || ends != o.Ends {
 				e = amend(s, e, o, out, func(o *Order) { o.Left, o.Ends = left, ends })

@@ -134,6 +134,7 @@ func TestOwned_goneWithItsNode(t *testing.T) {
 // Only what is in the pool when its node begins to leave may end with the instance; and on a node that came back it mustn't.
 func TestSpec_leftVolumes(t *testing.T) {
 	w := growing(t, 4, 1)
+	w.Settings.Growth.Node.DeleteOnTermination = true
 	w.minutes(6, 0)
 	n := w.Nodes["i-4"]
 	id := w.on("i-4")[0].VolumeID
@@ -153,9 +154,9 @@ func TestSpec_leftVolumes(t *testing.T) {
 	n.Report.Disks = disks[:1] // a person took it out of the pool, and put something on it
 	assert.Empty(t, left(api.RemovalDraining))
 	assert.Empty(t, left(api.RemovalLeaving))
-	assert.Equal(t, []string{id}, left(""), "whoever removed it may have done more than that")
+	assert.Empty(t, left(""), "nothing was set")
 	n.Report.Disks = disks
-	assert.Equal(t, []string{id}, left(api.RemovalDraining))
+	assert.Empty(t, left(api.RemovalDraining))
 	n.Report.Disks = nil // its SDS is gone
 	w.Settings.Growth.Mode = api.GrowthOff
 	assert.Equal(t, []string{id}, left(api.RemovalLeaving), "growth or not")
@@ -163,4 +164,64 @@ func TestSpec_leftVolumes(t *testing.T) {
 	assert.Equal(t, []string{id}, left(""))
 	assert.Equal(t, []string{id}, left(api.RemovalDraining))
 	assert.Empty(t, left(api.RemovalLeaving), "the second time it wasn't in the pool")
+}
+
+// A node that made sure that its volumes outlive the instance is asked no more: else it needed EC2 for Ready at each start of its agent.
+func TestSpec_leftVolumesAreKeptOnce(t *testing.T) {
+	w := growing(t, 4, 1)
+	w.minutes(6, 0)
+	n, id := w.Nodes["i-4"], w.on("i-4")[0].VolumeID
+	left := func(phase api.Removal) []string {
+		n.Removal = nil
+		if phase != "" {
+			n.Removal = &decide.Leaver{Phase: phase}
+		}
+		w.pass(time.Second)
+		if g := decide.Spec(&w.State, n).Growth; g != nil {
+			return g.Left
+		}
+		return nil
+	}
+	left(api.RemovalDraining)
+	assert.Equal(t, []string{id}, left(api.RemovalLeaving))
+	assert.Empty(t, left(""), "the operator keeps volumes: nothing was set")
+	w.Settings.Growth.Node.DeleteOnTermination = true
+	left(api.RemovalDraining)
+	left(api.RemovalLeaving)
+	require.Equal(t, []string{id}, left(""))
+	said := func(status api.Status, generation int64) {
+		n.Report.Conditions = []api.Condition{{Type: "keep-volumes", Status: status, Generation: generation}}
+	}
+	n.Generation = 2
+	said(api.True, 1)
+	assert.Equal(t, []string{id}, left(""), "of orders that came before")
+	n.Report.Version.Generation = 2
+	assert.Equal(t, []string{id}, left(""), "a look of before")
+	said(api.False, 2)
+	assert.Equal(t, []string{id}, left(""))
+	said(api.True, 2)
+	assert.Empty(t, left(""))
+	w.restart()
+	n.Report.Conditions = nil
+	assert.Empty(t, left(""), "for good")
+}
+
+// Records of the version before say neither what was planned nor what may end with its instance.
+func TestExpansion_upgrade(t *testing.T) {
+	on := &decide.GrowthSettings{Node: api.NodeGrowth{DeleteOnTermination: true}}
+	record := func() *decide.Expansion {
+		return &decide.Expansion{Orders: []decide.Order{{InPool: true}, {GivenUp: true}, {}, {}}}
+	}
+	e := record()
+	e.Upgrade(on)
+	assert.Equal(t, 3, e.Planned, "one was ordered in the place of what was given up")
+	assert.True(t, e.Orders[0].Ends)
+	assert.False(t, e.Orders[2].Ends, "it never was in the pool")
+	e.Orders[0].Ends = false
+	e.Upgrade(on)
+	assert.False(t, e.Orders[0].Ends, "once")
+	e = record()
+	e.Upgrade(&decide.GrowthSettings{})
+	assert.False(t, e.Orders[0].Ends, "nothing was ever set")
+	assert.Equal(t, 3, e.Planned)
 }

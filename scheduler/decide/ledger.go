@@ -42,6 +42,7 @@ type Order struct {
 	Ends    bool           `json:"ends,omitempty"`    // it may have been set to: on a node that came back that is undone
 	Settled bool           `json:"settled,omitempty"` // nothing more comes of it
 	GivenUp bool           `json:"givenUp,omitempty"` // another one was ordered in its place, or the expansion ends smaller
+	Loose   bool           `json:"loose,omitempty"`   // a listing showed it detached after it was given up: whoever attaches it from then on is none of ours
 	Doubted bool           `json:"doubted,omitempty"` // it was on its way when the ledger wasn't known: nothing shows that it was never handed over, so nothing deletes it
 	Deleter string         `json:"deleter,omitempty"` // node that is to delete it, where its own can't be
 	Burnt   bool           `json:"burnt,omitempty"`   // given up because its client token is used up; its volume, if it shows up after all, is known by this order
@@ -71,6 +72,23 @@ func (o *Order) out() bool {
 // open: something may still come of one of its orders.
 func (e *Expansion) open() bool {
 	return e.State == api.ExpansionBuying || e.State == api.ExpansionEnded && !e.Settled
+}
+
+// Upgrade a record of the version before, which kept no number of what was planned, nor which volumes may have been set to end with their instance. Of its orders each
+// that was given up had another one in its place: where there was none, people approved more than is taken for approved.
+func (e *Expansion) Upgrade(g *GrowthSettings) {
+	if e.Planned > 0 || len(e.Orders) == 0 {
+		return
+	}
+	e.Planned = len(e.Orders)
+	for i := range e.Orders {
+		o := &e.Orders[i]
+		if o.GivenUp {
+			e.Planned--
+		}
+		o.Ends = o.Ends || o.InPool && g.Node.DeleteOnTermination
+	}
+	e.Planned = max(1, e.Planned)
 }
 
 // clone shares nothing with the record that stands.
@@ -169,7 +187,7 @@ func (o *Order) take(s *State, r *api.OrderState) {
 	if o.Disk == "" { // the first word stands: each is approved and stored
 		o.Disk = r.Disk
 	}
-	if rank(r.Stage) > rank(o.Stage) || rank(r.Stage) == 0 && r.Stage != o.Stage {
+	if rank(r.Stage) > rank(o.Stage) || r.Stage != o.Stage && slices.Contains([]api.OrderStage{api.OrderFailed, api.OrderDeleted, api.OrderKept}, r.Stage) {
 		o.Stage, o.Since = r.Stage, s.Now
 	}
 	o.Reason, o.Message = plainText(r.Reason, MaxReason), plainText(r.Message, MaxOrderMessage)

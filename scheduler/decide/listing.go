@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"scaleio-framework/scheduler/api"
@@ -57,6 +58,9 @@ func unable(s *State) (who, why string) {
 
 // tellUnlisted whom growth waits for, once.
 func tellUnlisted(s *State, out *GrowthOutcome) {
+	if s.Settings.Growth.off() && !slices.ContainsFunc(s.Ledger, (*Expansion).open) {
+		return
+	}
 	why := unlisted(s)
 	if s.Cluster.Unchecked {
 		_, why = cantGrow(s)

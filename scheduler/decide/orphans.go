@@ -59,8 +59,17 @@ func compareOwned(s *State, out *GrowthOutcome) {
 			}
 		case o.VolumeID == v.VolumeID && !o.Settled && (!o.Abandon || at.Sub(o.Since) < orphanSilent && !s.beyondReach(o.told())): // on its way, in or out
 		case o.VolumeID == v.VolumeID && v.State == "available":
+			if !o.Loose {
+				e = amend(s, e, o, out, func(o *Order) { o.Loose = true })
+				o = &e.Orders[o.Index]
+			}
 			cleanUp(s, e, o, v, out)
 		default:
+			if o.takenBy(s, v) && !o.mayHoldData() {
+				amend(s, e, o, out, func(o *Order) {
+					o.Settled, o.Stage, o.Reason, o.Message = true, api.OrderKept, "AttachedElsewhere", plainText("a listing showed it attached to "+v.Instance, MaxOrderMessage)
+				})
+			}
 			orphan(s, v, "it was given up, and it is "+v.State+": it is kept", out)
 		}
 	}
@@ -161,6 +170,9 @@ func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOut
 	if o.Abandon && !o.Settled && o.told() == deleter {
 		return // it is at it
 	}
+	if n := s.Nodes[deleter]; n != nil && o.said(n) != nil {
+		return // its last word on what it was told before: that would be taken for this try's
+	}
 	if s.Growing.cleaned == nil {
 		s.Growing.cleaned = map[string]time.Time{}
 	}
@@ -184,6 +196,15 @@ func (o *Order) mayHoldData() bool {
 		return true
 	}
 	return false
+}
+
+// takenBy somebody: it is attached, and none of ours did that. Whoever has it may write on it, and it looks like new again once it is detached.
+func (o *Order) takenBy(s *State, v api.OwnedVolume) bool {
+	if v.Instance == "" || o.Loose {
+		return v.State == "in-use" && o.Loose
+	}
+	n := s.Nodes[o.Node]
+	return n == nil || n.Report == nil || n.Report.Cloud == nil || n.Report.Cloud.InstanceID != v.Instance
 }
 
 // orphan lists a volume that is paid for and in no pool, and tells of it once.

@@ -117,14 +117,16 @@ func TestOwned_cleanupIsTriedAgain(t *testing.T) {
 	refuses := func() {
 		w.say("i-2", api.OrderState{Stage: api.OrderKept, VolumeID: "vol-2", Reason: "Denied", Message: "no right"})
 		w.pass(time.Second)
-		w.Nodes["i-2"].Report.Orders = nil
 		require.Zero(t, told())
 	}
-	refuses()
 	tried := func() int {
 		w.listed(w.owned(o, "vol-2", "available"))
-		return told()
+		was := told()
+		w.Nodes["i-2"].Report.Orders = nil
+		return was
 	}
+	refuses()
+	require.Zero(t, tried(), "its last report still tells of the try before")
 	require.Equal(t, 1, tried(), "it is detached by now")
 	refuses()
 	assert.Zero(t, tried())
@@ -140,4 +142,103 @@ func TestOwned_cleanupIsTriedAgain(t *testing.T) {
 		w.pass(time.Hour)
 	}
 	assert.Equal(t, 1, tried())
+}
+
+// What somebody attached elsewhere, or again, after it was given up may hold his data: it isn't deleted once he detaches it.
+func TestOwned_takenBySomebodyIsNeverDeleted(t *testing.T) {
+	for name, row := range map[string]struct {
+		before   []string // states that listings show first
+		instance string
+		deleted  bool
+	}{
+		"by another instance":           {nil, "i-other", false},
+		"left on its own":               {nil, "i-2", true},
+		"again, on its own node":        {[]string{"available"}, "i-2", false},
+		"by another, after it was free": {[]string{"available"}, "i-other", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := growing(t, 3, 1)
+			o := w.on("i-2")[0]
+			w.say("i-2", api.OrderState{Stage: api.OrderFailed, VolumeID: "vol-2", Reason: "DeviceMissing"})
+			w.pass(time.Second)
+			w.say("i-2", api.OrderState{Stage: api.OrderKept, VolumeID: "vol-2", Reason: "NoCleanupCredentials", Message: "nodes may not delete"})
+			w.pass(time.Second)
+			w.Nodes["i-2"].Report.Orders = nil
+			for _, state := range row.before {
+				w.listed(w.owned(o, "vol-2", state))
+			}
+			taken := w.owned(o, "vol-2", "in-use")
+			taken.Instance = row.instance
+			w.listed(taken)
+			w.Settings.Growth.Node.CleanupFile = "/etc/cleanup"
+			for range 3 {
+				w.listed(w.owned(o, "vol-2", "available"))
+				w.restart()
+				w.pass(25 * time.Hour)
+			}
+			assert.Equal(t, row.deleted, len(w.deletions()) > 0)
+			if !row.deleted {
+				w.listed(w.owned(o, "vol-2", "available"))
+				require.Len(t, decide.GrowthOf(&w.State).Orphans, 1)
+				assert.Contains(t, decide.GrowthOf(&w.State).Orphans[0].Why, "attached to "+row.instance)
+			}
+		})
+	}
+}
+
+// A node that was told to delete what somebody then attached is told so no more.
+func TestOwned_takenWhileItIsBeingDeleted(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.Settings.Growth.Node.CleanupFile = "/etc/cleanup"
+	o := w.on("i-2")[0]
+	w.say("i-2", api.OrderState{Stage: api.OrderFailed, VolumeID: "vol-2", Reason: "DeviceMissing"})
+	w.pass(time.Second)
+	w.say("i-2", api.OrderState{Stage: api.OrderKept, VolumeID: "vol-2", Reason: "Denied"})
+	w.pass(time.Second)
+	w.Nodes["i-2"].Report.Orders = nil
+	for range 16 {
+		w.pass(time.Minute)
+	}
+	told := func() bool {
+		return slices.ContainsFunc(w.deletions(), func(o api.VolumeOrder) bool { return o.VolumeID == "vol-2" })
+	}
+	w.listed(w.owned(o, "vol-2", "available"))
+	require.True(t, told())
+	taken := w.owned(o, "vol-2", "in-use")
+	taken.Instance = "i-other"
+	w.listed(taken)
+	assert.False(t, told())
+}
+
+// A stage that no node of this version says isn't stored: what nodes say of an order is bounded.
+func TestOrders_unknownStage(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.say("i-2", api.OrderState{Stage: "as long as a report may be", VolumeID: "vol-2", Retry: true})
+	w.pass(time.Second)
+	assert.Empty(t, w.on("i-2")[0].Stage)
+	assert.Equal(t, "vol-2", w.on("i-2")[0].VolumeID)
+}
+
+// With growth off and nothing open nobody waits for a listing, and no node looks how many volumes it takes.
+func TestGrow_offWaitsForNothing(t *testing.T) {
+	w := growing(t, 3, 1)
+	w.minutes(6, 0)
+	for i := 0; w.Ledger[0].State != api.ExpansionEnded || !w.Ledger[0].Settled; i++ {
+		require.Less(t, i, 10)
+		w.minutes(1, 0)
+	}
+	w.events = nil
+	w.Settings.Growth.Mode = api.GrowthOff
+	w.Nodes["i-1"].Report.Cloud = nil // who leads can't list
+	w.restart()
+	w.pass(time.Second)
+	assert.NotContains(t, w.story(), "GrowthWaits")
+
+	w = growing(t, 3, 1)
+	w.say("i-2", api.OrderState{Stage: api.OrderFailed, VolumeID: "vol-2", Reason: "DeviceMissing"})
+	w.pass(time.Second)
+	w.Settings.Growth.Mode = api.GrowthOff
+	told := decide.Spec(&w.State, w.Nodes["i-2"]).Growth
+	require.NotNil(t, told, "it takes back what was given up")
+	assert.False(t, told.WatchSlots)
 }

@@ -62,6 +62,7 @@ func TestOwned_deletesOnlyWhatWasNeverHandedOver(t *testing.T) {
 		w.minutes(18, 0)
 		require.Equal(t, api.OrderKept, w.on("i-2")[0].Stage)
 		require.NotEmpty(t, w.on("i-2")[0].VolumeID)
+		w.each(func(n *decide.Node) { n.Report.Orders = nil })
 		return w
 	}
 	told := func(w *poolWorld, node string) []api.VolumeOrder {

@@ -169,6 +169,17 @@ func (a account) Create(_ context.Context, want aws.NewVolume) (made aws.Volume,
 	return made, err
 }
 
+func (a account) Describe(_ context.Context, ids ...string) (map[string]aws.Volume, error) {
+	seen := map[string]aws.Volume{}
+	for _, id := range ids {
+		if v := a.volumes[id]; v != nil && time.Since(v.at) >= a.lag {
+			a.settle(v)
+			seen[id] = copyOf(v)
+		}
+	}
+	return seen, nil
+}
+
 func (a account) AwaitAvailable(_ context.Context, ids ...string) (map[string]aws.Volume, error) {
 	seen := map[string]aws.Volume{}
 	for _, id := range ids {

@@ -49,6 +49,9 @@ func serveControl(ctx context.Context, path string, handle func(controlRequest) 
 	for {
 		c, err := l.Accept()
 		if ctx.Err() != nil {
+			if err == nil {
+				_ = c.Close()
+			}
 			return nil
 		}
 		if err != nil {

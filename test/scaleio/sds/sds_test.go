@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -324,4 +325,30 @@ func TestRequests_outsideTheDevice(t *testing.T) {
 	assert.Equal(t, 126, code(t, r.conn().Read(wire.SDSRequest{System: system, Volume: volume, Device: "gone"}, make([]byte, 1), time.Second)))
 	_, err := r.do(wire.SDSRequest{Op: "dance"})
 	require.Error(t, err)
+}
+
+// A listener whose last client comes in while the server is told to end.
+type lastClient struct {
+	net.Listener
+	end    func()
+	client net.Conn
+}
+
+func (l lastClient) Accept() (net.Conn, error) {
+	l.end()
+	return l.client, nil
+}
+
+func TestServe_whoComesInAtTheEndIsHungUp(t *testing.T) {
+	s, err := New(Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Scan: func() []string { return nil }})
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ours, theirs := net.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	require.NoError(t, s.Serve(ctx, lastClient{l, cancel, theirs}))
+	_ = ours.SetReadDeadline(time.Now().Add(10 * time.Second)) // refused by a pipe whose other end is closed: as it should be
+	_, err = ours.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	require.NoError(t, s.Close())
 }

@@ -125,6 +125,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	for {
 		c, err := l.Accept()
 		if ctx.Err() != nil {
+			if err == nil { // who came in at the end must not wait for an answer
+				_ = c.Close()
+			}
 			return nil
 		}
 		if err != nil {

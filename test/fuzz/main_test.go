@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -29,4 +32,33 @@ func TestSummary(t *testing.T) {
 	said := "fuzz: elapsed: 0s, gathering baseline coverage: 0/3 completed\nfuzz: elapsed: 30s, execs: 7 (1/sec), new interesting: 2 (total: 3)\nPASS\n"
 	assert.Equal(t, "elapsed: 30s, execs: 7 (1/sec), new interesting: 2 (total: 3)", summary([]byte(said)))
 	assert.Equal(t, "failed", summary([]byte("panic: x")))
+}
+
+// The end of a target's time is no failure; what a target finds is, and so is a target that doesn't end.
+func TestFuzz_endsWithItsTime(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	write("go.mod", "module fuzzed\n\ngo 1.26\n")
+	write("a_test.go", `package fuzzed
+
+import "testing"
+
+func FuzzFine(f *testing.F) {
+	f.Add("x")
+	f.Fuzz(func(t *testing.T, s string) {})
+}
+
+func FuzzBad(f *testing.F) {
+	f.Add("x")
+	f.Fuzz(func(t *testing.T, s string) { t.Fatal("found") })
+}
+`)
+	t.Chdir(dir)
+	var out bytes.Buffer
+	err := run(context.Background(), &out, 2*time.Second, 2, nil)
+	require.EqualError(t, err, "1 of 2 targets failed: fuzzed FuzzBad", "%s", &out)
+	assert.Contains(t, out.String(), "found")
+	assert.Regexp(t, `fuzzed FuzzFine: elapsed: 2s, execs: [1-9]`, out.String())
 }

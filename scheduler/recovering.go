@@ -172,8 +172,15 @@ func (b *brain) recovered() {
 
 // tooLarge: what nodes say goes into records, and none may outgrow the store.
 func (b *brain) tooLarge(out decide.Recovered) error {
-	if rollout, _, _ := b.resumed(out); storable(rollout) != nil {
-		return errors.New("what they remember of settings is larger than any")
+	rollout, turns, _ := b.resumed(out)
+	for _, id := range slices.Sorted(maps.Keys(out.Told)) {
+		version := rollout.Base
+		if turn, own := turns[id]; own {
+			version = turn.Version
+		}
+		if v, known := rollout.Versions[version]; known && storable(v) != nil {
+			return fmt.Errorf("what %s remembers of settings is larger than any", id)
+		}
 	}
 	if len(marshal(out.Cluster)) > store.MaxRecord {
 		return errors.New("what they remember of the cluster is larger than any cluster's")

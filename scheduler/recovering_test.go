@@ -1,6 +1,8 @@
 package scheduler_test
 
 import (
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -150,6 +152,27 @@ func TestRecovery_refusesWhatContradicts(t *testing.T) {
 	b.ahead.Add(int64(time.Minute))
 	b.until("recovered without it", func(s api.ClusterStatus) bool { return hasEvent(s, "Recovered") })
 	b.until("it isn't taken later either", func(s api.ClusterStatus) bool { return hasEvent(s, "LatecomerRefused") })
+}
+
+// Settings that no record holds stop a recovery too, and it says whose they are.
+func TestRecovery_namesWhoseSettingsAreTooLarge(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.until("ready", ready)
+	noise := func() string { // what packing makes no smaller
+		bytes := make([]byte, 42_000)
+		_, _ = rand.Read(bytes)
+		return base64.StdEncoding.EncodeToString(bytes)
+	}
+	b.lose()
+	liar := b.nodes[3]
+	liar.mu.Lock()
+	liar.last.Spec.ModuleMirror = noise()
+	liar.mu.Unlock()
+	b.options.Settings.Packages = append(b.options.Settings.Packages, api.Package{Component: "sds", OS: "none", Version: noise()})
+	b.start()
+	s := b.until("told whose", waits("remembers of settings is larger than any"))
+	assert.Contains(t, s.Waiting, "what "+liar.id+" remembers")
 }
 
 // Nobody who is heard knows the MDMs: whoever does may come yet, and new ones would be a second storage.

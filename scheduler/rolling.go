@@ -54,8 +54,13 @@ func has(r *decide.Rollout, version string) bool {
 func (b *brain) configured(ctx context.Context) error {
 	b.state.Now = b.Now()
 	rollout, events := decide.Configured(&b.state)
-	if err := storable(rollout); err != nil || b.recovery != nil {
-		return err
+	for _, v := range rollout.Versions {
+		if err := storable(v); err != nil {
+			return err
+		}
+	}
+	if b.recovery != nil {
+		return nil
 	}
 	b.rolled(decide.Rolling{Rollout: &rollout, Events: events})
 	for version := range rollout.Versions { // where a package is fetched from may have changed
@@ -65,16 +70,14 @@ func (b *brain) configured(ctx context.Context) error {
 	return b.store(ctx)
 }
 
-// storable: the versions of a rollout fit into records.
-func storable(r decide.Rollout) error {
-	for _, t := range r.Versions {
-		packed, err := pack(t)
-		if err == nil && len(packed.Gzip)*4/3 > store.MaxRecord-1000 {
-			err = errors.New("they are too many to be remembered: let the manifest list fewer packages and modules")
-		}
-		if err != nil {
-			return fmt.Errorf("keeping manifest and settings of the nodes: %w", err)
-		}
+// storable: a version of a rollout fits into a record.
+func storable(v decide.NodeSettings) error {
+	packed, err := pack(v)
+	if err == nil && len(packed.Gzip)*4/3 > store.MaxRecord-1000 {
+		err = errors.New("they are too many to be remembered: let the manifest list fewer packages and modules")
+	}
+	if err != nil {
+		return fmt.Errorf("keeping manifest and settings of the nodes: %w", err)
 	}
 	return nil
 }

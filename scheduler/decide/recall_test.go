@@ -294,4 +294,12 @@ func TestResumed_tellsNobodyWhatFewRemember(t *testing.T) {
 	r, _, _ := Resumed(s, got.Told)
 	assert.Equal(t, "https://former", r.Versions[r.Base].Agent.URL, "more than half")
 	assert.Equal(t, s.Settings.Disks, r.Versions[r.Base].Disks, "of those that give none nobody remembers any")
+
+	liar := got.Told["a"]
+	liar.Agent = &api.AgentBinary{URL: "https://evil", SHA256: "f"}
+	got.Told["c"] = liar
+	for range 20 { // whatever the order of a map
+		r, _, _ = Resumed(s, got.Told)
+		assert.Equal(t, "https://former", r.Versions[r.Base].Agent.URL, "the same binary from elsewhere")
+	}
 }

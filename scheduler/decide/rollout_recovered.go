@@ -40,7 +40,10 @@ func Resumed(s *State, told map[string]NodeSettings) (Rollout, map[string]Turn, 
 		kinds[text(t)] = append(kinds[text(t)], id)
 	}
 	versions, of := map[string]NodeSettings{}, map[string][]string{}
-	for _, ids := range kinds {
+	rare := func(a, b []string) int { // of those that differ in where they fetch from alone, what most name counts
+		return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(text(told[b[0]]), text(told[a[0]])))
+	}
+	for _, ids := range slices.SortedFunc(maps.Values(kinds), rare) {
 		t := told[ids[0]]
 		t.Packages, t.Modules = want.Packages, want.Modules
 		if t.Disks.Use == "" {

@@ -36,7 +36,7 @@ func OpenBolt(path string) (b *Bolt, err error) {
 	err = walk(path)
 	var db *bolt.DB
 	if err == nil {
-		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: LockTimeout, NoFreelistSync: true})
+		db, err = openNow(path)
 	}
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
@@ -59,6 +59,31 @@ func OpenBolt(path string) (b *Bolt, err error) {
 		return nil, fmt.Errorf("preparing %s: %w", path, err)
 	}
 	return &Bolt{db}, nil
+}
+
+// openNow opens the file that is at path once it is locked: whoever had the lock until then may have put another in its place (RewriteBolt), and what is committed to the
+// one before is lost.
+func openNow(path string) (*bolt.DB, error) {
+	var file *os.File
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: LockTimeout, NoFreelistSync: true, OpenFile: func(path string, flag int, mode os.FileMode) (f *os.File, err error) {
+		file, err = os.OpenFile(path, flag, mode)
+		return file, err
+	}})
+	if err != nil {
+		return nil, err
+	}
+	locked, err := file.Stat()
+	var there os.FileInfo
+	if err == nil {
+		there, err = os.Stat(path)
+	}
+	if err == nil && os.SameFile(locked, there) {
+		return db, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("it was replaced while it was being opened: %w", ErrLocked)
+	}
+	return nil, errors.Join(err, db.Close())
 }
 
 // Get one record.

@@ -79,6 +79,9 @@ func (b *brain) writeMetrics(w io.Writer) {
 	gauge("subscribed", truth[b.connection == nil])
 	gauge("leader_lease", truth[s.Leases.Leader != "" && s.Now.Before(s.Leases.LeaderUntil)])
 	gauge("disruption_lease", truth[s.Leases.Disruption != ""])
+	interrupted := decide.Interruption(&s)
+	gauge("reboot_late", truth[interrupted != nil && interrupted.Late])
+	gauge("rollout_stopped", truth[s.Rollout != nil && s.Rollout.State == decide.RolloutStopped])
 	gauge("held", truth[s.Held(nil) != nil])
 	for _, g := range api.Gates {
 		gauge(fmt.Sprintf("gate_open{gate=%q}", string(g)), truth[s.Cluster.Open(g)])

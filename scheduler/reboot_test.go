@@ -103,6 +103,7 @@ func TestReboot_lateIsTold(t *testing.T) {
 	require.NoError(t, b.halt())
 	b.start()
 	status = b.until("a new scheduler knows", func(s api.ClusterStatus) bool { return s.Interruption != nil && s.Interruption.Late })
+	assert.Contains(t, b.metrics(), "scaleio_scheduler_reboot_late 1\n")
 	assert.Equal(t, 1, late(status), "told once")
 	assert.NotContains(t, b.scaleio.upgrades(), "n4 reboots")
 	require.NoError(t, b.people("operate").Release(t.Context(), api.ReleaseRequest{What: api.ReleaseDisruption, Author: "me"}))

@@ -89,6 +89,8 @@ var firing = map[string][]string{
 	"ScaleIOPoolFilling":          {`scaleio_scheduler_growth_fullness_ratio 0.95`},
 	"ScaleIOOrphanedVolumes":      {`scaleio_scheduler_growth_orphans 1`},
 	"ScaleIOHeld":                 {`scaleio_scheduler_held 1`},
+	"ScaleIORebootLate":           {`scaleio_scheduler_reboot_late 1`},
+	"ScaleIORolloutStopped":       {`scaleio_scheduler_rollout_stopped 1`},
 	"ScaleIONodesNotReady":        {`scaleio_scheduler_nodes 3`, `scaleio_scheduler_nodes_ready 2`},
 	"ScaleIOAgentAway":            {`up{job="scaleio-agent"} 0`},
 	"ScaleIONodeNotReady":         {`scaleio_agent_ready 0`},
@@ -99,7 +101,7 @@ var firing = map[string][]string{
 // healthy series: no alert fires by them.
 var healthy = []string{`up{job="scaleio-scheduler"} 1`, `up{job="scaleio-agent"} 1`, `scaleio_scheduler_subscribed 1`, `scaleio_scheduler_leader_lease 1`,
 	`scaleio_scheduler_gate_open{gate="cluster-formed"} 1`, `scaleio_scheduler_pool_bytes{kind="degraded"} 0`, `scaleio_scheduler_pool_bytes{kind="failed"} 0`,
-	`scaleio_scheduler_growth_fullness_ratio 0.5`, `scaleio_scheduler_growth_forecast_seconds{until="full"} 900000`, `scaleio_scheduler_growth_orphans 0`, `scaleio_scheduler_held 0`,
+	`scaleio_scheduler_growth_fullness_ratio 0.5`, `scaleio_scheduler_growth_forecast_seconds{until="full"} 900000`, `scaleio_scheduler_growth_orphans 0`, `scaleio_scheduler_held 0`, `scaleio_scheduler_reboot_late 0`, `scaleio_scheduler_rollout_stopped 0`,
 	`scaleio_scheduler_nodes 3`, `scaleio_scheduler_nodes_ready 3`, `scaleio_agent_ready 1`, `scaleio_agent_scheduler_reachable 1`,
 	`scaleio_agent_condition{type="check-node",reason="Satisfied"} 1`}
 

@@ -59,6 +59,7 @@ type brain struct {
 	master        string // "" while not subscribed
 	refusedClaims string
 	recovery      *recovery // nil = it knows its state
+	inquiry       inquiry
 	touched       map[string]bool
 	raw           map[string][]byte // reports to store, marshalled by who brought them
 	words         lexicon           // of all reports that are kept
@@ -91,7 +92,7 @@ func newBrain(o Options) *brain {
 		inbox: make(chan *event), ended: make(chan struct{}), copies: make(chan struct{}, 1),
 		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}, Growing: &decide.Growing{}},
 		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, enrolments: map[string]trust.Enrolment{}, tooSmall: map[string]string{},
-		asked: map[string]time.Time{}, silent: map[string]bool{},
+		asked: map[string]time.Time{}, silent: map[string]bool{}, inquiry: newInquiry(),
 		touched: map[string]bool{}, raw: map[string][]byte{}, words: lexicon{}, reports: map[string]*api.Report{}, versions: map[string]decide.NodeSettings{},
 		connection: errors.New("not subscribed yet"),
 	}
@@ -180,7 +181,7 @@ func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, e
 	if revive {
 		b.revive = time.Time{}
 	}
-	stale := b.stale()
+	stale, unsure := b.stale(), b.inquire()
 	b.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -195,6 +196,7 @@ func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, e
 		b.reviveOffers(ctx)
 	}
 	b.restart(ctx, stale)
+	b.ask(ctx, unsure)
 	return next, nil
 }
 
@@ -241,6 +243,9 @@ func (b *brain) next() time.Duration {
 		if !t.IsZero() && t.Before(soonest) {
 			soonest = t
 		}
+	}
+	if len(b.inquiry.wanted) > 0 && b.inquiry.next.Before(soonest) {
+		soonest = b.inquiry.next
 	}
 	for _, p := range b.held {
 		if p.until.Before(soonest) {

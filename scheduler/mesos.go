@@ -24,6 +24,11 @@ type Reviver interface {
 	Revive(ctx context.Context) error
 }
 
+// A Reconciler is a Mesos that can be asked which tasks of ours run on agents that it knows: each is told by an update, and an offer that is made afterwards comes after those.
+type Reconciler interface {
+	Reconcile(ctx context.Context) error
+}
+
 // Reasons for which Run ends though nobody asked it to.
 var (
 	ErrFailedOver = errors.New("framework failed over: another scheduler has subscribed with our framework id")

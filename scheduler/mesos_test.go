@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"scaleio-framework/scheduler"
@@ -26,10 +27,13 @@ type mesos struct {
 	refuses  error // nobody can be reached
 	frames   []scheduler.KnownFramework
 	fatal    chan error
+	away     map[string]bool // Mesos agents that a restarted master doesn't hear yet: it offers them to nobody, and says nothing of their tasks
+	asks     chan struct{}
+	rounds   atomic.Int64 // of offers that were answered
 }
 
 func newMesos(nodes []*node, attrs []map[string]string) *mesos {
-	return &mesos{nodes: nodes, attrs: attrs, tasks: map[string]scheduler.TaskRef{}, failing: make(chan string), kills: make(chan scheduler.TaskRef, 64), rename: make(chan string), agentIDs: map[string]string{}, fatal: make(chan error, 1)}
+	return &mesos{nodes: nodes, attrs: attrs, tasks: map[string]scheduler.TaskRef{}, failing: make(chan string), kills: make(chan scheduler.TaskRef, 64), rename: make(chan string), agentIDs: map[string]string{}, fatal: make(chan error, 1), away: map[string]bool{}, asks: make(chan struct{}, 64)}
 }
 
 func (m *mesos) Frameworks(context.Context, string, string) ([]scheduler.KnownFramework, error) {
@@ -39,6 +43,18 @@ func (m *mesos) Frameworks(context.Context, string, string) ([]scheduler.KnownFr
 func (m *mesos) Kill(_ context.Context, task, agent string) error {
 	m.kills <- scheduler.TaskRef{TaskID: task, AgentID: agent}
 	return nil
+}
+
+func (m *mesos) Reconcile(context.Context) error {
+	m.asks <- struct{}{}
+	return nil
+}
+
+// cut a Mesos agent off from the master, or bring it back.
+func (m *mesos) cut(agent string, away bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away[agent] = away
 }
 
 func (m *mesos) Run(ctx context.Context, f scheduler.Framework, h scheduler.MesosHandler) error {
@@ -90,26 +106,38 @@ func (m *mesos) Run(ctx context.Context, f scheduler.Framework, h scheduler.Meso
 			m.agentIDs[id] = "agent-new-" + id
 			m.mu.Unlock()
 			_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: task.TaskID, AgentID: old, State: "TASK_GONE", Reason: "REASON_SLAVE_REMOVED"})
+		case <-m.asks:
+			m.tellAll(ctx, h)
 		case <-tick.C:
 		}
 	}
 }
 
 func (m *mesos) reconcile(ctx context.Context, h scheduler.MesosHandler) {
-	m.mu.Lock()
-	running := maps.Clone(m.tasks)
-	m.mu.Unlock()
-	for _, ref := range running { // implicitly
-		_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: ref.TaskID, AgentID: ref.AgentID, State: scheduler.TaskRunning, Reconciliation: true})
-	}
+	m.tellAll(ctx, h)
 	for _, ref := range h.Tasks() {
 		state := scheduler.TaskUnknown
 		m.mu.Lock()
+		away := m.away[ref.AgentID]
 		if m.tasks[ref.AgentID] == ref {
 			state = scheduler.TaskRunning
 		}
 		m.mu.Unlock()
-		_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: ref.TaskID, AgentID: ref.AgentID, State: state, Reconciliation: true})
+		if away {
+			continue
+		}
+		_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: ref.TaskID, AgentID: ref.AgentID, State: state, Reason: "REASON_RECONCILIATION", Reconciliation: true})
+	}
+}
+
+// tellAll that run: an implicit reconciliation.
+func (m *mesos) tellAll(ctx context.Context, h scheduler.MesosHandler) {
+	m.mu.Lock()
+	running := maps.Clone(m.tasks)
+	maps.DeleteFunc(running, func(agent string, _ scheduler.TaskRef) bool { return m.away[agent] })
+	m.mu.Unlock()
+	for _, ref := range running {
+		_ = h.Updated(ctx, scheduler.TaskUpdate{TaskID: ref.TaskID, AgentID: ref.AgentID, State: scheduler.TaskRunning, Reason: "REASON_RECONCILIATION", Reconciliation: true})
 	}
 }
 
@@ -117,11 +145,16 @@ func (m *mesos) reconcile(ctx context.Context, h scheduler.MesosHandler) {
 func (m *mesos) offer(ctx context.Context, h scheduler.MesosHandler) error {
 	var offers []scheduler.Offer
 	m.mu.Lock()
+	var of []*node
 	for i, n := range m.nodes {
 		agent := "agent-" + n.id
 		if renamed := m.agentIDs[n.id]; renamed != "" {
 			agent = renamed
 		}
+		if m.away[agent] {
+			continue
+		}
+		of = append(of, n)
 		offers = append(offers, scheduler.Offer{
 			ID: "o-" + n.id, AgentID: agent, Hostname: n.host, IP: "10.0.0.1", Attributes: m.attrs[i], CPUs: 8, MemMB: 8192,
 		})
@@ -140,11 +173,12 @@ func (m *mesos) offer(ctx context.Context, h scheduler.MesosHandler) error {
 		}
 		m.tasks[l.AgentID] = scheduler.TaskRef{TaskID: l.TaskID, AgentID: l.AgentID}
 		m.mu.Unlock()
-		m.nodes[i].place(l.Env)
+		of[i].place(l.Env)
 		if err := h.Updated(ctx, scheduler.TaskUpdate{TaskID: l.TaskID, AgentID: l.AgentID, State: scheduler.TaskRunning}); err != nil {
 			return err
 		}
 	}
+	m.rounds.Add(1)
 	return ctx.Err()
 }
 

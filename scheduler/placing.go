@@ -50,6 +50,14 @@ type placement struct {
 	Node      string       `json:"node,omitempty"` // that joined by this Mesos agent's tasks
 }
 
+// of a node that is known: what the Mesos agent's offers said of it.
+func (p *placement) of(n *decide.Node) {
+	p.Hostname, p.Domain, p.Pin, p.TooSmall, p.Node = n.Hostname, n.Domain, n.Pin, n.TooSmall, n.ID
+	if n.Report != nil && len(n.Report.Addresses) > 0 {
+		p.IP = n.Report.Addresses[0]
+	}
+}
+
 func (p *placement) describe() string {
 	text := fmt.Sprintf("task %s is %s", p.TaskID, p.State)
 	if p.Reason != "" || p.Message != "" {
@@ -70,6 +78,7 @@ func (b *brain) Subscribed(ctx context.Context, id, master string) error {
 			return fmt.Errorf("the master knows us as framework %s, the store as %s", id, b.framework.ID)
 		}
 		b.framework.ID, b.master, b.connection = id, master, nil
+		b.inquiry = newInquiry() // of another master, perhaps
 		b.touched[keyFramework] = true
 		return nil
 	})
@@ -116,6 +125,8 @@ func (b *brain) offered(o Offer) OfferAnswer {
 		return refuse(heldFilter)
 	case !b.matches(o), b.removedThere(o) != nil:
 		return refuse(refusedFilter)
+	case (p == nil || p.Reason == reasonAsked) && !b.inquired(o.AgentID):
+		return refuse(heldFilter)
 	}
 	need, tooSmall, why := b.reserve(o, p)
 	if why != "" {
@@ -137,6 +148,7 @@ func (b *brain) offered(o Offer) OfferAnswer {
 	}
 	b.keep(next)
 	b.touched[kindAgent+o.AgentID] = true
+	delete(b.inquiry.asked, o.AgentID)
 	b.log.Info("launching", "task", next.TaskID, "agent_id", o.AgentID, "host", o.Hostname, "attempt", next.Failures+1)
 	return OfferAnswer{Launch: b.launch(next, need, token)}
 }
@@ -226,6 +238,9 @@ func (b *brain) updated(u TaskUpdate) {
 		return
 	}
 	i := b.byTask(u)
+	if i == nil {
+		i = b.discover(u)
+	}
 	if i == nil {
 		b.log.Debug("update of a task that isn't ours any more", "task", u.TaskID, "state", u.State, "reason", u.Reason)
 		return

@@ -281,10 +281,7 @@ func (b *brain) placed(n *decide.Node) {
 		p = b.recovery.tasks[n.AgentID]
 	}
 	if p != nil {
-		p.Hostname, p.Domain, p.Pin, p.TooSmall, p.Node = n.Hostname, n.Domain, n.Pin, n.TooSmall, n.ID
-		if len(n.Report.Addresses) > 0 {
-			p.IP = n.Report.Addresses[0]
-		}
+		p.of(n)
 		b.keep(p)
 		b.touched[kindAgent+n.AgentID] = true
 	}

@@ -59,7 +59,7 @@ func (b *bench) kept() (c decide.Cluster, nodes map[string]decide.Node) {
 
 func (b *bench) recoveredEnd(what string) api.ClusterStatus {
 	b.t.Helper()
-	b.until("all told", waits("waiting"))
+	b.until("all told", waits("all 5 nodes told"))
 	b.ahead.Add(int64(time.Minute))
 	return b.until(what, func(s api.ClusterStatus) bool { return ready(s) && hasEvent(s, "Recovered") })
 }
@@ -84,7 +84,7 @@ func TestCluster_isRecoveredFromItsNodes(t *testing.T) {
 
 	b.lose()
 	b.start()
-	b.until("all told", waits("waiting"))
+	b.until("all told", waits("all 5 nodes told"))
 	for _, n := range b.nodes {
 		assert.Equal(t, versions[n.id], n.answer().Spec.Version, "no order before the end")
 		var refused *api.Error
@@ -223,7 +223,7 @@ func TestRecovery_doesntSkipTheWaves(t *testing.T) {
 	b.lose()
 	b.options.Settings.Reboots = api.RebootsRolling
 	b.start()
-	b.until("all told", waits("waiting"))
+	b.until("all told", waits("all 5 nodes told"))
 	b.ahead.Add(int64(time.Minute))
 	s := b.until("the canary", func(s api.ClusterStatus) bool {
 		return hasEvent(s, "Recovered") && ready(s) && s.Rollout != nil && s.Rollout.Given == 1 && s.Rollout.Why == ""

@@ -50,8 +50,9 @@ type Driver struct {
 }
 
 var (
-	_ scheduler.Mesos   = (*Driver)(nil)
-	_ scheduler.Reviver = (*Driver)(nil)
+	_ scheduler.Mesos      = (*Driver)(nil)
+	_ scheduler.Reviver    = (*Driver)(nil)
+	_ scheduler.Reconciler = (*Driver)(nil)
 )
 
 // New makes a driver; it calls nobody yet.
@@ -208,6 +209,11 @@ func (d *Driver) Kill(ctx context.Context, taskID, agentID string) error {
 // Revive takes back all filters: what was declined is offered again.
 func (d *Driver) Revive(ctx context.Context) error {
 	return d.say(ctx, calls.Revive())
+}
+
+// Reconcile asks for an update of every task that the master knows to run.
+func (d *Driver) Reconcile(ctx context.Context) error {
+	return d.say(ctx, calls.Reconcile())
 }
 
 // say one call of the present subscription from outside its loop.

@@ -1,0 +1,113 @@
+package scheduler_test
+
+import (
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"scaleio-framework/scheduler"
+	"scaleio-framework/scheduler/api"
+	"scaleio-framework/scheduler/store"
+)
+
+func (m *mesos) running() map[string]scheduler.TaskRef {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.tasks)
+}
+
+// offered waits for n rounds of offers that were begun and answered from now on.
+func (b *bench) offered(n int64) {
+	b.t.Helper()
+	from := b.mesos.rounds.Load()
+	require.Eventually(b.t, func() bool { return b.mesos.rounds.Load() > from+n }, 10*time.Second, time.Millisecond)
+}
+
+// A master that was restarted as well tells nothing of a task whose Mesos agent isn't back, and nothing when it comes back: it only offers that agent. So the recovery ends
+// without that task, and a second one would run beside it.
+func TestRecovery_launchesNothingBesideATaskThatMesosToldLate(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	before := b.end(b.until("ready", ready))
+	tasks := b.mesos.running()
+	b.mesos.cut("agent-machine-5", true)
+	b.lose()
+	b.start()
+	b.recoveredEnd("recovered, with four tasks")
+	b.mesos.cut("agent-machine-5", false)
+	b.offered(2)
+	assert.Equal(t, tasks, b.mesos.running(), "before Mesos was asked")
+	s := b.until("its task is known", func(s api.ClusterStatus) bool { return line(s, "n5").Task == "TASK_RUNNING" })
+	b.ahead.Add(int64(time.Minute))
+	b.offered(2)
+	assert.Equal(t, before, b.end(s))
+	assert.Equal(t, tasks, b.mesos.running())
+
+	b.mesos.failing <- "agent-machine-5" // it is as any other
+	b.until("it failed", func(s api.ClusterStatus) bool { return line(s, "n5").Task == "TASK_FAILED" })
+	b.ahead.Add(int64(3 * time.Second))
+	b.until("another runs", func(s api.ClusterStatus) bool { return line(s, "n5").Task == "TASK_RUNNING" })
+	assert.Empty(t, b.mesos.doubled)
+}
+
+// Where nothing runs Mesos tells nothing, and a task is launched.
+func TestRecovery_launchesWhereMesosToldNothing(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.until("ready", ready)
+	b.lose()
+	b.mesos.mu.Lock()
+	gone := b.mesos.tasks["agent-machine-5"]
+	delete(b.mesos.tasks, "agent-machine-5") // it ended while no scheduler was there
+	b.mesos.mu.Unlock()
+	b.start()
+	b.recoveredEnd("recovered, with four tasks")
+	b.offered(2)
+	assert.NotContains(t, b.mesos.running(), "agent-machine-5", "before Mesos was asked")
+	b.ahead.Add(int64(20 * time.Second))
+	b.until("another runs", func(s api.ClusterStatus) bool { return line(s, "n5").Task == "TASK_RUNNING" && ready(s) })
+	assert.NotEqual(t, gone, b.mesos.running()["agent-machine-5"])
+	assert.Empty(t, b.mesos.doubled)
+}
+
+// A backup knows neither of the task that came in place of its own, nor of a Mesos agent that was new: both run, and are found.
+func TestCluster_restoredStoreDoublesNoTask(t *testing.T) {
+	b := newBench(t)
+	b.nodes[4].idle = true
+	b.mesos.cut("agent-machine-5", true)
+	b.start()
+	b.until("four are there", func(s api.ClusterStatus) bool { return len(s.Nodes) == 4 && line(s, "n4").Ready })
+	saved := b.backup(false)
+	b.mesos.failing <- "agent-machine-4"
+	b.until("it failed", func(s api.ClusterStatus) bool { return line(s, "n4").Task == "TASK_FAILED" })
+	b.ahead.Add(int64(3 * time.Second))
+	b.mesos.cut("agent-machine-5", false)
+	b.until("another runs", func(s api.ClusterStatus) bool {
+		return line(s, "n4").Task == "TASK_RUNNING" && len(b.mesos.running()) == 5
+	})
+	tasks := b.mesos.running()
+
+	require.NoError(t, b.halt())
+	b.options.Store = &store.Memory{}
+	_, err := scheduler.Restore(t.Context(), b.options.Store, saved, time.Now())
+	require.NoError(t, err)
+	b.start()
+	b.until("known", func(s api.ClusterStatus) bool { return line(s, "n4").Task == "TASK_RUNNING" })
+	b.ahead.Add(int64(time.Minute))
+	b.offered(3)
+	assert.Equal(t, tasks, b.mesos.running())
+	assert.Empty(t, b.mesos.doubled)
+
+	// Nobody knows the token of the fifth, whose node never joined: so it is ended, and the next brings one.
+	b.nodes[4].mu.Lock()
+	b.nodes[4].idle = false
+	b.nodes[4].mu.Unlock()
+	b.ahead.Add(int64(11 * time.Minute))
+	require.Eventually(t, func() bool { return b.mesos.running()["agent-machine-5"] != tasks["agent-machine-5"] }, 10*time.Second, time.Millisecond)
+	b.ahead.Add(int64(time.Minute))
+	b.until("ready", ready)
+	assert.Empty(t, b.mesos.doubled)
+}

@@ -55,6 +55,9 @@ func TestMovedScheduler(t *testing.T) {
 		return nil
 	}))
 	t.Logf("since the kill (session 4 s): %v", heard)
+	for who, took := range heard { // a node at rest knocks where its scheduler was
+		require.LessOrEqual(t, took, 4*time.Second+time.Second+30*time.Second, who)
+	}
 
 	require.NoError(t, s.WaitReady(within(t, 2*time.Minute), nil))
 	after, err := s.TaskIDs(t.Context())

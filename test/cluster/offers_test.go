@@ -339,29 +339,18 @@ func TestDriver_revives(t *testing.T) {
 	assert.Eventually(t, func() bool { return m.Counts().OffersMade > made }, soon, 5*time.Millisecond, "what was declined isn't offered again")
 }
 
-// slowRecorder takes longer over an update than the master's heartbeats may be missing.
-type slowRecorder struct {
-	*recorder
-	takes time.Duration
-}
-
-func (r slowRecorder) Updated(ctx context.Context, all ...scheduler.TaskUpdate) error {
-	select {
-	case <-time.After(r.takes):
-	case <-ctx.Done():
-	}
-	return r.recorder.Updated(ctx, all...)
-}
-
-// mesos-go handles events in the loop that reads them, so a slow store looks like a silent master.
-func TestDriver_aSlowHandlerIsNoSilentMaster(t *testing.T) {
-	m := serveMaster(t, mesos.Config{HeartbeatInterval: 50 * time.Millisecond})
+// Asked what runs, the master tells each task once more, as an answer that nobody acknowledges.
+func TestDriver_asksWhatRuns(t *testing.T) {
+	m := serveMaster(t, mesos.Config{})
 	m.AddAgent(mesos.AgentSpec{Hostname: "n0"})
 	r := newRecorder()
-	d := offers.New(offers.Config{Masters: []string{m.server.URL}, Principal: "scaleio", Backoff: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
-	go func() { _ = d.Run(t.Context(), framework(), slowRecorder{r, 300 * time.Millisecond}) }()
+	d := offers.New(offers.Config{Masters: []string{m.server.URL}, Principal: "scaleio", Log: slog.New(slog.DiscardHandler)})
+	require.ErrorContains(t, d.Reconcile(t.Context()), "not subscribed")
+	go func() { _ = d.Run(t.Context(), framework(), r) }()
 	r.until(t, "running", func() bool { return r.running("place-n0") })
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	assert.Len(t, r.ids, 1, "the subscription was given up while the handler was busy")
+	require.NoError(t, d.Reconcile(t.Context()))
+	r.until(t, "told", func() bool {
+		u := r.updates[len(r.updates)-1]
+		return u.TaskID == "place-n0" && u.State == scheduler.TaskRunning && u.Reconciliation && u.Reason == "REASON_RECONCILIATION"
+	})
 }

@@ -7,15 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sys/unix"
 )
-
-// LockTimeout is how long Open waits for another process to let go of the file; bbolt's own default is for ever.
-const LockTimeout = 5 * time.Second
 
 var records = []byte("records")
 
@@ -25,24 +21,14 @@ type Bolt struct{ db *bolt.DB }
 var _ Store = (*Bolt)(nil)
 
 // OpenBolt opens or makes the file. A file that can't be read as a store is an error, never an empty store.
-func OpenBolt(path string) (b *Bolt, err error) {
-	defer caught(&err) // what bbolt finds damaged when it looks for free pages, it says by a panic
+func OpenBolt(path string) (*Bolt, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("making the state directory: %w", err)
 	}
-	if err := refuseDamaged(path); err != nil {
-		return nil, err
-	}
-	err = walk(path)
-	var db *bolt.DB
-	if err == nil {
-		db, err = openNow(path)
-	}
+	db, err := openNow(path)
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("opening %s: %w", path, ErrLocked)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("opening %s: %w (%v)", path, ErrCorrupt, err)
 	case err != nil:
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
@@ -59,31 +45,6 @@ func OpenBolt(path string) (b *Bolt, err error) {
 		return nil, fmt.Errorf("preparing %s: %w", path, err)
 	}
 	return &Bolt{db}, nil
-}
-
-// openNow opens the file that is at path once it is locked: whoever had the lock until then may have put another in its place (RewriteBolt), and what is committed to the
-// one before is lost.
-func openNow(path string) (*bolt.DB, error) {
-	var file *os.File
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: LockTimeout, NoFreelistSync: true, OpenFile: func(path string, flag int, mode os.FileMode) (f *os.File, err error) {
-		file, err = os.OpenFile(path, flag, mode)
-		return file, err
-	}})
-	if err != nil {
-		return nil, err
-	}
-	locked, err := file.Stat()
-	var there os.FileInfo
-	if err == nil {
-		there, err = os.Stat(path)
-	}
-	if err == nil && os.SameFile(locked, there) {
-		return db, nil
-	}
-	if err == nil {
-		err = fmt.Errorf("it was replaced while it was being opened: %w", ErrLocked)
-	}
-	return nil, errors.Join(err, db.Close())
 }
 
 // Get one record.

@@ -27,7 +27,7 @@ const (
 
 // machine is a system with a read-only /usr: a folder of files, and a PID 1 that merges extensions by copying them into usr.
 type machine struct {
-	t     *testing.T
+	t     testing.TB
 	root  string
 	calls []string
 	fail  map[string]error
@@ -37,7 +37,7 @@ type machine struct {
 	cutter *platformtest.Cutter                     // nil = nothing is cut
 }
 
-func newMachine(t *testing.T) *machine {
+func newMachine(t testing.TB) *machine {
 	m := &machine{t: t, root: memory(t), fail: map[string]error{}}
 	for _, dir := range []string{"usr/bin", "usr/share", "usr/lib/systemd/system", "usr/lib64", "opt", "etc/systemd/system", "var/lib", "var/cache"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(m.root, dir), 0o755))
@@ -51,7 +51,7 @@ func newMachine(t *testing.T) *machine {
 }
 
 // memory is a folder without a disk behind it, where there is one: every file of a package is synced.
-func memory(t *testing.T) string {
+func memory(t testing.TB) string {
 	dir, err := os.MkdirTemp("/dev/shm", "payload-")
 	if err != nil {
 		return t.TempDir()

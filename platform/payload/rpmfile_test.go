@@ -98,11 +98,22 @@ func column[T any](files []rpmEntry, of func(rpmEntry) T) []T {
 }
 
 func (r rpmFile) build() []byte {
+	r.number()
+	payload := packed(r.cpio())
+	return append(r.head(payload), payload...)
+}
+
+// number the inodes of files that are nobody's hard links.
+func (r rpmFile) number() {
 	for i := range r.files {
 		if r.files[i].inode == 0 {
 			r.files[i].inode = 1000 + i
 		}
 	}
+}
+
+// head is everything before the payload.
+func (r rpmFile) head(payload []byte) []byte {
 	var h rpmHeader
 	h.strings(tagName, typeString, r.name)
 	h.strings(tagVersion, typeString, r.version)
@@ -125,11 +136,10 @@ func (r rpmFile) build() []byte {
 	lead := make([]byte, 96)
 	copy(lead, []byte{0xed, 0xab, 0xee, 0xdb, 3})
 	signature := (&rpmHeader{}).bytes()
-	payload := r.payload()
 	sum := sha256.Sum256(payload)
 	h.strings(tagPayloadDigest, typeArray, hex.EncodeToString(sum[:]))
 	h.ints(tagPayloadDigestAlgo, typeInt32, 8)
-	return bytes.Join([][]byte{lead, signature, h.bytes(), payload}, nil)
+	return bytes.Join([][]byte{lead, signature, h.bytes()}, nil)
 }
 
 func (e rpmEntry) user() string {
@@ -147,8 +157,8 @@ func (e rpmEntry) sum() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// payload is a cpio archive in the new ASCII format. Of hard links only the last carries the content.
-func (r rpmFile) payload() []byte {
+// cpio is an archive in the new ASCII format. Of hard links only the last carries the content.
+func (r rpmFile) cpio() []byte {
 	var cpio bytes.Buffer
 	pad := func() {
 		for cpio.Len()%4 != 0 {
@@ -176,9 +186,13 @@ func (r rpmFile) payload() []byte {
 		}
 	}
 	entry("TRAILER!!!", 0, 0, "")
+	return cpio.Bytes()
+}
+
+func packed(plain []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	_, _ = w.Write(cpio.Bytes())
+	_, _ = w.Write(plain)
 	_ = w.Close()
 	return b.Bytes()
 }

@@ -73,10 +73,10 @@ func ask(ctx context.Context, asking *http.Client, master, framework string) (st
 			continue
 		}
 		u, err := url.Parse(f.FrameworkInfo.WebUIURL)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 			return "", fmt.Errorf("%s names %q for framework %s, which is no https URL", master, f.FrameworkInfo.WebUIURL, framework)
 		}
-		return "https://" + u.Host + strings.TrimRight(u.Path, "/"), nil
+		return "https://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
 	}
 	return "", fmt.Errorf("%s knows no framework %s", master, framework)
 }

@@ -53,7 +53,10 @@ func (d *Driver) Agents(ctx context.Context) ([]scheduler.KnownAgent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking Mesos for its agents: %w", err)
 	}
-	var known []scheduler.KnownAgent
+	return answer.known(), nil
+}
+
+func (answer agentsAnswer) known() (known []scheduler.KnownAgent) {
 	for _, a := range answer.GetAgents.Agents {
 		k := scheduler.KnownAgent{ID: a.AgentInfo.ID.Value, Hostname: a.AgentInfo.Hostname, IP: ipOf(a.PID), Active: a.Active, Draining: a.Deactivated || len(a.DrainInfo) > 0, Attributes: map[string]string{}}
 		for _, at := range a.AgentInfo.Attributes {
@@ -82,7 +85,7 @@ func (d *Driver) Agents(ctx context.Context) ([]scheduler.KnownAgent, error) {
 		add(a.Allocated, -1)
 		known = append(known, k)
 	}
-	return known, nil
+	return known
 }
 
 // reserved for which role; "" = for none.

@@ -41,13 +41,17 @@ func (d *Driver) Frameworks(ctx context.Context, name, principal string) ([]sche
 	if err != nil {
 		return nil, fmt.Errorf("asking Mesos for frameworks named %q: %w", name, err)
 	}
-	var known []scheduler.KnownFramework
-	for _, f := range answer.GetFrameworks.Frameworks {
+	return answer.known(name, principal), nil
+}
+
+// known frameworks of a name and a principal.
+func (a frameworksAnswer) known(name, principal string) (known []scheduler.KnownFramework) {
+	for _, f := range a.GetFrameworks.Frameworks {
 		if f.FrameworkInfo.Name == name && f.FrameworkInfo.Principal == principal {
 			known = append(known, scheduler.KnownFramework{ID: f.FrameworkInfo.ID.Value, Active: f.Active, Connected: f.Connected, WebUIURL: f.FrameworkInfo.WebUIURL})
 		}
 	}
-	return known, nil
+	return known
 }
 
 func (d *Driver) operator(ctx context.Context, call string, into any) error {

@@ -33,8 +33,8 @@ func TestCheckPages_findsNoDamageInWhatBoltWrites(t *testing.T) {
 			defer db.Close()
 			requireWhole(t, path, db.Info().PageSize, 0)
 			random := rand.New(rand.NewPCG(1, uint64(len(name))))
-			for commit := range 80 {
-				require.NoError(t, db.Update(func(tx *bolt.Tx) error { return change(tx, random, commit/10) }))
+			for commit := range 48 {
+				require.NoError(t, db.Update(func(tx *bolt.Tx) error { return change(tx, random, commit/6) }))
 				requireWhole(t, path, db.Info().PageSize, commit+1)
 			}
 		})

@@ -90,6 +90,28 @@ func (z *ZooKeeper) parts(ops []zookeeper.Op) (parts [][]byte, err error) {
 	return parts, flush()
 }
 
+// readPart gives the ops of a part. They change records and their folders alone, and by means that a commit has: whatever wrote the part, it is applied with our rights.
+func (z *ZooKeeper) readPart(raw []byte) ([]zookeeper.Op, error) {
+	var entries []entry
+	if err := json.Unmarshal(raw, &entries); err != nil {
+		return nil, fmt.Errorf("%w (%w)", ErrCorrupt, err)
+	}
+	ops := make([]zookeeper.Op, 0, len(entries)+2)
+	for _, e := range entries {
+		op := zookeeper.Op{Kind: e.Kind, Path: z.root + e.Path, Version: e.Version, Data: e.Data}
+		switch {
+		case !strings.HasPrefix(op.Path, z.path("records")+"/"):
+			return nil, fmt.Errorf("%w (it would change %s, which is no record)", ErrCorrupt, op.Path)
+		case e.Kind == zookeeper.Create:
+			op.ACL = z.acl
+		case e.Kind != zookeeper.Set && e.Kind != zookeeper.Delete || e.Version < 0: // ZooKeeper takes -1 for any version
+			return nil, fmt.Errorf("%w (op %d on version %d of %s)", ErrCorrupt, int(e.Kind), e.Version, op.Path)
+		}
+		ops = append(ops, op)
+	}
+	return ops, nil
+}
+
 // put a znode into the journal.
 func (z *ZooKeeper) put(ctx context.Context, name string, data []byte) error {
 	op := zookeeper.Op{Kind: zookeeper.Create, Path: z.path("journal/" + name), Data: data, ACL: z.acl}
@@ -112,17 +134,9 @@ func (z *ZooKeeper) apply(ctx context.Context) error {
 		}); err != nil {
 			return fmt.Errorf("reading the journal: %w", err)
 		}
-		var entries []entry
-		if err := json.Unmarshal(raw, &entries); err != nil {
-			return fmt.Errorf("reading the journal's %s: %w (%w)", name, ErrCorrupt, err)
-		}
-		ops := make([]zookeeper.Op, 0, len(entries)+2)
-		for _, e := range entries {
-			op := zookeeper.Op{Kind: e.Kind, Path: z.root + e.Path, Version: e.Version, Data: e.Data}
-			if e.Kind == zookeeper.Create {
-				op.ACL = z.acl
-			}
-			ops = append(ops, op)
+		ops, err := z.readPart(raw)
+		if err != nil {
+			return fmt.Errorf("reading the journal's %s: %w", name, err)
 		}
 		gone := zookeeper.Op{Kind: zookeeper.Delete, Path: z.path("journal/" + name)}
 		ops = append(ops, gone)

@@ -21,7 +21,13 @@ func FuzzInstall(f *testing.F) {
 	} {
 		r.number()
 		f.Add(r.head(nil), r.cpio())
-		f.Add(r.head(nil), packed(r.cpio()))
+		f.Add(r.head(nil), packed("", r.cpio()))
+	}
+	for _, compressor := range []string{"xz", "lzma", "zstd", "bzip2"} {
+		r := mdm("3.6")
+		r.number()
+		r.compressor = compressor
+		f.Add(r.head(nil), packed(compressor, r.cpio()))
 	}
 	whole := mdm("3.6")
 	whole.number()

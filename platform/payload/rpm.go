@@ -3,6 +3,7 @@ package payload
 import (
 	"bufio"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -33,7 +34,9 @@ const (
 // source is an opened .rpm.
 type source struct {
 	file    *os.File
-	rpm     *rpmutils.Rpm
+	rest    *bufio.Reader // of the file, behind its headers
+	header  *rpmutils.RpmHeader
+	infos   []rpmutils.FileInfo
 	name    string
 	version string // as rpm writes it: [EPOCH:]VERSION-RELEASE
 	sha256  string
@@ -77,13 +80,17 @@ func (s *source) read() (err error) {
 		return err
 	}
 	s.sha256 = hex.EncodeToString(hash.Sum(nil))
+	if err := boundHeaders(s.file); err != nil {
+		return err
+	}
 	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	if s.rpm, err = rpmutils.ReadRpm(bufio.NewReaderSize(s.file, 1<<16)); err != nil {
+	s.rest = bufio.NewReaderSize(s.file, 1<<16)
+	if s.header, err = rpmutils.ReadHeader(s.rest); err != nil {
 		return notAPackage("%v", err)
 	}
-	nevra, err := s.rpm.Header.GetNEVRA()
+	nevra, err := s.header.GetNEVRA()
 	if err != nil {
 		return notAPackage("it has no name or version: %v", err)
 	}
@@ -91,12 +98,35 @@ func (s *source) read() (err error) {
 	if nevra.Epoch != "0" {
 		s.version = nevra.Epoch + ":" + s.version
 	}
-	infos, err := s.rpm.Header.GetFiles()
-	if err != nil {
+	if s.infos, err = s.header.GetFiles(); err != nil {
 		return notAPackage("its list of files: %v", err)
 	}
-	s.files, err = accept(infos, digestsAreSHA256(s.rpm.Header))
+	s.files, err = accept(s.infos, digestsAreSHA256(s.header))
 	return err
+}
+
+// rpm's own bounds of a header: the library makes room for whatever it says.
+const (
+	rpmLead       = 96
+	maxHeaderTags = 0xffff
+	maxHeaderData = 64 << 20
+)
+
+// boundHeaders of a package: behind its lead those of the signature, filled up to eight bytes, and then its own.
+func boundHeaders(file io.ReaderAt) error {
+	at := int64(rpmLead)
+	for range 2 {
+		intro := make([]byte, 16)
+		if _, err := file.ReadAt(intro, at); err != nil {
+			return notAPackage("its header isn't there: %v", err)
+		}
+		tags, data := int64(binary.BigEndian.Uint32(intro[8:])), int64(binary.BigEndian.Uint32(intro[12:]))
+		if tags > maxHeaderTags || data > maxHeaderData {
+			return notAPackage("its header has %d tags and %d bytes, more than any", tags, data)
+		}
+		at += 16 + 16*tags + (data+7)&^7
+	}
+	return nil
 }
 
 // compareVersions as rpm does, epoch first.
@@ -200,30 +230,44 @@ func acceptFile(info rpmutils.FileInfo) (packed, error) {
 
 // contents calls take for every file of the package whose content is in the payload. Of hard links only the last has it: take gets the names of all.
 func (s *source) contents(take func(names []string, content io.Reader) error) error {
-	reader, err := s.rpm.PayloadReaderExtended()
+	content, err := plain(s.rest, s.header)
 	if err != nil {
 		return fmt.Errorf("opening its content: %w", err)
 	}
+	defer content.Close()
 	type inode struct{ device, inode int }
+	byName, last := map[string]rpmutils.FileInfo{}, map[inode]string{}
+	for _, info := range s.infos {
+		byName[info.Name()] = info
+		if info.Mode()&unix.S_IFMT == unix.S_IFREG {
+			last[inode{info.Device(), info.Inode()}] = info.Name()
+		}
+	}
 	waiting := map[inode][]string{}
+	archive := &cpio{in: bufio.NewReaderSize(content, 1<<16)}
 	for {
-		info, err := reader.Next()
+		name, err := archive.next()
 		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return fmt.Errorf("reading its content: %w", err)
 		}
+		info, listed := byName[name]
+		if !listed {
+			return notAPackage("its content has a file %q that its list doesn't name, or has it twice", name)
+		}
+		delete(byName, name)
 		if info.Mode()&unix.S_IFMT != unix.S_IFREG {
 			continue
 		}
 		node := inode{info.Device(), info.Inode()}
-		if reader.IsLink() {
-			waiting[node] = append(waiting[node], info.Name())
+		if node.inode != 0 && last[node] != name {
+			waiting[node] = append(waiting[node], name)
 			continue
 		}
-		names := append(waiting[node], info.Name())
+		names := append(waiting[node], name)
 		delete(waiting, node)
-		if err := take(names, reader); err != nil {
+		if err := take(names, archive); err != nil {
 			return err
 		}
 	}

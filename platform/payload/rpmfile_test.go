@@ -7,13 +7,19 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
 )
 
 // rpmFile makes .rpm files, also such as rpmbuild would never make.
 type rpmFile struct {
 	name, version, release string
 	files                  []rpmEntry
+	compressor             string // "" = gzip, as if there were no other
 }
 
 type rpmEntry struct {
@@ -38,12 +44,12 @@ func dir(name string) rpmEntry          { return rpmEntry{name: name, mode: 0o04
 
 // Tags and types of rpm's header.
 const (
-	tagName, tagVersion, tagRelease, tagArch              = 1000, 1001, 1002, 1022
-	tagFileNames, tagSizes, tagModes, tagMtimes           = 1027, 1028, 1030, 1034
-	tagDigests, tagLinks, tagFlags, tagUsers              = 1035, 1036, 1037, 1039
-	tagGroups, tagDevices, tagInodes, tagDigestAlgo       = 1040, 1095, 1096, 5011
-	tagPayloadDigest, tagPayloadDigestAlgo                = 5092, 5093
-	typeInt16, typeInt32, typeString, typeArray     int32 = 3, 4, 6, 8
+	tagName, tagVersion, tagRelease, tagArch                    = 1000, 1001, 1002, 1022
+	tagFileNames, tagSizes, tagModes, tagMtimes                 = 1027, 1028, 1030, 1034
+	tagDigests, tagLinks, tagFlags, tagUsers                    = 1035, 1036, 1037, 1039
+	tagGroups, tagDevices, tagInodes, tagDigestAlgo             = 1040, 1095, 1096, 5011
+	tagPayloadDigest, tagPayloadDigestAlgo, tagCompressor       = 5092, 5093, 1125
+	typeInt16, typeInt32, typeString, typeArray           int32 = 3, 4, 6, 8
 )
 
 type rpmHeader struct {
@@ -99,7 +105,7 @@ func column[T any](files []rpmEntry, of func(rpmEntry) T) []T {
 
 func (r rpmFile) build() []byte {
 	r.number()
-	payload := packed(r.cpio())
+	payload := packed(r.compressor, r.cpio())
 	return append(r.head(payload), payload...)
 }
 
@@ -132,6 +138,9 @@ func (r rpmFile) head(payload []byte) []byte {
 		h.ints(tagDevices, typeInt32, column(r.files, func(rpmEntry) int { return 1 })...)
 		h.ints(tagInodes, typeInt32, column(r.files, func(e rpmEntry) int { return e.inode })...)
 		h.ints(tagDigestAlgo, typeInt32, 8)
+	}
+	if r.compressor != "" {
+		h.strings(tagCompressor, typeString, r.compressor)
 	}
 	lead := make([]byte, 96)
 	copy(lead, []byte{0xed, 0xab, 0xee, 0xdb, 3})
@@ -189,9 +198,21 @@ func (r rpmFile) cpio() []byte {
 	return cpio.Bytes()
 }
 
-func packed(plain []byte) []byte {
+func packed(compressor string, plain []byte) []byte {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	var w io.WriteCloser
+	switch compressor {
+	case "xz":
+		w, _ = xz.NewWriter(&b)
+	case "lzma":
+		w, _ = lzma.NewWriter(&b)
+	case "zstd":
+		w, _ = zstd.NewWriter(&b)
+	case "", "gzip":
+		w = gzip.NewWriter(&b)
+	default:
+		return plain
+	}
 	_, _ = w.Write(plain)
 	_ = w.Close()
 	return b.Bytes()

@@ -11,7 +11,7 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 NODETEST := $(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v
-LONG     := '^(TestBlast|TestGrowth|TestGrowthFaults|TestIgnited|TestOwnUpgrade|TestRecovered|TestRemoved|TestRestarted|TestUpgraded)$$'
+LONG     := '^(TestBlast|TestGrowth|TestGrowthFaults|TestIgnited|TestOwnUpgrade|TestRecovered|TestRemoved|TestRestarted|TestUpgraded|TestVersionBefore)$$'
 
 .DEFAULT_GOAL := help
 .PHONY: help build test test-faults fuzz test-nodes test-long test-vm test-all demo demo-down bench bench-nodes blast lint fmt readme clean gcc

@@ -3,8 +3,6 @@ package cases
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"os"
@@ -20,6 +18,7 @@ import (
 const (
 	schedulerPort    = "9443"
 	schedulerAddress = nodes.Gateway + ":" + schedulerPort
+	agentURL         = "http://" + nodes.MirrorAddress + "/bin/scaleio-agent"
 )
 
 // writeApp lays out the sandbox that Marathon would make from the app definition
@@ -37,11 +36,10 @@ func (s *Stand) writeApp(config Config) error {
 	if err := copyInto(s.Path("mirror/manifest.json"), s.sandbox()); err != nil {
 		return err
 	}
-	agent, err := os.ReadFile(s.Path("mirror/bin/scaleio-agent"))
+	agent, err := digestOf(s.Path("mirror/bin/scaleio-agent"))
 	if err != nil {
-		return fmt.Errorf("reading the agent: %w", err)
+		return err
 	}
-	sum := sha256.Sum256(agent)
 	settings := map[string]any{
 		"mesos-masters":          "http://" + masterAddress,
 		"mesos-principal":        principal,
@@ -54,8 +52,8 @@ func (s *Stand) writeApp(config Config) error {
 		"operator-token-file":    s.secret("operator-token"),
 		"read-token-file":        s.secret("read-token"),
 		"manifest":               filepath.Join(s.sandbox(), "manifest.json"),
-		"agent-url":              "http://" + nodes.MirrorAddress + "/bin/scaleio-agent",
-		"agent-sha256":           hex.EncodeToString(sum[:]),
+		"agent-url":              agentURL,
+		"agent-sha256":           agent,
 		"fault-domain-attribute": "rack",
 		"disks-use":              "all-empty",
 		"disks-allow-types":      "loop", // the nodes' disks are files of this machine

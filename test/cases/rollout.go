@@ -26,12 +26,17 @@ func (s *Stand) BuildAgent(ctx context.Context, name, main, set string) (Agent, 
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return Agent{}, fmt.Errorf("building an agent: %w: %s", err, said)
 	}
-	data, err := os.ReadFile(out)
+	sum, err := digestOf(out)
+	return Agent{"http://" + nodes.MirrorAddress + "/agents/" + name, sum}, err
+}
+
+func digestOf(file string) (string, error) {
+	data, err := os.ReadFile(file)
 	if err != nil {
-		return Agent{}, fmt.Errorf("building an agent: %w", err)
+		return "", fmt.Errorf("reading the agent: %w", err)
 	}
 	sum := sha256.Sum256(data)
-	return Agent{"http://" + nodes.MirrorAddress + "/agents/" + name, hex.EncodeToString(sum[:])}, nil
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // Configure lays settings over the scheduler's configuration and starts it again with them.

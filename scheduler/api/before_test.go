@@ -15,7 +15,7 @@ import (
 )
 
 // wire is what both sides say to each other. In testdata/before lies what the version before says, with every field of it set: that version's side reads and writes just
-// that. When a version is released its messages take the place of these.
+// that. When a version is released its messages take the place of these, and its commit is named in test/before/version.
 var wire = map[string]func() any{
 	"report":       func() any { return new(api.Report) },
 	"answer":       func() any { return new(api.Answer) },

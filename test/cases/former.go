@@ -2,26 +2,12 @@ package cases
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+
+	"scaleio-framework/test/before"
 )
-
-//go:embed version-before
-var versionBefore string
-
-// VersionBefore is the commit of the version before this one.
-func VersionBefore() string {
-	for line := range strings.Lines(versionBefore) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			return line
-		}
-	}
-	return ""
-}
 
 // ours are the two programs that differ between versions; all else of a stand is a stand-in.
 var ours = map[string]string{
@@ -29,14 +15,11 @@ var ours = map[string]string{
 	"scaleio-agent":     "./agent/cmd/scaleio-agent",
 }
 
-// BuildFormer gives a folder like build, but with the two programs of the version before, built as `make build` does from the history of the repository at top.
+// BuildFormer gives a folder like build, but with the two programs of the version before.
 func BuildFormer(ctx context.Context, top, build, dir string) (former string, err error) {
-	commit, tree := VersionBefore(), filepath.Join(dir, "tree")
-	if err := said(ctx, top, "git", "clone", "--quiet", "--shared", "--no-checkout", ".", tree); err != nil {
-		return "", fmt.Errorf("getting at the version before: %w", err)
-	}
-	if err := said(ctx, tree, "git", "checkout", "--quiet", "--detach", commit); err != nil {
-		return "", fmt.Errorf("this clone doesn't have the version before, %.12s; if it is shallow, `git fetch --unshallow` brings it: %w", commit, err)
+	tree, err := before.Tree(ctx, top, dir)
+	if err != nil {
+		return "", err
 	}
 	former = filepath.Join(dir, "build")
 	build, err = filepath.Abs(build)
@@ -47,8 +30,8 @@ func BuildFormer(ctx context.Context, top, build, dir string) (former string, er
 		return "", fmt.Errorf("building the version before: %w", err)
 	}
 	for program, main := range ours {
-		if err := said(ctx, tree, "go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(former, program), main); err != nil {
-			return "", fmt.Errorf("building the version before: %w", err)
+		if err := before.Build(ctx, tree, filepath.Join(former, program), main); err != nil {
+			return "", err
 		}
 	}
 	made, err := os.ReadDir(build)
@@ -58,16 +41,6 @@ func BuildFormer(ctx context.Context, top, build, dir string) (former string, er
 		}
 	}
 	return former, err
-}
-
-// said runs a command in a folder; its error has what was said.
-func said(ctx context.Context, dir, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w: %s", name, args[0], err, strings.TrimSpace(string(out)))
-	}
-	return nil
 }
 
 // ReplaceScheduler by that of another build: it finds configuration and state of the one before.

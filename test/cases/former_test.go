@@ -108,9 +108,10 @@ func (n *neighbours) heard(ctx context.Context, since time.Time) error {
 func (n *neighbours) serves(percent int) {
 	n.joins(n.s.Nodes()[2])
 	asOperator(n.t, n.s, n.address, "hold", "--reason", "versions")
-	require.NoError(n.t, cases.Eventually(within(n.t, time.Minute), func(ctx context.Context) error { return n.held(ctx, true) }))
+	const twoPolls = 3 * time.Minute // at rest a node hears of it with one report and tells of it with the next
+	require.NoError(n.t, cases.Eventually(within(n.t, twoPolls), func(ctx context.Context) error { return n.held(ctx, true) }))
 	asOperator(n.t, n.s, n.address, "release")
-	require.NoError(n.t, cases.Eventually(within(n.t, time.Minute), func(ctx context.Context) error { return n.held(ctx, false) }))
+	require.NoError(n.t, cases.Eventually(within(n.t, twoPolls), func(ctx context.Context) error { return n.held(ctx, false) }))
 	whole(n.t, n.s, 2*time.Minute)
 	require.NoError(n.t, n.s.WaitGrowable(within(n.t, 2*time.Minute)))
 	require.NoError(n.t, n.s.GrowAt(within(n.t, 6*time.Minute), percent, nil))

@@ -266,7 +266,7 @@ func (w *world) ask(method, path, token string, body, answer any) error {
 // until something is so of the cluster; nodes are nudged to look, since at rest they report once a minute.
 func (w *world) until(what string, is func(api.ClusterStatus) error) (s api.ClusterStatus) {
 	w.t.Helper()
-	limit := time.NewTimer(90 * time.Second)
+	limit := time.NewTimer(3 * time.Minute)
 	defer limit.Stop()
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()

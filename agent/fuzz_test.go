@@ -42,3 +42,25 @@ func FuzzRecall(f *testing.F) {
 		}
 	})
 }
+
+// The record by which an old agent takes its place back names two agents, or is refused: a damaged one switches to nothing.
+func FuzzReplacement(f *testing.F) {
+	one, two := strings.Repeat("0a", 32), strings.Repeat("1b", 32)
+	f.Add([]byte(`{"schema":1,"from":"` + one + `","to":"` + two + `","since":"2026-11-23T04:00:00Z","ready":true,"held":["a"],"back":"it didn't come up"}`))
+	f.Add([]byte(`{"schema":1,"from":"../../etc","to":"` + two + `"}`))
+	f.Add([]byte(`{"schema":2,"from":"` + one + `","to":"` + two + `"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		files := platformtest.NewFiles()
+		files.Set(replacementFile, string(text), 0o600)
+		r, there, err := recallReplacement(files)
+		if err != nil {
+			return
+		}
+		if !there || r.Schema > replacementSchema || !isDigest(r.From) || !isDigest(r.To) || strings.Count(binaryOf(r.To), "/") != strings.Count(binaryOf(one), "/") {
+			t.Errorf("%q is taken for %+v", text, r)
+		}
+		if back := r.rolledBack(); (back == nil) != r.proving() {
+			t.Errorf("%q proves and has gone back", text)
+		}
+	})
+}

@@ -2,9 +2,13 @@ package scheduler
 
 import (
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,17 +38,40 @@ func FuzzReport(f *testing.F) {
 	})
 }
 
-// Records that a disk damaged, or another version wrote, in envelopes that are whole.
+// Records that another version wrote, or another hand: each kind is taken or refused, and what was taken is held together, or refused.
 func FuzzRecords(f *testing.F) {
 	good, err := pack(decide.NodeSettings{})
 	require.NoError(f, err)
 	raw, err := json.Marshal(good)
 	require.NoError(f, err)
-	f.Add(raw)
-	f.Add([]byte(`{"gzip":"H4sIAAAAAAAA/w=="}`))
-	f.Fuzz(func(_ *testing.T, value []byte) {
-		b := &brain{versions: map[string]decide.NodeSettings{}}
-		_ = b.recallVersion(store.Record{Key: kindVersion + "1", Value: value})
+	kinds := []string{keyAuthority, keyCluster, keyFramework, keyLeases, keyRollout, keyEvents, keySecrets, kindNode + "n1", kindReport + "n1", kindAgent + "a1",
+		kindEnrolment + "e1", kindEvents + "000000", kindStory + "-1", kindExpansion + "x", kindVersion + "1", "another"}
+	f.Add(uint8(slices.Index(kinds, kindVersion+"1")), raw)
+	f.Add(uint8(slices.Index(kinds, kindVersion+"1")), []byte(`{"gzip":"H4sIAAAAAAAA/w=="}`))
+	for kind := range kinds {
+		f.Add(uint8(kind), []byte(`null`))
+		f.Add(uint8(kind), []byte(`{}`))
+		f.Add(uint8(kind), []byte(`[{"time":"9999-12-31T23:59:59Z"}]`))
+	}
+	f.Add(uint8(slices.Index(kinds, keyLeases)), []byte(`{"since":"2500-01-01T00:00:00Z","service":{}}`))
+	f.Add(uint8(slices.Index(kinds, keyRollout)), []byte(`{"base":1,"target":2,"told":{"n1":3}}`))
+	f.Add(uint8(slices.Index(kinds, kindExpansion+"x")), []byte(`{"id":"x","orders":[{"volumes":[{}]},{}]}`))
+	f.Fuzz(func(t *testing.T, kind uint8, value []byte) {
+		b := newBrain(Options{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC) }})
+		if b.take(store.Record{Key: kinds[int(kind)%len(kinds)], Value: value, Revision: 1}) != nil {
+			return
+		}
+		for id, n := range b.state.Nodes {
+			if id != n.ID {
+				t.Errorf("%q is node %q and %q", value, id, n.ID)
+			}
+			b.own(n, n.AgentID)
+		}
+		b.sortLedger()
+		b.countEvents()
+		if err := b.rememberRollout(); err != nil && !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("a reason that nobody knows: %v", err)
+		}
 	})
 }
 

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	types "github.com/dell/goscaleio/types/v1"
+
+	"scaleio-framework/scheduler/api"
 )
 
 // What a gateway, or whatever stands in its place, answers.
@@ -52,5 +56,33 @@ func FuzzHostCertificate(f *testing.F) {
 			t.Errorf("%q gives %q", text, got)
 		}
 		_ = refusedLogin(&http.Response{StatusCode: http.StatusForbidden, Body: io.NopCloser(bytes.NewReader(text))}, "admin")
+	})
+}
+
+// What a program says on its terminal: a password is told once, to the prompt that it was made for, and is in nothing that is kept.
+func FuzzConversation(f *testing.F) {
+	f.Add([]byte("Enter password: "), []byte("\r\nLogged in. User role is Administrator.\r\n"))
+	f.Add([]byte("Certificate info:\nPress (y) to approve this certificate: "), []byte("y"))
+	f.Add([]byte("Enter password: the-password\r\nEnter "), []byte("password: "))
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		const secret = "the-password"
+		var told bytes.Buffer
+		c := &conversation{replies: []Reply{{passwordPrompt(), api.NewSecret(secret)}}, write: &told}
+		for _, said := range [][]byte{first, second} {
+			c.heard.Write(said)
+			before, asked := told.Len(), passwordPrompt().MatchString(c.lastLine())
+			err := c.answer()
+			if told.Len() > before && (!asked || told.String() != secret+"\n") {
+				t.Errorf("%q and %q are told %q", first, second, told.String())
+			}
+			if err != nil && !errors.Is(err, errNoSuchPrompt) {
+				t.Errorf("a reason that nobody knows: %v", err)
+			} else if err != nil {
+				break
+			}
+		}
+		if kept := c.redacted(); strings.Contains(kept, secret) || strings.Contains(lastLines(kept), secret) {
+			t.Errorf("%q keeps the password", kept)
+		}
 	})
 }

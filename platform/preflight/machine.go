@@ -43,9 +43,9 @@ func memory(meminfo []byte) (int64, error) {
 		if len(fields) != 3 || fields[0] != "MemTotal:" || fields[2] != "kB" {
 			continue
 		}
-		kB, err := strconv.ParseInt(fields[1], 10, 52)
+		kB, err := strconv.ParseUint(fields[1], 10, 52)
 		if err == nil {
-			return kB << 10, nil
+			return int64(kB << 10), nil
 		}
 	}
 	return 0, errors.New("reading how much memory there is: /proc/meminfo has no MemTotal")

@@ -117,11 +117,11 @@ var removal = []row{
 
 // plan is pure: role and platform in, ordered steps out.
 func plan(o *orders) step.Plan {
-	var p step.Plan
 	table := rows
 	if o.Spec.Remove {
 		table = removal
 	}
+	p := make(step.Plan, 0, len(table))
 	for _, r := range table {
 		if r.roles != nil && !slices.Contains(r.roles, o.Spec.Role) || r.only != nil && !r.only(o) {
 			continue

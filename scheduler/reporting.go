@@ -260,10 +260,11 @@ func (b *brain) answer(n *decide.Node) api.Answer {
 		a.Leases = append(a.Leases, api.Lease{Name: api.UpgradeLease(component)})
 	}
 	a.CA = b.toTrust(n.Report)
-	a.ETag = decide.ETag(a)
+	a.ETag = decide.ETag(a, n.SpecHash)
 	return a
 }
 
+// stamp makes the spec of a node; its hash is the node's from then on.
 func (b *brain) stamp(n *decide.Node) api.NodeSpec {
 	spec := decide.Spec(&b.state, n)
 	if hash := decide.Hash(spec); hash != n.SpecHash {

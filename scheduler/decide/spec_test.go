@@ -85,17 +85,19 @@ func TestETag_ignoresAges(t *testing.T) {
 		return api.Answer{Spec: decide.Spec(&b.State, b.Nodes["id1"]), Storage: decide.Storage(&b.State, b.Nodes["id1"]),
 			Leases: []api.Lease{{Name: api.LeaseLeader, TTLMS: 1}}}
 	}
+	etag := func(a api.Answer) string { return decide.ETag(a, decide.Hash(a.Spec)) }
 	first := answer()
 	b.Now = now.Add(time.Second)
 	second := answer()
 	second.PollMS, second.Wait, second.Leases[0].TTLMS = 5, true, 9
-	assert.Equal(t, decide.ETag(first), decide.ETag(second))
+	assert.Equal(t, etag(first), etag(second))
 	assert.EqualValues(t, 1, first.Leases[0].TTLMS, "nothing of the answer is changed")
 	second.Leases = nil
-	assert.NotEqual(t, decide.ETag(first), decide.ETag(second))
+	assert.NotEqual(t, etag(first), etag(second))
 	third := answer()
 	third.Storage.SDS = nil
-	assert.NotEqual(t, decide.ETag(first), decide.ETag(third))
+	assert.NotEqual(t, etag(first), etag(third))
+	assert.NotEqual(t, decide.ETag(first, "a"), decide.ETag(first, "b"), "of another spec")
 }
 
 func TestSecretsFor(t *testing.T) {

@@ -36,6 +36,12 @@ func (b *bench) lose() {
 	require.ErrorIs(b.t, err, scheduler.ErrNotEmpty)
 }
 
+// nobodyAnswers a node any more.
+func (b *bench) nobodyAnswers(n *node) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { return n.failure() != nil }, 60*time.Second, time.Millisecond)
+}
+
 func waits(text string) func(api.ClusterStatus) bool {
 	return func(s api.ClusterStatus) bool { return strings.Contains(s.Waiting, text) }
 }
@@ -77,12 +83,13 @@ func TestCluster_isRecoveredFromItsNodes(t *testing.T) {
 	s := b.until("ready", ready)
 	before, tasks := b.end(s), len(b.mesos.tasks)
 	cluster, nodes := b.kept()
-	versions := map[string]api.Version{}
-	for _, n := range b.nodes {
-		versions[n.id] = n.answer().Spec.Version
-	}
 
 	b.lose()
+	versions := map[string]api.Version{}
+	for _, n := range b.nodes { // the last answer may be on its way yet
+		b.nobodyAnswers(n)
+		versions[n.id] = n.answer().Spec.Version
+	}
 	b.start()
 	b.until("all told", waits("all 5 nodes told"))
 	for _, n := range b.nodes {

@@ -84,6 +84,7 @@ func Run(ctx context.Context, o Options) error {
 	group.Go(func() error { return b.loop(ctx) })
 	group.Go(func() error { return web.Serve(ctx, o.Listener) })
 	group.Go(func() error { return b.keepCopies(ctx) })
+	group.Go(func() error { return b.staysSmall(ctx) })
 	if o.Tenant != nil {
 		group.Go(func() error { return o.Tenant.Keep(ctx) })
 	}

@@ -11,6 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sys/unix"
+
+	"scaleio-framework/scheduler/memory"
 )
 
 var records = []byte("records")
@@ -115,6 +117,18 @@ func swap(bucket *bolt.Bucket, key []byte, c Change, present uint64) error {
 		return err
 	}
 	return bucket.Put(key, sealed)
+}
+
+// GiveBack the file's pages that are mapped into this process: bbolt maps all of it, and what was read or written once stays. A transaction keeps the mapping where it is meanwhile.
+func (b *Bolt) GiveBack() error {
+	path, err := filepath.Abs(b.db.Path())
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path) // the kernel names it so
+	}
+	if err != nil {
+		return fmt.Errorf("giving back the pages of %s: %w", b.db.Path(), err)
+	}
+	return b.db.View(func(*bolt.Tx) error { return memory.Release(path) })
 }
 
 // Close lets go of the file.

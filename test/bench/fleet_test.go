@@ -28,6 +28,8 @@ const (
 	atOnce   = 16 // nodes that speak at a time while all do
 	systemID = "1a2b3c4d5e6f7081"
 	mostSDSs = 1024 // that the product takes in a system
+
+	formWithin = 10 * time.Minute // each look is a report of every node
 )
 
 func newFleet(size int) *fleet {
@@ -82,7 +84,7 @@ func (f *fleet) each(b *testing.B, nodes []*node, what func(*node) error) {
 func (f *fleet) form(b *testing.B, p *process) {
 	b.Helper()
 	var mdms []*node
-	p.until("roles are decided", time.Minute, func() bool {
+	p.until("roles are decided", formWithin, func() bool {
 		f.each(b, f.nodes, (*node).report)
 		mdms = nil
 		for _, n := range f.nodes {
@@ -92,7 +94,7 @@ func (f *fleet) form(b *testing.B, p *process) {
 		}
 		return len(mdms) == 3
 	})
-	p.until("the pool is ready", time.Minute, func() bool {
+	p.until("the pool is ready", formWithin, func() bool {
 		f.each(b, mdms, (*node).report)
 		return f.master != nil && f.master.has(api.GatePoolReady)
 	})

@@ -14,7 +14,8 @@ import (
 func BenchmarkPlaced(b *testing.B) {
 	const agents = 10_000
 	for b.Loop() {
-		master, url := serveMaster(b, agents, func(int) mesos.TaskDriver { return mesos.RunAtOnce{} })
+		master, url := serveMaster(b)
+		addAgents(master, 0, agents, func(int) mesos.TaskDriver { return mesos.RunAtOnce{} })
 		p := startScheduler(b, url, true)
 		p.until("the scheduler stored that all agents run their task", 5*time.Minute, func() bool { return p.metric(`scaleio_scheduler_task_updates_total{state="TASK_RUNNING"}`) >= agents })
 		b.ReportMetric(time.Since(p.started).Seconds(), "s/10000")

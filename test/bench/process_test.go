@@ -33,19 +33,23 @@ const (
 	manifest  = `{"version":"3.6","packages":[{"component":"sdc","version":"3.6","os":"ubuntu22.04","format":"deb","url":"http://127.0.0.1:1/sdc.deb","size":1,"sha256":"%s"}]}`
 )
 
-// A master over real HTTP, with so many simulated agents in ten racks.
-func serveMaster(b *testing.B, agents int, tasks func(int) mesos.TaskDriver) (*mesos.Master, string) {
+// A master over real HTTP, without agents.
+func serveMaster(b *testing.B) (*mesos.Master, string) {
 	b.Helper()
 	master := mesos.NewMaster(mesos.Config{Log: slog.New(slog.DiscardHandler)})
-	for i := range agents {
-		master.AddAgent(mesos.AgentSpec{Hostname: host(i), IP: address(i), Attributes: fmt.Sprintf("rack:r%d", i%10), Tasks: tasks(i)})
-	}
 	server := httptest.NewServer(master.Handler())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = master.Run(ctx) }()
 	b.Cleanup(func() { cancel(); <-ended; server.CloseClientConnections(); server.Close() })
 	return master, server.URL
+}
+
+// addAgents from one number to another, in ten racks.
+func addAgents(master *mesos.Master, from, to int, tasks func(int) mesos.TaskDriver) {
+	for i := from; i < to; i++ {
+		master.AddAgent(mesos.AgentSpec{Hostname: host(i), IP: address(i), Attributes: fmt.Sprintf("rack:r%d", i%10), Tasks: tasks(i)})
+	}
 }
 
 func host(i int) string    { return fmt.Sprintf("node-%05d.example.com", i) }

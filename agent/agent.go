@@ -90,6 +90,7 @@ type Agent struct {
 	fetch    chan struct{} // another agent may be wanted: look now
 	pulse    pulse
 	mu       sync.Mutex
+	news     chan struct{} // closed by the next answer
 	kept     remembered
 	config   Config              // as it was last good
 	named    []*x509.Certificate // CAs that it names
@@ -97,6 +98,7 @@ type Agent struct {
 	distrust bool                // others are trusted than the connection was made with
 	waiting  unjoined
 	seen     seen
+	digest   uint64 // of what was seen, after the last note
 	answer   received
 	change   changing
 	found    string    // where Mesos said that the scheduler is
@@ -141,7 +143,7 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), fetch: make(chan struct{}, 1), kept: kept}
+	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), fetch: make(chan struct{}, 1), news: make(chan struct{}), kept: kept}
 	a.Identity.AgentUUID = kept.AgentUUID
 	if o.Cloud != nil {
 		a.seen.cloud.known = o.Cloud.Known()
@@ -159,6 +161,7 @@ func New(o Options) (*Agent, error) {
 	a.brake = &brake{files: o.Files, hold: a.hold, now: time.Now, shown: a.answered, other: a.notItself}
 	a.node = &step.Reconciler{Log: o.Log, Held: a.mayBegin, Guard: a.brake.guard, Reached: o.Reached, Changed: a.progress}
 	a.lead = &step.Reconciler{Log: o.Log.With("duty", "leader"), Held: a.brake.Held, Guard: a.brake.guard, Reached: o.Reached}
+	a.digest = a.seen.digest()
 	if a.PassEvery == 0 {
 		a.PassEvery = time.Minute
 	}
@@ -230,6 +233,13 @@ func (a *Agent) LookNow() { signal(a.wake) }
 
 // Noticed: a step in the middle of its act changed something that is reported.
 func (a *Agent) Noticed() { signal(a.look) }
+
+// nextAnswer is closed when the scheduler answers again: rights and orders come that way alone, and who has none needs no clock to wait for them.
+func (a *Agent) nextAnswer() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.news
+}
 
 // signal is a wake-up that never blocks and never piles up.
 func signal(c chan struct{}) {

@@ -97,19 +97,23 @@ func (a *Agent) watchesSlots(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
 	var next time.Time
 	for {
+		news := a.nextAnswer()
+		var again <-chan time.Time // that it is wanted no more, or is now, comes by an answer
 		if by, wanted := a.slotsWanted(); !wanted {
 			next = time.Time{}
-		} else if !time.Now().Before(next) {
-			next = time.Now().Add(a.lookAtSlots(ctx, by))
+		} else {
+			if !time.Now().Before(next) {
+				next = time.Now().Add(a.lookAtSlots(ctx, by))
+			}
+			again = time.After(time.Until(next))
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-tick.C:
+		case <-again:
+		case <-news:
 		}
 	}
 }

@@ -95,10 +95,8 @@ func TestCloud_slotsAreCountedWhileTheSchedulerWants(t *testing.T) {
 		time.Sleep(time.Hour)
 		_, asked := cloud.count()
 		assert.Zero(t, asked, "without growth EC2 is never asked")
-		a.mu.Lock()
-		a.kept.Spec = &api.NodeSpec{Growth: &api.NodeGrowth{WatchSlots: true, Endpoint: "http://ec2"}}
-		a.mu.Unlock()
-		time.Sleep(2 * time.Second)
+		_, err := a.take(api.Answer{Spec: api.NodeSpec{Node: a.Identity.ID, Growth: &api.NodeGrowth{WatchSlots: true, Endpoint: "http://ec2"}}}, time.Now())
+		require.NoError(t, err)
 		synctest.Wait()
 		assert.Equal(t, []aws.Access{{Endpoint: "http://ec2"}}, cloud.asked)
 		assert.Equal(t, 27, a.report().Cloud.SlotsMax)

@@ -27,7 +27,16 @@ const (
 // leads does the leader's duties for as long as this node holds the right to.
 func (a *Agent) leads(ctx context.Context) error {
 	for {
+		news := a.nextAnswer()
 		next := a.leadOnce(ctx)
+		if next == 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-news:
+			}
+			continue
+		}
 		timer := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
@@ -40,11 +49,17 @@ func (a *Agent) leads(ctx context.Context) error {
 	}
 }
 
+// leadOnce says when to look again; 0 = this node has no duty before another answer.
 func (a *Agent) leadOnce(ctx context.Context) time.Duration {
 	in, ok := a.duty()
 	if !ok {
-		a.note(func(s *seen) { s.view, s.leading = nil, nil })
-		return leadResting
+		a.mu.Lock()
+		led := a.seen.view != nil || a.seen.leading != nil
+		a.mu.Unlock()
+		if led {
+			a.note(func(s *seen) { s.view, s.leading = nil, nil })
+		}
+		return 0
 	}
 	ctx, cancel := context.WithTimeout(ctx, leadLimit)
 	defer cancel()

@@ -229,6 +229,8 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 	a.waiting = unjoined{}
 	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, renew: answer.Renew, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent, heard: time.Now()}
 	a.leases.granted(sent, answer.Leases)
+	close(a.news)
+	a.news = make(chan struct{})
 	if changed || fresh {
 		signal(a.fetch)
 		signal(a.wake)

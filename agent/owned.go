@@ -12,7 +12,7 @@ import (
 const (
 	listEvery = 10 * time.Minute
 	listAgain = time.Minute // after a failure
-	listLook  = time.Second // how soon a new leader, or a wish of the scheduler, is noticed
+	listLook  = time.Second // how soon a leader notices what the scheduler wishes, and that it leads no more
 	listLimit = 2 * time.Minute
 )
 
@@ -31,19 +31,23 @@ func (a *Agent) lists(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	tick := time.NewTicker(listLook)
-	defer tick.Stop()
 	for {
-		a.listOnce(ctx)
+		news := a.nextAnswer()
+		var again <-chan time.Time // a node that doesn't lead can't begin to without an answer
+		if a.listOnce(ctx) {
+			again = time.After(listLook)
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-tick.C:
+		case <-again:
+		case <-news:
 		}
 	}
 }
 
-func (a *Agent) listOnce(ctx context.Context) {
+// listOnce if it is time to. leads: this node is the one that does.
+func (a *Agent) listOnce(ctx context.Context) (leads bool) {
 	in, leads := a.mayList()
 	a.mu.Lock()
 	last := a.seen.owned
@@ -52,11 +56,11 @@ func (a *Agent) listOnce(ctx context.Context) {
 		if !last.at.IsZero() || last.failed != nil {
 			a.note(func(s *seen) { s.owned = listed{} })
 		}
-		return
+		return false
 	}
 	now := time.Now()
 	if last.asked == in.Spec.Growth.Listing && now.Before(last.next) {
-		return
+		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, listLimit)
 	defer cancel()
@@ -68,6 +72,7 @@ func (a *Agent) listOnce(ctx context.Context) {
 		a.Log.Warn("not seeing the cluster's cloud volumes", "err", err, "again", listAgain)
 	}
 	a.note(func(s *seen) { s.owned = next })
+	return true
 }
 
 // mayList: this node leads, and by its present spec the cluster may grow.

@@ -191,11 +191,12 @@ func (a *Agent) progress(conditions []api.Condition) {
 // note changes what was seen and reports it if that makes a difference.
 func (a *Agent) note(change func(*seen)) {
 	a.mu.Lock()
-	before := a.seen.digest()
+	before := a.digest
 	change(&a.seen)
-	after := a.seen.digest()
+	a.digest = a.seen.digest()
+	changed := a.digest != before
 	a.mu.Unlock()
-	if before != after {
+	if changed {
 		signal(a.tell)
 	}
 }

@@ -234,8 +234,11 @@ func (p *Placer) proving() bool {
 	return err == nil && ok && rec.proving()
 }
 
-// mirrorEvery is how often the task looks at the unit.
-const mirrorEvery = 2 * time.Second
+// How often the task looks at the unit: mirrorCalm while the daemon runs and its node is Ready, since each look costs both of them more than all else that they do at rest.
+const (
+	mirrorEvery = 2 * time.Second
+	mirrorCalm  = 10 * time.Second
+)
 
 // goneLimit is how long the unit may be down before the task says so by failing: restarts of the daemon take less.
 const goneLimit = time.Minute
@@ -243,11 +246,16 @@ const goneLimit = time.Minute
 // Mirror stays in the foreground and shows the unit's health as the task's own. It ends with nil when ctx ends (a killed task never stops storage) and with
 // an error when the unit is down for good.
 func (p *Placer) Mirror(ctx context.Context, ready func(context.Context) (bool, string)) error {
-	tick := time.NewTicker(mirrorEvery)
-	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	var downSince time.Time
 	shown := ""
 	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
 		state, err := p.Units.State(ctx, Unit)
 		if ctx.Err() != nil {
 			return nil
@@ -261,14 +269,15 @@ func (p *Placer) Mirror(ctx context.Context, ready func(context.Context) (bool, 
 		case time.Since(downSince) > goneLimit:
 			return fmt.Errorf("%s has been %s (%s) for %s: see `journalctl -u %s` on this node", Unit, state.Active, state.Result, goneLimit, Unit)
 		}
-		if ok, why := ready(ctx); fmt.Sprint(ok, why) != shown {
-			shown = fmt.Sprint(ok, why)
+		ok, why := ready(ctx)
+		if now := fmt.Sprint(ok, why); now != shown {
+			shown = now
 			p.Log.Info("node", "ready", ok, "why", why)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+		if ok && downSince.IsZero() {
+			timer.Reset(mirrorCalm)
+		} else {
+			timer.Reset(mirrorEvery)
 		}
 	}
 }

@@ -8,7 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -173,4 +176,30 @@ func TestPlace_keepsTheMachinesSettings(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "http://10.0.0.1", config.MetadataEndpoint)
 	assert.Equal(t, "Other Block Store", EBSModel(files))
+}
+
+// A task looks at a daemon that is well far less often than at one that isn't, and says that one is down for good as soon as before.
+func TestMirror_looksMoreOftenWhileSomethingIsWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, units := placer()
+		require.NoError(t, p.Place(t.Context(), placement(t)))
+		var looks atomic.Int32
+		var ready atomic.Bool
+		ready.Store(true)
+		ended := make(chan error)
+		go func() {
+			ended <- p.Mirror(t.Context(), func(context.Context) (bool, string) { looks.Add(1); return ready.Load(), "" })
+		}()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.InDelta(t, time.Minute/mirrorCalm, looks.Swap(0), 1)
+		ready.Store(false)
+		time.Sleep(mirrorCalm + time.Minute)
+		synctest.Wait()
+		assert.InDelta(t, time.Minute/mirrorEvery, looks.Load(), 6)
+		units.Kill(Unit)
+		began := time.Now()
+		require.Error(t, <-ended)
+		assert.InDelta(t, goneLimit.Seconds(), time.Since(began).Seconds(), 2*mirrorEvery.Seconds())
+	})
 }

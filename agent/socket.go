@@ -104,10 +104,11 @@ func peerIsRoot(conn net.Conn) bool {
 
 // AskStatus asks the daemon on this machine.
 func AskStatus(ctx context.Context, socket string) (Local, error) {
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", socket)
-	}}}
+	}}
+	client := http.Client{Timeout: 5 * time.Second, Transport: transport}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://agent/status", nil)
 	if err != nil {
 		return Local{}, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,22 @@ type bounded struct {
 }
 
 func (b *bounded) Bytes() []byte { return b.kept.Bytes() }
+
+// ReadFrom with a small buffer: io.Copy's own is 32 KiB for each stream of each command, and most commands say a line.
+func (b *bounded) ReadFrom(r io.Reader) (n int64, err error) {
+	part := make([]byte, 2<<10)
+	for {
+		got, err := r.Read(part)
+		n += int64(got)
+		_, _ = b.Write(part[:got]) // never fails
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
 
 func (b *bounded) Write(p []byte) (int, error) {
 	if room := b.max - b.kept.Len(); len(p) > room {

@@ -14,8 +14,6 @@ type conn interface {
 	Connected() bool
 	Close()
 	GetAllPropertiesContext(ctx context.Context, unit string) (map[string]any, error)
-	GetUnitPropertyContext(ctx context.Context, unit, name string) (*dbus.Property, error)
-	GetServicePropertyContext(ctx context.Context, unit, name string) (*dbus.Property, error)
 	StartUnitContext(ctx context.Context, name, mode string, ch chan<- string) (int, error)
 	RestartUnitContext(ctx context.Context, name, mode string, ch chan<- string) (int, error)
 	StopUnitContext(ctx context.Context, name, mode string, ch chan<- string) (int, error)

@@ -90,26 +90,6 @@ func (p *pid1) GetAllPropertiesContext(_ context.Context, unit string) (map[stri
 	return map[string]any{"LoadState": "not-found", "ActiveState": "inactive", "SubState": "dead"}, nil
 }
 
-func (p *pid1) GetUnitPropertyContext(ctx context.Context, unit, name string) (*dbus.Property, error) {
-	return p.property(ctx, unit, name)
-}
-
-func (p *pid1) GetServicePropertyContext(ctx context.Context, unit, name string) (*dbus.Property, error) {
-	return p.property(ctx, unit, name)
-}
-
-// property of a unit as PID 1 gives it: one that isn't set has its type's zero.
-func (p *pid1) property(ctx context.Context, unit, name string) (*dbus.Property, error) {
-	all, err := p.GetAllPropertiesContext(ctx, unit)
-	if err != nil {
-		return nil, err
-	}
-	if all[name] == nil {
-		return &dbus.Property{Name: name, Value: godbus.MakeVariant("")}, nil
-	}
-	return &dbus.Property{Name: name, Value: godbus.MakeVariant(all[name])}, nil
-}
-
 func (p *pid1) queue(call, unit string, end chan<- string) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

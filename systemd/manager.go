@@ -49,7 +49,7 @@ func (m *Manager) Close() {
 
 // State of a unit; one that isn't there has Load "not-found" and is no error.
 func (m *Manager) State(ctx context.Context, unit string) (UnitState, error) {
-	p, err := m.stateProperties(ctx, unit)
+	p, err := m.properties(ctx, unit)
 	if err != nil {
 		return UnitState{}, err
 	}

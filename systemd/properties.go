@@ -2,10 +2,8 @@ package systemd
 
 import (
 	"context"
-	"strings"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
 )
 
@@ -24,39 +22,6 @@ func (m *Manager) properties(ctx context.Context, unit string) (properties, erro
 		return nil, explain("asking for the state of", unit, err)
 	}
 	return p, nil
-}
-
-// What makes a UnitState, by who has it.
-var (
-	stateOfUnit    = []string{"LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "ActiveEnterTimestamp"}
-	stateOfService = []string{"Result", "MainPID", "ExecMainStatus"}
-)
-
-// stateProperties asks for each of them: all properties of a service are some three hundred, and decoding those was a quarter of what a node's look at itself took.
-func (m *Manager) stateProperties(ctx context.Context, unit string) (properties, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	p := properties{}
-	ask := func(names []string, get func(c conn, name string) (*dbus.Property, error)) error {
-		for _, name := range names {
-			err := m.call(ctx, func(c conn) error {
-				one, err := get(c, name)
-				if err == nil {
-					p[name] = one.Value.Value()
-				}
-				return err
-			})
-			if err != nil {
-				return explain("asking for the state of", unit, err)
-			}
-		}
-		return nil
-	}
-	err := ask(stateOfUnit, func(c conn, name string) (*dbus.Property, error) { return c.GetUnitPropertyContext(ctx, unit, name) })
-	if err == nil && strings.HasSuffix(unit, ".service") {
-		err = ask(stateOfService, func(c conn, name string) (*dbus.Property, error) { return c.GetServicePropertyContext(ctx, unit, name) })
-	}
-	return p, err
 }
 
 func (p properties) state() UnitState {

@@ -85,7 +85,7 @@ type target struct{ pkg, dir, binary, name string }
 func (t target) fuzz(ctx context.Context, each time.Duration, cache string) (said []byte, err error) {
 	timed, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
-	said, err = command(timed, t.dir, t.binary, "-test.run=^$", "-test.fuzz=^"+t.name+"$", "-test.parallel=1", "-test.fuzzcachedir="+filepath.Join(cache, "fuzz", t.pkg))
+	said, err = command(timed, t.dir, t.binary, "-test.run=^$", "-test.fuzz=^"+t.name+"$", "-test.parallel=1", "-test.fuzzminimizetime=20x", "-test.fuzzcachedir="+filepath.Join(cache, "fuzz", t.pkg))
 	if errors.Is(err, context.DeadlineExceeded) { // what os/exec says when the command ended well after the interrupt
 		err = nil
 	}

@@ -82,6 +82,8 @@ type target struct{ pkg, dir, binary, name string }
 //
 // Its time ends by an interrupt and not by -test.fuzztime: at the end of that Go (1.26) now and then calls a target failed for "context deadline exceeded",
 // since internal/fuzz looks at a context derived from the one that ended, a moment too early. It takes an interrupt for an end without a failure.
+//
+// An input that reaches something new is cut down by a few tries: Go's own minute for each would be all the time that there is.
 func (t target) fuzz(ctx context.Context, each time.Duration, cache string) (said []byte, err error) {
 	timed, cancel := context.WithTimeout(ctx, each)
 	defer cancel()

@@ -150,6 +150,8 @@ func TestInstall_refuses(t *testing.T) {
 		"another owner":          {rpmEntry{name: "/opt/emc/x", mode: 0o100644, owner: "tomcat"}, "belongs to tomcat"},
 		"a content that isn't":   {rpmEntry{name: "/opt/emc/x", mode: 0o100644, content: "x", digest: strings.Repeat("0", 64)}, "its list says"},
 		"a link that goes round": {file("/opt/loop/x", "x"), "go round"},
+		"a name not of letters":  {file("/opt/emc/\x8b", "x"), "isn't UTF-8"}, // the record would name another file, and this one stay for ever
+		"a target not of them":   {link("/opt/emc/x", "\x8b"), "isn't UTF-8"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			m := newMachine(t)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sassoftware/go-rpmutils"
 	"golang.org/x/sys/unix"
@@ -201,6 +202,8 @@ func acceptFile(info rpmutils.FileInfo) (packed, error) {
 	switch {
 	case !path.IsAbs(name) || path.Clean(name) != name || strings.ContainsAny(name, "\x00\n"):
 		return f, fmt.Errorf("%q isn't a clean absolute path", name)
+	case !utf8.ValidString(name) || !utf8.ValidString(f.target): // the record couldn't name it
+		return f, fmt.Errorf("%q isn't UTF-8", name)
 	case info.UserName() != "root" && info.UserName() != "" || info.GroupName() != "root" && info.GroupName() != "":
 		return f, fmt.Errorf("%s belongs to %s:%s: only root's files can be unpacked", name, info.UserName(), info.GroupName())
 	case info.Mode()&(unix.S_ISUID|unix.S_ISGID) != 0:

@@ -30,10 +30,11 @@ test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's asse
 	$(BUILD)/demo prepare
 	$(NODETEST) -skip $(LONG) ./test/nodes ./test/aws/loopdisk ./test/zookeeper ./test/cases
 
-test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded, versions mixed, each process killed and frozen, the scheduler's state lost, every gap of an expansion
+test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded, versions mixed, each process killed and frozen, the scheduler's state lost, every gap of an expansion, 10,000 years of growth
 	$(BUILD)/demo prepare
 	$(NODETEST) -run $(LONG) ./test/cases
-	$(GO) test -count=1 -timeout 30m -run everyGap ./test/growth -all
+	$(GO) test -count=1 -timeout 60m -run everyGap ./test/growth -all
+	$(GO) test -count=1 -timeout 60m -run 'TestGrow_(aYear|randomSchedules)' ./scheduler/decide
 
 SEEDS ?= 10000
 

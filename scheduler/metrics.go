@@ -115,6 +115,7 @@ func (b *brain) writeGrowth(gauge func(string, float64), g *api.GrowthView) {
 	}
 	gauge("growth_volumes", float64(g.Volumes))
 	gauge("growth_monthly_dollars", float64(g.Monthly)/100)
+	gauge("growth_priced", map[bool]float64{true: 1}[g.Priced]) // 0: the dollars lack volumes whose price isn't known
 	gauge("growth_budget_dollars", float64(g.Budget)/100)
 	gauge("growth_orphans", float64(len(g.Orphans)))
 	states := map[api.ExpansionState]float64{}

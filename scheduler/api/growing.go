@@ -37,7 +37,8 @@ type GrowthView struct {
 	Expansions   []ExpansionView `json:"expansions,omitempty"`
 	Orphans      []OrphanView    `json:"orphans,omitempty"` // paid for and in no pool, newest listing
 	Volumes      int             `json:"volumes"`           // that growth paid for and that are there, or may be
-	Monthly      Cents           `json:"monthlyCents"`      // for them
+	Monthly      Cents           `json:"monthlyCents"`      // for those of them whose price is known
+	Priced       bool            `json:"priced"`            // all of them
 	Budget       Cents           `json:"budgetCents"`       // 0 = none
 	MaxPerNode   int             `json:"maxPerNode"`
 	MaxVolumes   int             `json:"maxPerCluster"`

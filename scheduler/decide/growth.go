@@ -95,10 +95,17 @@ func Grow(s *State) (out GrowthOutcome) {
 	leave(s, &out)
 	compareOwned(s, &out)
 	tellUnlisted(s, &out)
+	e := inFlight(s)
+	if e != nil && e.State == api.ExpansionProposed {
+		if why := outdated(s, e); why != "" {
+			withdraw(s, e, why, &out)
+			e = nil
+		}
+	}
 	if g.off() || s.Held(nil) != nil || !s.Cluster.Open(api.GatePoolReady) {
 		return out
 	}
-	switch e := inFlight(s); {
+	switch {
 	case e == nil:
 		forget(s, &out)
 		begin(s, &out)
@@ -321,9 +328,13 @@ func reconsider(s *State, e *Expansion, out *GrowthOutcome) {
 	if s.Now.Sub(mem.quiet) < reconsiders {
 		return
 	}
+	withdraw(s, e, why, out)
+}
+
+func withdraw(s *State, e *Expansion, why string, out *GrowthOutcome) {
 	next := e.clone()
 	next.State, next.Ended, next.Outcome = api.ExpansionWithdrawn, s.Now, "withdrawn: "+why
-	mem.quiet = time.Time{}
+	s.Growing.quiet = time.Time{}
 	s.replace(next)
 	out.Expansions = append(out.Expansions, next)
 	out.tell(s, api.Event{Kind: "GrowthWithdrawn", Message: fmt.Sprintf("expansion %s isn't waited for any more: %s", e.ID, why)})

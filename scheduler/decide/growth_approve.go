@@ -32,6 +32,36 @@ func standing(s *State, e *Expansion) string {
 	return ""
 }
 
+// outdated says why a proposal isn't what the configuration says now: whoever approves it, a person or auto, would buy something else than is wanted, or for more than was shown.
+func outdated(s *State, e *Expansion) string {
+	g := &s.Settings.Growth
+	if g.Mode != api.GrowthApprove && g.Mode != api.GrowthAuto {
+		return fmt.Sprintf("growth is %s: nothing is bought", g.Mode)
+	}
+	var now api.Cents
+	known := true
+	for _, o := range e.Orders {
+		want := o.VolumeOrder
+		want.Type, want.IOPS, want.ThroughputMiBs, want.Encrypted, want.KMSKey = g.Volume.Type, g.Volume.IOPS, g.Volume.ThroughputMiBs, g.Volume.Encrypted, g.Volume.KMSKey
+		if g.Volume.SizeGiB != 0 {
+			want.SizeGiB = g.Volume.SizeGiB
+		}
+		if want != o.VolumeOrder {
+			return "the configuration says other volumes now (growth-volume-*, growth-kms-key)"
+		}
+		cost, ok := g.Prices.Monthly(o.Region, o.VolumeOrder)
+		now += cost
+		known = known && ok
+	}
+	switch {
+	case e.Priced && !known:
+		return fmt.Sprintf("$%s a month were shown, and there is no such price any more", e.Cost)
+	case known && (!e.Priced || now > e.Cost):
+		return fmt.Sprintf("it would cost $%s a month by the prices of now", now)
+	}
+	return ""
+}
+
 // ApproveExpansion starts what was proposed. It is looked at again first.
 func ApproveExpansion(s *State, id, who string) (approved *api.ExpansionView, out GrowthOutcome, err error) {
 	found, err := named(s, id)
@@ -40,12 +70,10 @@ func ApproveExpansion(s *State, id, who string) (approved *api.ExpansionView, ou
 		return nil, out, err
 	case found.State != api.ExpansionProposed:
 		return nil, out, fmt.Errorf("expansion %s is %s: it doesn't wait for approval", found.ID, found.State)
-	case s.Settings.Growth.Mode != api.GrowthApprove && s.Settings.Growth.Mode != api.GrowthAuto:
-		return nil, out, fmt.Errorf("growth is %s: nothing is bought", s.Settings.Growth.Mode)
 	case s.Held(nil) != nil:
 		return nil, out, fmt.Errorf("the cluster is held by %s: release it first", s.Held(nil).Author)
 	}
-	if why := orText(unlisted(s), standing(s, found)); why != "" {
+	if why := orText(outdated(s, found), orText(unlisted(s), standing(s, found))); why != "" {
 		return nil, out, fmt.Errorf("expansion %s can't be carried out as it was proposed: %s", found.ID, why)
 	}
 	next := found.clone()

@@ -55,7 +55,7 @@ func GrowthOf(s *State) *api.GrowthView {
 	}
 	have := spent(s)
 	v := &api.GrowthView{
-		Mode: g.Mode, Threshold: g.Threshold, Volumes: have.volumes, Monthly: have.monthly, Budget: g.Budget,
+		Mode: g.Mode, Threshold: g.Threshold, Volumes: have.volumes, Monthly: have.monthly, Priced: have.priced, Budget: g.Budget,
 		MaxPerNode: g.MaxPerNode, MaxVolumes: g.MaxPerCluster, MaxPerDay: g.MaxPerDay, OrderedToday: have.today, Orphans: s.Growing.orphans,
 	}
 	for i := max(0, len(s.Ledger)-shownExpansions); i < len(s.Ledger); i++ {

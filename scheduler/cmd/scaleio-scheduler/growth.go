@@ -48,7 +48,7 @@ func showGrowth(out io.Writer, g *api.GrowthView) {
 	if g.Budget > 0 {
 		budget = "of $" + g.Budget.String()
 	}
-	line("growth", "%s; %d of %d volumes, %d of %d today; $%s a month, %s", g.Mode, g.Volumes, g.MaxVolumes, g.OrderedToday, g.MaxPerDay, g.Monthly, budget)
+	line("growth", "%s; %d of %d volumes, %d of %d today; %s, %s", g.Mode, g.Volumes, g.MaxVolumes, g.OrderedToday, g.MaxPerDay, monthly(g.Monthly, g.Priced), budget)
 	if g.Waiting != "" {
 		line("waits", "%s", g.Waiting)
 	}
@@ -61,8 +61,19 @@ func showGrowth(out io.Writer, g *api.GrowthView) {
 		}
 	}
 	for _, o := range g.Orphans {
-		line("ORPHAN", "%s on %s, %d GiB, %s, $%s a month: %s", o.VolumeID, o.Node, o.SizeGiB, o.State, o.Cost, o.Why)
+		line("ORPHAN", "%s on %s, %d GiB, %s, %s: %s", o.VolumeID, o.Node, o.SizeGiB, o.State, monthly(o.Cost, o.Priced), o.Why)
 	}
+}
+
+// monthly cost; of what has no price in its region nobody knows it.
+func monthly(cost api.Cents, priced bool) string {
+	switch {
+	case priced:
+		return "$" + cost.String() + " a month"
+	case cost == 0:
+		return "at a price that isn't known (growth-price-file)"
+	}
+	return "at least $" + cost.String() + " a month, the price of some isn't known (growth-price-file)"
 }
 
 func forecastText(f *api.ForecastView) string {

@@ -73,7 +73,7 @@ function growth(g) {
   for (const e of g.expansions || []) {
     if (e.state === "proposed" || e.state === "buying") parts.push(e.state + ": " + e.what);
   }
-  if (g.monthlyCents) parts.push("$" + (g.monthlyCents / 100).toFixed(2) + " a month");
+  if (g.monthlyCents) parts.push((g.priced ? "$" : "at least $") + (g.monthlyCents / 100).toFixed(2) + " a month");
   if (g.orphans && g.orphans.length) parts.push(g.orphans.length + " volumes paid for in vain");
   return parts.join("; ");
 }

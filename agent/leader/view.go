@@ -92,18 +92,18 @@ func showCluster(v *api.ClusterView, c scaleio.Cluster) {
 
 func (l *Leader) showObjects(v *api.ClusterView, in Input, o scaleio.Objects) {
 	v.SDCs = o.SDCs
-	for _, s := range o.SDSs {
-		v.SDSs = append(v.SDSs, showSDS(s, o))
-	}
 	if in.Spec.Cluster == nil {
+		showSDSs(v, o, "")
 		return
 	}
 	want := in.wanted()
 	domain, _ := o.Domain(want.ProtectionDomain)
-	if pool, there := o.Pool(domain.ID, want.StoragePool); there {
+	pool, there := o.Pool(domain.ID, want.StoragePool)
+	if there {
 		figures := pool.Figures
 		v.Pool = &figures
 	}
+	showSDSs(v, o, pool.ID)
 	for _, f := range o.FaultSets {
 		if f.DomainID == domain.ID {
 			v.FaultSets = append(v.FaultSets, f.Name)
@@ -132,11 +132,19 @@ func (l *Leader) showAct(v *api.ClusterView, a Act) {
 	}
 }
 
-func showSDS(s scaleio.SDSObject, o scaleio.Objects) api.SDSView {
+// showSDSs with all their devices; those of another pool than ours are told apart, since they are no capacity of ours.
+func showSDSs(v *api.ClusterView, o scaleio.Objects, pool string) {
+	for _, s := range o.SDSs {
+		v.SDSs = append(v.SDSs, showSDS(s, o, pool))
+	}
+}
+
+func showSDS(s scaleio.SDSObject, o scaleio.Objects, pool string) api.SDSView {
 	v := api.SDSView{ID: s.ID, Name: s.Name, IPs: s.IPs, FaultSet: o.FaultSetName(s.FaultSetID), Connection: s.Connection, Membership: s.Membership,
 		InMaint: s.InMaintenance(), Removing: s.Removing()}
 	for _, d := range o.DevicesOf(s.ID) {
-		v.Devices = append(v.Devices, api.DeviceView{ID: d.ID, Name: d.Name, Path: d.CurrentPath, SizeBytes: d.SizeBytes, State: d.State})
+		v.Devices = append(v.Devices, api.DeviceView{ID: d.ID, Name: d.Name, Path: d.CurrentPath, SizeBytes: d.SizeBytes, State: d.State,
+			OtherPool: pool != "" && d.PoolID != "" && d.PoolID != pool})
 	}
 	return v
 }

@@ -160,8 +160,9 @@ func poolObject(p types.StoragePool, s *types.Statistics) PoolObject {
 	}
 	return PoolObject{ID: p.ID, Name: p.Name, DomainID: p.ProtectionDomainID, MediaType: p.MediaType, SparePercent: p.SparePercentage,
 		ZeroPadding: p.ZeroPaddingEnabled, Figures: api.PoolView{ID: p.ID, RawBytes: kb(s.MaxCapacityInKb), SpareBytes: kb(s.SpareCapacityInKb),
-			InUseBytes: kb(s.CapacityInUseInKb), FreeBytes: kb(max(0, s.MaxCapacityInKb-s.CapacityInUseInKb-s.SpareCapacityInKb)),
+			InUseBytes: kb(s.CapacityInUseInKb), FreeBytes: kb(max(0, s.MaxCapacityInKb-s.CapacityInUseInKb-s.SpareCapacityInKb-s.UnreachableUnusedCapacityInKb)),
 			DegradedBytes: kb(s.DegradedHealthyCapacityInKb, s.DegradedFailedCapacityInKb), FailedBytes: kb(s.FailedCapacityInKb),
 			RebuildBytes: kb(s.ActiveFwdRebuildCapacityInKb, s.PendingFwdRebuildCapacityInKb, s.ActiveBckRebuildCapacityInKb, s.PendingBckRebuildCapacityInKb),
-			SparePercent: p.SparePercentage, Volumes: s.NumOfVolumes, UnreachedBytes: kb(s.UnreachableUnusedCapacityInKb)}}
+			SparePercent: p.SparePercentage, Volumes: s.NumOfVolumes, UnreachedBytes: kb(s.UnreachableUnusedCapacityInKb),
+			ProtectedBytes: kb(s.ProtectedCapacityInKb)}}
 }

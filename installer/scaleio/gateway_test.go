@@ -48,7 +48,7 @@ func newREST(t *testing.T) (*rest, string) {
 		"/api/instances/System::3ef46cbf2aaf5d0f/relationships/Sdc": `[{"id":"c1","sdcGuid":"B0E3BFB8-C20B-43BF-93C8-13339E85AA50","sdcIp":"10.0.0.1","mdmConnectionState":"Connected","links":[]}]`,
 		"/api/types/StoragePool/instances": `[{"id":"p1","name":"sp1","protectionDomainId":"d1","sparePercentage":34,"zeroPaddingEnabled":true,"mediaType":"HDD",
 			"links":[{"rel":"/api/StoragePool/relationship/Statistics","href":"/api/instances/StoragePool::p1/relationships/Statistics"}]}]`,
-		"/api/instances/StoragePool::p1/relationships/Statistics": `{"maxCapacityInKb":1000,"spareCapacityInKb":340,"capacityInUseInKb":100,"degradedHealthyCapacityInKb":7,"degradedFailedCapacityInKb":1,
+		"/api/instances/StoragePool::p1/relationships/Statistics": `{"maxCapacityInKb":1000,"spareCapacityInKb":340,"capacityInUseInKb":100,"protectedCapacityInKb":90,"degradedHealthyCapacityInKb":7,"degradedFailedCapacityInKb":1,
 			"failedCapacityInKb":2,"unreachableUnusedCapacityInKb":3,"activeFwdRebuildCapacityInKb":4,"pendingBckRebuildCapacityInKb":5,"numOfVolumes":6}`,
 		"/api/types/Volume/instances": `[{"id":"w1","name":"a","storagePoolId":"p1","sizeInKb":8,"ancestorVolumeId":null,"mappedSdcInfo":[{"sdcId":"c1","sdcIp":"10.0.0.1"},{"sdcId":"c9","sdcIp":"10.0.0.9"}],"links":[]},
 			{"id":"w2","name":"b","storagePoolId":"p1","sizeInKb":16,"ancestorVolumeId":null,"mappedSdcInfo":null,"links":[]},{"id":"w3","name":"c","storagePoolId":"p1","sizeInKb":8,"ancestorVolumeId":"w1","mappedSdcInfo":[{"sdcId":"c1","sdcIp":"10.0.0.1"}],"links":[]}]`,
@@ -136,7 +136,8 @@ func TestGateway_readsTheObjectsOfItsSystem(t *testing.T) {
 	assert.Equal(t, int64(120<<30), o.DevicesOf("s1")[0].SizeBytes)
 	pool, ok := o.Pool("d1", "sp1")
 	require.True(t, ok)
-	assert.Equal(t, int64(560<<10), pool.Figures.FreeBytes)
+	assert.Equal(t, int64(557<<10), pool.Figures.FreeBytes, "what is lost isn't free")
+	assert.Equal(t, int64(90<<10), pool.Figures.ProtectedBytes)
 	assert.Equal(t, int64(8<<10), pool.Figures.DegradedBytes)
 	assert.Equal(t, int64(9<<10), pool.Figures.RebuildBytes)
 	assert.Equal(t, int64(3<<10), pool.Figures.UnreachedBytes)

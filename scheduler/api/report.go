@@ -176,6 +176,7 @@ type DeviceView struct {
 	Path      string `json:"path"`
 	SizeBytes int64  `json:"sizeBytes"`
 	State     string `json:"state"`
+	OtherPool bool   `json:"otherPool,omitempty"` // a person gave it to another pool than ours
 }
 
 // SDCView of one client.
@@ -201,6 +202,7 @@ type PoolView struct {
 	Volumes        int    `json:"volumes"`
 	UnreachedBytes int64  `json:"unreachableBytes"`
 
+	ProtectedBytes   int64 `json:"protectedBytes,omitempty"`   // that have both copies; 0 = not known
 	ProvisionedBytes int64 `json:"provisionedBytes,omitempty"` // what volumes promise to their users: they are thin, so it may be more than there is; one copy. 0 = not known
 }
 

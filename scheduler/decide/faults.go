@@ -99,9 +99,7 @@ func units(s *State) map[string]int64 {
 	pooled := map[string]int64{}
 	if s.View != nil {
 		for _, sds := range s.View.SDSs {
-			for _, d := range sds.Devices {
-				pooled[sds.Name] += d.SizeBytes
-			}
+			pooled[sds.Name] += poolBytes(&sds)
 		}
 	}
 	sums := map[string]int64{}

@@ -161,7 +161,7 @@ func demand(s *State, last Sample, since time.Time) *trigger {
 		rate = f.Rate
 	}
 	if over {
-		return &trigger{why: fmt.Sprintf("%.1f %% in use, threshold %d %%", last.Fullness(), g.Threshold), rate: rate}
+		return &trigger{why: fmt.Sprintf("%.1f %% in use, threshold %d %%%s", last.Fullness(), g.Threshold, last.without()), rate: rate}
 	}
 	ahead := horizon(s)
 	level := last.Usable / 100 * int64(g.Threshold)

@@ -118,11 +118,16 @@ func volumeSize(s *State) int {
 }
 
 // unitsNow are the pool's devices by fault unit, and what is ordered and not among them yet: what was handed over may come into the pool long after its
-// expansion ended.
+// expansion ended. What is away with its SDS, and not expected back, is neither.
 func unitsNow(s *State) map[string]int64 {
-	units := map[string]int64{}
+	units, gone := map[string]int64{}, map[string]bool{}
 	if s.View != nil {
-		units = inPool(s.View.ClusterView)
+		lost := !s.Growing.gone()
+		addUnits(units, s.View.ClusterView, lost)
+		for i := range s.View.SDSs {
+			sds := &s.View.SDSs[i]
+			gone[sds.Name] = !lost && away(sds) && !sds.InMaint
+		}
 	}
 	for _, e := range s.Ledger {
 		if e.State != api.ExpansionBuying && e.State != api.ExpansionEnded {
@@ -130,7 +135,7 @@ func unitsNow(s *State) map[string]int64 {
 		}
 		for i := range e.Orders {
 			o := &e.Orders[i]
-			if n := s.Nodes[o.Node]; n != nil && o.lives() && o.There() && !o.InPool {
+			if n := s.Nodes[o.Node]; n != nil && o.lives() && o.There() && !o.InPool && !gone[n.Name] {
 				unit, _ := s.Cluster.FaultSet(n)
 				if unit == "" {
 					unit = n.Name

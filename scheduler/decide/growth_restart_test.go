@@ -125,14 +125,15 @@ func TestGrow_noRoomRespectsTheCooldown(t *testing.T) {
 	w.fill(50)
 	noRoom := func(minutes int) {
 		for range minutes * 5 {
-			w.View.Pool.DegradedBytes, w.View.Pool.FreeBytes, w.View.Pool.SpareBytes = 300*gib, 0, 0
+			w.View.Pool.UnreachedBytes = w.View.Pool.RawBytes - w.used + gib // what is left doesn't hold both copies of everything
 			w.pass(12 * time.Second)
 		}
 	}
-	noRoom(10)
+	w.minutes(20, 0)
+	noRoom(2)
 	assert.Len(t, w.Ledger, 1)
 	assert.Contains(t, decide.GrowthOf(&w.State).Waiting, "the next one may begin in")
-	noRoom(25)
+	noRoom(9) // and not so long that what is lost isn't expected back
 	require.Len(t, w.Ledger, 2)
 	assert.Contains(t, w.Ledger[1].Why, "no room to protect")
 	assert.NotContains(t, w.Ledger[1].Why, "cooldown")

@@ -72,6 +72,8 @@ func cantTake(s *State, n *Node) string {
 		return "isn't heard"
 	case !s.Role(n).Storage() || !holds(n, stepRunSDS):
 		return "runs no SDS"
+	case cutOff(s, n):
+		return "has an SDS that the MDM isn't connected to"
 	case !named && set == "":
 		return "has no fault set"
 	case s.Held(n) != nil || holds(n, api.ConditionHeld):
@@ -88,6 +90,11 @@ func cantTake(s *State, n *Node) string {
 		return "failed to bring a volume lately"
 	}
 	return ""
+}
+
+// cutOff: what it buys now couldn't be added.
+func cutOff(s *State, n *Node) bool {
+	return s.View != nil && s.View.ClusterView != nil && slices.ContainsFunc(s.View.SDSs, func(x api.SDSView) bool { return x.Name == n.Name && away(&x) })
 }
 
 // claims are the nodes of each EC2 instance: which are one by their identity, or say that they run on it.
@@ -196,7 +203,11 @@ func allowance(s *State, have spending, sites []site, v api.VolumeOrder) (room i
 	devices := 0
 	if s.View != nil {
 		for _, sds := range s.View.SDSs {
-			devices += len(sds.Devices)
+			for i := range sds.Devices {
+				if !sds.Devices[i].OtherPool {
+					devices++
+				}
+			}
 		}
 	}
 	limit(devicesPerPool-devices, "the pool has %d of %d devices", devices, devicesPerPool)

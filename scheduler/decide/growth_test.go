@@ -156,41 +156,6 @@ func TestGrow_notOnNoise(t *testing.T) {
 	}
 }
 
-// A lost SDS is not demand: its capacity is expected back for a quarter of an hour.
-func TestGrow_notForLostCapacity(t *testing.T) {
-	w := grows(4, 1, 200)
-	w.fill(60)
-	w.minutes(5, 0)
-	lost := w.View.SDSs[3].Devices
-	lose := func() {
-		w.View.SDSs[3].Devices = nil
-		w.View.SDSs[3].Connection = "Disconnected"
-		w.figures()
-	}
-	lose()
-	w.minutes(14, 0)
-	assert.Empty(t, w.Ledger)
-	assert.Contains(t, decide.GrowthOf(&w.State).Waiting, "expected back")
-	w.View.SDSs[3].Devices = lost
-	w.figures()
-	w.minutes(30, 0)
-	assert.Empty(t, w.Ledger, "it came back")
-	lose()
-	w.minutes(17, 0)
-	assert.Len(t, w.Ledger, 1, "it didn't: what is left is too full")
-}
-
-// Nor may what is degraded stay without room to be protected again: then nothing is waited for.
-func TestGrow_whenNothingCanBeProtectedAgain(t *testing.T) {
-	w := grows(4, 1, 200)
-	w.fill(60)
-	w.minutes(5, 0)
-	w.View.Pool.DegradedBytes = w.View.Pool.FreeBytes + w.View.Pool.SpareBytes + gib
-	w.minutes(1, 0)
-	require.Len(t, w.Ledger, 1)
-	assert.Contains(t, w.Ledger[0].Why, "no room to protect")
-}
-
 func TestGrow_modes(t *testing.T) {
 	run := func(mode api.GrowthMode) *poolWorld {
 		w := grows(3, 1, 200)

@@ -24,9 +24,22 @@ type poolWorld struct {
 	all     []*decide.Node
 	latency time.Duration // from order to volume in the pool
 	part    map[string]*part
-	deaf    string // node that isn't heard
-	blind   bool   // the leader has no new view
+	deaf    string          // node that isn't heard
+	blind   bool            // the leader has no new view
+	lost    map[string]bool // SDSs that are away
+	total   total
+	broken  bool // what was on a lost SDS isn't made anew elsewhere yet
 }
+
+// total is what becomes of the pool's total when an SDS is lost: nobody wrote that down.
+type total string
+
+const (
+	counts       total = "the total counts what is lost"
+	drops        total = "the total drops"
+	dropsAndSays total = "the total drops, and what is lost is shown as unreachable too"
+	delists      total = "not even the devices are listed"
+)
 
 type bought struct {
 	node, order string
@@ -91,29 +104,71 @@ func (w *poolWorld) adopt(n *decide.Node, disk string) {
 // figures of the pool as the product would show them.
 func (w *poolWorld) figures() {
 	p := w.View.Pool
-	p.RawBytes = 0
 	units := map[string]int64{}
 	for i := range w.View.SDSs {
 		sds := &w.View.SDSs[i]
+		sds.Connection = map[bool]string{false: "Connected", true: "Disconnected"}[w.lost[sds.Name]]
 		for _, d := range sds.Devices {
-			p.RawBytes += d.SizeBytes
-			units[sds.FaultSet] += d.SizeBytes
+			if !d.OtherPool {
+				units[sds.FaultSet] += d.SizeBytes
+			}
 		}
 	}
 	p.SparePercent = decide.SparePercent(units)
+	p.RawBytes = w.raw()
+	if w.total != "" && w.total != counts {
+		p.RawBytes = w.reached()
+	}
 	p.SpareBytes = p.RawBytes / 100 * int64(p.SparePercent)
 	w.write(0)
 }
 
-func (w *poolWorld) usable() int64 { return w.View.Pool.RawBytes - w.View.Pool.SpareBytes }
+// lose SDSs, or have them back.
+func (w *poolWorld) lose(names ...string) {
+	w.lost = map[string]bool{}
+	for _, name := range names {
+		w.lost[name] = true
+	}
+	w.figures()
+}
+
+// raw are the bytes of all devices, reached of those that can be.
+func (w *poolWorld) raw() int64 { return w.sum(func(string) bool { return true }) }
+
+func (w *poolWorld) reached() int64 { return w.sum(func(name string) bool { return !w.lost[name] }) }
+
+func (w *poolWorld) sum(of func(sds string) bool) (sum int64) {
+	for i := range w.View.SDSs {
+		for _, d := range w.View.SDSs[i].Devices {
+			if of(w.View.SDSs[i].Name) && !d.OtherPool {
+				sum += d.SizeBytes
+			}
+		}
+	}
+	return sum
+}
+
+// usable of what can be reached.
+func (w *poolWorld) usable() int64 {
+	return w.reached() - w.reached()/100*int64(w.View.Pool.SparePercent)
+}
 
 func (w *poolWorld) fullness() float64 { return 100 * float64(w.used) / float64(w.usable()) }
 
 // write so many bytes more, raw; what doesn't fit isn't written.
 func (w *poolWorld) write(bytes int64) {
-	w.used = min(max(0, w.used+bytes), w.usable())
+	w.used = min(max(0, w.used+bytes), max(w.used, w.usable()))
 	p := w.View.Pool
-	p.InUseBytes, p.FreeBytes = w.used, w.usable()-w.used
+	p.InUseBytes, p.FreeBytes = w.used, max(0, w.usable()-w.used)
+	lost := w.raw() - w.reached()
+	p.ProtectedBytes, p.DegradedBytes, p.UnreachedBytes = w.used, 0, 0
+	if w.broken {
+		p.DegradedBytes = 2 * int64(float64(w.used)*float64(lost)/float64(w.raw()))
+		p.ProtectedBytes -= p.DegradedBytes
+	}
+	if w.total == "" || w.total == counts || w.total == dropsAndSays {
+		p.UnreachedBytes = lost - p.DegradedBytes/2
+	}
 }
 
 // fill to so many percent.
@@ -131,12 +186,13 @@ func (w *poolWorld) pass(d time.Duration) decide.GrowthOutcome {
 	if !w.blind {
 		w.View.At = w.Now
 	}
-	w.Growing.Take(&w.State)
+	w.shown(func() { w.Growing.Take(&w.State) })
 	if w.Nonce == "" || len(w.Ledger) > 0 && w.Ledger[len(w.Ledger)-1].ID == w.Nonce {
 		w.serial++
 		w.Nonce = strconv.Itoa(1e7+w.serial) + "-0000"
 	}
-	out := decide.Grow(&w.State)
+	var out decide.GrowthOutcome
+	w.shown(func() { out = decide.Grow(&w.State) })
 	for id, disks := range out.Approved {
 		w.Nodes[id].Approved = append(w.Nodes[id].Approved, disks...)
 	}
@@ -145,6 +201,21 @@ func (w *poolWorld) pass(d time.Duration) decide.GrowthOutcome {
 	}
 	w.events = append(w.events, out.Events...)
 	return out
+}
+
+// shown is the view that is decided on: without the devices of lost SDSs where the product lists them no more.
+func (w *poolWorld) shown(do func()) {
+	all := w.View.SDSs
+	if w.total == delists {
+		w.View.SDSs = slices.Clone(all)
+		for i := range w.View.SDSs {
+			if w.lost[all[i].Name] {
+				w.View.SDSs[i].Devices = nil
+			}
+		}
+	}
+	do()
+	w.View.SDSs = all
 }
 
 // minutes pass with a sample every 12 seconds; each brings so many bytes.

@@ -224,28 +224,3 @@ func StorageGate(v *api.ClusterView, age time.Duration, ours string) string {
 	}
 	return ""
 }
-
-// inPool sums the devices of each fault unit as the system itself lists them.
-func inPool(v *api.ClusterView) map[string]int64 {
-	sums := map[string]int64{}
-	addUnits(sums, v)
-	return sums
-}
-
-func addUnits(sums map[string]int64, v *api.ClusterView) {
-	for i := range v.SDSs {
-		sds := &v.SDSs[i]
-		if len(sds.Devices) == 0 {
-			continue
-		}
-		unit := sds.FaultSet
-		if unit == "" {
-			unit = sds.Name
-		}
-		var sum int64
-		for j := range sds.Devices {
-			sum += sds.Devices[j].SizeBytes
-		}
-		sums[unit] += sum
-	}
-}

@@ -31,6 +31,7 @@ type Sample struct {
 	From    string  // node that led
 	Used    int64
 	Raw     int64 // as expected: what went away minutes ago is expected back
+	Away    int64 // of the pool, and isn't expected back
 	Usable  int64 // of it, beside the spare
 	Largest int64 // fault unit
 	Room    bool  // what is degraded now can be protected again
@@ -41,6 +42,14 @@ type Sample struct {
 
 // Fullness in percent of what may be used.
 func (s Sample) Fullness() float64 { return percentOf(s.Used, s.Usable) }
+
+// without says what the pool goes without.
+func (s Sample) without() string {
+	if s.Away < s.Raw/100 {
+		return ""
+	}
+	return fmt.Sprintf("; %s are lost with their SDSs, and not expected back", bytesText(s.Away))
+}
 
 func percentOf(part, whole int64) float64 {
 	if whole <= 0 {
@@ -84,16 +93,20 @@ func (h *History) Take(s *State) {
 		h.zero = v.At
 	}
 	p := v.Pool
-	h.expect(s, p.RawBytes)
-	spare := max(p.SpareBytes, h.expected/100*int64(p.SparePercent))
+	r := reachOf(v.ClusterView)
+	if !any { // of what is away nobody knows since when: a scheduler that begins anew gives it its time
+		h.expected = r.listed
+	}
+	h.expect(s, r)
+	spare := max(int64(float64(p.SpareBytes)*float64(h.expected)/float64(p.RawBytes)), h.expected/100*int64(p.SparePercent))
 	sample := Sample{
-		At: v.At, at: v.At.Sub(h.zero).Seconds(), From: v.From, Used: p.InUseBytes, Raw: h.expected, Usable: h.expected - spare,
-		Room:   p.DegradedBytes+p.FailedBytes <= p.FreeBytes+p.SpareBytes,
+		At: v.At, at: v.At.Sub(h.zero).Seconds(), From: v.From, Used: p.InUseBytes, Raw: h.expected, Usable: h.expected - spare, Away: max(0, r.listed-h.expected),
+		Room:   needed(p) <= r.now,
 		Steady: p.DegradedBytes == 0 && p.FailedBytes == 0 && p.RebuildBytes == 0 && h.dropped.IsZero(),
 		First:  h.broken || !any || last.From != v.From || v.At.Sub(last.At) > sampleGap,
 	}
 	if sample.Used > sample.Raw/2 { // else it doesn't matter: less is in use than any two copies need
-		sample.Largest = h.largest(v.ClusterView)
+		sample.Largest = h.largest(v.ClusterView, sample.Room && !h.dropped.IsZero())
 	}
 	h.broken = false
 	h.recent = keep(h.recent, sample, recentKept)
@@ -104,13 +117,13 @@ func (h *History) Take(s *State) {
 	}
 }
 
-// largest fault unit of the pool.
-func (h *History) largest(v *api.ClusterView) (most int64) {
+// largest fault unit of the pool; lost says whether what is away counts.
+func (h *History) largest(v *api.ClusterView, lost bool) (most int64) {
 	if h.units == nil {
 		h.units = map[string]int64{}
 	}
 	clear(h.units)
-	addUnits(h.units, v)
+	addUnits(h.units, v, lost)
 	for _, bytes := range h.units {
 		most = max(most, bytes)
 	}
@@ -144,34 +157,45 @@ func (h *History) doubtful(s *State) string {
 	if last, _ := h.Last(); last.Used > 0 && v.Pool.InUseBytes == 0 {
 		return "the pool shows nothing in use, and it did before: no answer looks like that too"
 	}
-	return inconsistent(v.Pool)
+	return h.inconsistent(v.Pool, reachOf(v.ClusterView))
 }
 
-func inconsistent(p *api.PoolView) string {
+func (h *History) inconsistent(p *api.PoolView, r reach) string {
 	switch {
 	case p.RawBytes <= 0:
 		return "the pool shows no capacity"
 	case p.InUseBytes < 0 || p.SpareBytes < 0 || p.FreeBytes < 0 || p.SparePercent < 0 || p.SparePercent > 99:
 		return "the pool shows a negative capacity, or an impossible spare"
-	case p.InUseBytes > p.RawBytes || p.SpareBytes >= p.RawBytes || p.FreeBytes > p.RawBytes:
+	case p.InUseBytes > max(p.RawBytes, r.listed, h.expected) || p.SpareBytes >= p.RawBytes || p.FreeBytes > p.RawBytes:
 		return "the pool shows more in use, spare or free than there is"
+	case r.now <= 0:
+		return "nothing of the pool can be reached"
 	}
 	return ""
 }
 
-// expect the raw capacity. A lost SDS is not demand: what went away is expected back for a while, unless a person takes a node out.
-func (h *History) expect(s *State, raw int64) {
+// expect the raw capacity. A lost SDS is not demand: what went away is expected back for a while; but not what a person takes out.
+func (h *History) expect(s *State, r reach) {
 	at := s.View.At
-	if raw >= h.expected-h.expected/100 || removing(s) {
-		h.expected, h.dropped = raw, time.Time{}
+	if removing(s) {
+		h.expected = min(h.expected, r.listed)
+	}
+	if r.stays >= h.expected-h.expected/100 {
+		h.expected, h.dropped = r.stays, time.Time{}
 		return
 	}
 	if h.dropped.IsZero() {
 		h.dropped = at
 	}
 	if at.Sub(h.dropped) >= dropSettles {
-		h.expected, h.dropped = raw, time.Time{}
+		h.expected, h.dropped = r.stays, time.Time{}
 	}
+}
+
+// gone says whether what is away isn't counted on: it had its time to come back, or what is left has no room without it.
+func (h *History) gone() bool {
+	last, _ := h.Last()
+	return h.dropped.IsZero() || !last.Room
 }
 
 func removing(s *State) bool {

@@ -66,6 +66,7 @@ func FuzzMesosState(f *testing.F) {
 // Files of others that get a line of ours: it is there afterwards, once, and what others wrote is left.
 func FuzzLinesOfOurs(f *testing.F) {
 	f.Add([]byte("actor_role_is_manager=0\nother = x\n actor_role_is_manager =1"))
+	f.Add([]byte("\n\nother=x"))
 	f.Add([]byte("ini_guid 8AC3-1\nmdm 10.0.0.1,10.0.0.2\nmdm 10.9.9.9\n"))
 	f.Add([]byte(""))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -109,7 +109,8 @@ func (p properties) get(key string) string {
 func (p properties) set(key, value string) properties {
 	var out []string
 	done := false
-	for _, line := range strings.Split(strings.TrimSuffix(string(p), "\n"), "\n") {
+	for line := range strings.Lines(string(p)) {
+		line = strings.TrimSuffix(line, "\n")
 		if k, _, ok := strings.Cut(line, "="); ok && strings.TrimSpace(k) == key {
 			if done {
 				continue
@@ -121,5 +122,5 @@ func (p properties) set(key, value string) properties {
 	if !done {
 		out = append(out, fmt.Sprintf("%s=%s", key, value))
 	}
-	return properties(strings.TrimPrefix(strings.Join(out, "\n"), "\n") + "\n")
+	return properties(strings.Join(out, "\n") + "\n")
 }

@@ -11,7 +11,7 @@ STATIC  := CGO_ENABLED=0 $(GO) build -trimpath
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 NODETEST := $(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v
-LONG     := '^(TestBlast|TestGrowth|TestGrowthFaults|TestIgnited|TestOwnUpgrade|TestRecovered|TestRemoved|TestRestarted|TestUpgraded|TestVersionBefore)$$'
+LONG     := '^(TestBlast|TestGrowth|TestGrowthFaults|TestIgnited|TestOwnUpgrade|TestRecovered|TestRemoved|TestRestarted|TestUpgraded)$$'
 
 .DEFAULT_GOAL := help
 .PHONY: help build test test-faults fuzz test-nodes test-long test-vm test-all demo demo-down bench bench-nodes blast lint fmt readme clean gcc
@@ -30,7 +30,7 @@ test-nodes: $(BUILD)/demo ## Tests on real systemd nodes (root): the demo's asse
 	$(BUILD)/demo prepare
 	$(NODETEST) -skip $(LONG) ./test/nodes ./test/aws/loopdisk ./test/zookeeper ./test/cases
 
-test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded, versions mixed, each process killed and frozen, the scheduler's state lost, every gap of an expansion, 10,000 years of growth
+test-long: $(BUILD)/demo ## More of them: nodes without Mesos, nodes taken out, packages upgraded, each process killed and frozen, the scheduler's state lost, every gap of an expansion, 10,000 years of growth
 	$(BUILD)/demo prepare
 	$(NODETEST) -run $(LONG) ./test/cases
 	$(GO) test -count=1 -timeout 60m -run everyGap ./test/growth -all

@@ -66,7 +66,7 @@ func TestTree_ofAShallowClone(t *testing.T) {
 }
 
 // Each version's scheduler takes over the other's state and the other's agents: all are heard, a new one joins, what a person says is obeyed, and the agents of either version come in
-// place of the other's. `make test-long` does the same with real agents on real nodes, and lets them buy.
+// place of the other's.
 func TestVersionBefore(t *testing.T) {
 	p := build(t)
 	w := newWorld(t, p.agents())

@@ -14,7 +14,7 @@ NODETEST := $(GO) test -tags nodes -p 1 -count=1 -timeout 60m -v
 LONG     := '^(TestBlast|TestGrowth|TestGrowthFaults|TestIgnited|TestOwnUpgrade|TestRecovered|TestRemoved|TestRestarted|TestUpgraded)$$'
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-faults fuzz test-nodes test-long test-vm test-all demo demo-down bench bench-nodes blast lint fmt readme clean gcc
+.PHONY: help build test test-faults fuzz test-before test-nodes test-long test-vm test-all demo demo-down bench bench-nodes blast lint fmt readme clean gcc
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,11 +46,14 @@ FUZZTIME ?= 30s
 fuzz: ## Every fuzz target, two at a time, FUZZTIME each: 30s, or as much as you say
 	$(GO) run ./test/fuzz -time $(FUZZTIME)
 
+test-before: ## The version before, from the repository's history (a full clone), with this one's scheduler and agents, both ways
+	$(GO) test -tags history -count=1 -v ./test/before
+
 test-vm: ## Tests in a virtual machine (root): kernels, their modules and disks, as far as a container can't have them
 	$(GO) run ./test/vm/prepare
 	$(GO) test -tags vm -count=1 -timeout 40m -v ./test/vm
 
-test-all: test test-nodes test-long test-vm ## All of them
+test-all: test test-before test-nodes test-long test-vm ## All of them
 
 demo: $(BUILD)/demo ## From bare nodes to a Ready cluster, on this machine (root); NODES=3 or NODES=ubuntu,rocky,flatcar; GROWTH=off leaves the last act out
 	$(BUILD)/demo up --nodes $(NODES) --growth $(GROWTH)
@@ -72,8 +75,8 @@ blast: $(BUILD)/demo ## Kill and freeze each process under a writer (root), and 
 
 lint: ## gofmt, go vet, staticcheck, with every build tag
 	@unformatted=$$(gofmt -l agent installer platform scheduler systemd test); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
-	$(GO) vet -tags nodes,innode,vm ./...
-	$(GO) run $(STATICCHECK) -tags nodes,innode,vm ./...
+	$(GO) vet -tags nodes,innode,vm,history ./...
+	$(GO) run $(STATICCHECK) -tags nodes,innode,vm,history ./...
 
 fmt: ## Format the code
 	gofmt -w agent installer platform scheduler systemd test

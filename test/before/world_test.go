@@ -1,3 +1,5 @@
+//go:build history
+
 package before_test
 
 import (

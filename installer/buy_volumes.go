@@ -47,6 +47,7 @@ const (
 	reasonAbandoned    = "Abandoned"
 	reasonHandedOver   = "HandedOver"
 	reasonDetachFirst  = "DetachFirst"
+	reasonTakenOff     = "TakenOff"
 	reasonInUseLocally = "InUse"
 	reasonNotAsOrdered = "NotAsOrdered"
 	reasonNoRight      = "NoCleanupCredentials"

@@ -54,3 +54,13 @@ func TestRestore_takesNobodysMaintenanceForOurs(t *testing.T) {
 	}
 	assert.Contains(t, told, "MaintenanceForgotten its SDS disk-1 was in maintenance")
 }
+
+// What nodes remember of expansions comes by their ids; people see the newest, and what growing took lately counts.
+func TestRecovery_ledgerIsByAge(t *testing.T) {
+	b := newBrain(Options{Store: &store.Memory{}, Now: func() time.Time { return moved }})
+	require.NoError(t, b.create(t.Context(), 1, moved))
+	b.recovery = newRecovery(moved)
+	older, newer := &decide.Expansion{ID: "f", Decided: moved.Add(-time.Hour)}, &decide.Expansion{ID: "a", Decided: moved}
+	b.begin(decide.Recovered{Cluster: b.state.Cluster, Ledger: []*decide.Expansion{newer, older}})
+	assert.Equal(t, []*decide.Expansion{older, newer}, b.state.Ledger)
+}

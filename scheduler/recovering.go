@@ -240,6 +240,7 @@ func (b *brain) resumed(out decide.Recovered) (decide.Rollout, map[string]decide
 func (b *brain) begin(out decide.Recovered) {
 	since := b.state.Cluster.Recovering
 	b.state.Cluster, b.state.Ledger = out.Cluster, out.Ledger
+	b.sortLedger()
 	b.state.Cluster.Recovered = since
 	b.touched[keyCluster], b.touched[keyFramework], b.touched[keyLeases] = true, true, true
 	for _, e := range out.Ledger {

@@ -46,6 +46,7 @@ func pursue(s *State, e *Expansion, uses map[string]use, out *GrowthOutcome) *Ex
 		}
 		if why := o.hopeless(s); why != "" {
 			o.giveUp(s, why, out)
+			o.report(s, &next.Orders[i], out)
 		}
 		if o == next.Orders[i] {
 			continue
@@ -179,8 +180,8 @@ func (o *Order) giveUp(s *State, why string, out *GrowthOutcome) {
 	switch {
 	case o.Stage == api.OrderFailed && o.VolumeID == "", o.Stage == api.OrderDeleted:
 		o.Settled = true
-	case o.Doubted:
-		o.Settled, o.Stage = true, api.OrderKept
+	case o.Doubted, o.Used != "":
+		o.keep(s)
 	default:
 		o.Abandon = true
 	}

@@ -276,5 +276,5 @@ func (p GrowthPlan) expansion(s *State, t *trigger) *Expansion {
 func (e *Expansion) add(v api.VolumeOrder, at site) {
 	v.Expansion, v.Index, v.Attempt, v.Zone = e.ID, len(e.Orders), 1, at.zone
 	v.VolumeID, v.Abandon = "", false
-	e.Orders = append(e.Orders, Order{VolumeOrder: v, Node: at.node.ID, Region: at.region})
+	e.Orders = append(e.Orders, Order{VolumeOrder: v, Node: at.node.ID, Region: at.region, Blank: true})
 }

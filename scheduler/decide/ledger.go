@@ -43,6 +43,8 @@ type Order struct {
 	Settled bool           `json:"settled,omitempty"` // nothing more comes of it
 	GivenUp bool           `json:"givenUp,omitempty"` // another one was ordered in its place, or the expansion ends smaller
 	Loose   bool           `json:"loose,omitempty"`   // a listing showed it detached after it was given up: whoever attaches it from then on is none of ours
+	Blank   bool           `json:"blank,omitempty"`   // nobody can have written on it: it never was attached, or its node found it empty and took it off. Of what a former version bought that isn't known
+	Used    string         `json:"used,omitempty"`    // why its node refused its disk when it showed it last: something is on it, or has it
 	Doubted bool           `json:"doubted,omitempty"` // it was on its way when the ledger wasn't known: nothing shows that it was never handed over, so nothing deletes it
 	Deleter string         `json:"deleter,omitempty"` // node that is to delete it, where its own can't be
 	Burnt   bool           `json:"burnt,omitempty"`   // given up because its client token is used up; its volume, if it shows up after all, is known by this order
@@ -172,8 +174,12 @@ func (o *Order) hear(s *State, uses map[string]use) {
 		}
 	}
 	o.follow(uses)
+	o.look(s.Nodes[o.Node])
 	if o.Given {
 		o.Abandon = false
+	}
+	if o.Abandon && !o.Settled && o.Used != "" {
+		o.keep(s)
 	}
 	if !o.Settled && o.Abandon && (o.Stage == api.OrderDeleted || o.Stage == api.OrderKept || o.Stage == api.OrderFailed && o.VolumeID == "") {
 		o.Settled = true
@@ -191,6 +197,7 @@ func (o *Order) take(s *State, r *api.OrderState) {
 		o.Stage, o.Since = r.Stage, s.Now
 	}
 	o.Reason, o.Message = plainText(r.Reason, MaxReason), plainText(r.Message, MaxOrderMessage)
+	o.blanks(r)
 }
 
 // rank of a stage on the way into the pool; 0 = it ended elsewhere, or hasn't begun. What was reached stays reached: a node that begins anew, or goes to and fro, makes
@@ -237,7 +244,9 @@ func ordersFor(s *State, n *Node) []api.VolumeOrder {
 		}
 		for i := range e.Orders {
 			if o := &e.Orders[i]; !o.Settled && o.told() == n.ID && o.toldNow(s) {
-				all = append(all, o.VolumeOrder)
+				v := o.VolumeOrder
+				v.LookFirst = o.Abandon && !o.Blank
+				all = append(all, v)
 			}
 		}
 	}

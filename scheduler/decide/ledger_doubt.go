@@ -36,6 +36,8 @@ func (o *Order) toldNow(s *State) bool {
 	switch {
 	case s.Cluster.Unchecked || o.Doubted && o.Abandon:
 		return o.VolumeID != "" && !o.Abandon
+	case o.Abandon && !o.Blank && o.told() != o.Node: // who didn't have it can't look at it
+		return false
 	case !s.Settings.Growth.buys():
 		return o.VolumeID != "" || o.Abandon
 	}

@@ -41,6 +41,10 @@ func compareOwned(s *State, out *GrowthOutcome) {
 		if o != nil && o.VolumeID == v.VolumeID && !o.There() && at.Sub(o.Since) > api.OrderTTL {
 			e, o = cameBack(s, e, o, v, out)
 		}
+		if o != nil && o.handled(v) {
+			e = amend(s, e, o, out, func(o *Order) { o.Blank = false })
+			o = &e.Orders[o.Index]
+		}
 		switch {
 		case o != nil && o.VolumeID == v.VolumeID && !o.There(): // a read that lags
 		case o == nil && uses[v.VolumeID] != unused:
@@ -49,13 +53,9 @@ func compareOwned(s *State, out *GrowthOutcome) {
 		case o == nil:
 			g.strangers = append(g.strangers, v)
 			orphan(s, v, "the ledger doesn't know it: look at it, then attach it or delete it yourself", out)
-		case uses[v.VolumeID] != unused:
-			if v.State == "available" && !o.shown(s) {
-				orphan(s, v, "the pool counts on it, so it may hold data, and isn't attached: bring its node back, or remove that node from the cluster", out)
-			}
-		case o.VolumeID == v.VolumeID && (o.InPool || o.Given):
-			if v.State == "available" && !o.shown(s) {
-				orphan(s, v, "it was handed over to the pool, so it may hold data, and isn't attached: bring its node back, or delete it once its SDS is removed", out)
+		case uses[v.VolumeID] != unused, o.VolumeID == v.VolumeID && (o.InPool || o.Given):
+			if why := o.strays(s, v, uses[v.VolumeID]); why != "" {
+				orphan(s, v, why, out)
 			}
 		case o.VolumeID == v.VolumeID && !o.Settled && (!o.Abandon || at.Sub(o.Since) < orphanSilent && !s.beyondReach(o.told())): // on its way, in or out
 		case o.VolumeID == v.VolumeID && v.State == "available":
@@ -143,6 +143,17 @@ func cameBack(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOu
 	return e, &e.Orders[o.Index]
 }
 
+// strays: what is or was on its way into the pool isn't there, and won't be by itself.
+func (o *Order) strays(s *State, v api.OwnedVolume, as use) string {
+	switch {
+	case v.State != "available" || o.shown(s):
+		return o.stranded(s)
+	case as != unused:
+		return "the pool counts on it, so it may hold data, and isn't attached: bring its node back, or remove that node from the cluster"
+	}
+	return "it was handed over to the pool, so it may hold data, and isn't attached: bring its node back, or delete it once its SDS is removed"
+}
+
 // cleanUp clears away a volume that was given up before it was handed over: its own node deletes it, or where that is gone, the leader's.
 func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) {
 	if s.Cluster.Unchecked || o.Doubted {
@@ -151,6 +162,10 @@ func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOut
 	}
 	if o.mayHoldData() {
 		orphan(s, v, "its node kept it, since it may hold somebody's data ("+orText(o.Message, o.Reason)+"): look what is on it, then delete it yourself", out)
+		return
+	}
+	if !o.Blank {
+		unlooked(s, e, o, v, out)
 		return
 	}
 	text := "it was given up before it was handed over"
@@ -180,6 +195,18 @@ func cleanUp(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOut
 	amend(s, e, o, out, func(o *Order) { o.Abandon, o.Settled, o.Deleter, o.Stage = true, false, deleter, "" })
 }
 
+// unlooked: it was attached, and its node didn't say that it was empty as it took it off. Whoever finds it detached can't tell.
+func unlooked(s *State, e *Expansion, o *Order, v api.OwnedVolume, out *GrowthOutcome) {
+	if o.Abandon && !o.Settled && o.told() == o.Node && !s.beyondReach(o.Node) {
+		orphan(s, v, "it was given up before it was handed over; its node says whether it is empty", out)
+		return
+	}
+	if !o.Settled {
+		amend(s, e, o, out, func(o *Order) { o.keep(s) })
+	}
+	orphan(s, v, "it was given up after it was attached, and nothing shows that it was empty when it was taken off: look what is on it, then delete it yourself", out)
+}
+
 // cleanAgain: what couldn't be deleted may be deletable later, with credentials that somebody mended.
 const cleanAgain = day
 
@@ -187,24 +214,6 @@ const cleanAgain = day
 func (s *State) beyondReach(id string) bool {
 	n := s.Nodes[id]
 	return n == nil || n.Revoked || n.Removal != nil || !s.live(n) && s.Now.Sub(n.SeenAt) > orphanSilent && s.Now.Sub(s.Growing.free) > orphanSilent
-}
-
-// mayHoldData: its node looked at it and wouldn't let go. What it saw then can't be seen by whoever finds the volume detached, so nothing of ours deletes it.
-func (o *Order) mayHoldData() bool {
-	switch o.Reason {
-	case "InUse", "HandedOver", "NotAsOrdered", "AttachedElsewhere": // the words of the node's step buy-volumes
-		return true
-	}
-	return false
-}
-
-// takenBy somebody: it is attached, and none of ours did that. Whoever has it may write on it, and it looks like new again once it is detached.
-func (o *Order) takenBy(s *State, v api.OwnedVolume) bool {
-	if v.Instance == "" || o.Loose {
-		return v.State == "in-use" && o.Loose
-	}
-	n := s.Nodes[o.Node]
-	return n == nil || n.Report == nil || n.Report.Cloud == nil || n.Report.Cloud.InstanceID != v.Instance
 }
 
 // orphan lists a volume that is paid for and in no pool, and tells of it once.

@@ -42,7 +42,7 @@ func remember(s *State, n *Node) json.RawMessage {
 				continue
 			}
 			head := *e
-			head.Tags, head.Orders, head.State, head.Outcome, head.Ended, head.Settled = nil, nil, "", "", time.Time{}, false
+			head.Tags, head.Orders, head.State, head.Outcome, head.Settled = nil, nil, "", "", false
 			if !o.Settled { // how far it is changes with every look, and a spec mustn't
 				o = Order{VolumeOrder: o.VolumeOrder, Node: o.Node, Region: o.Region, Given: o.Given}
 			}
@@ -206,7 +206,9 @@ func (r *recovery) bought(spec *api.NodeSpec, m memory) error {
 		return nil
 	}
 	for _, o := range spec.Growth.Orders {
-		if _, known := r.orders[o.Expansion][o.Index]; !known {
+		_, known := r.orders[o.Expansion][o.Index]
+		elsewhere := o.Abandon && o.VolumeID != "" // what it bought itself it remembers: this one it was to delete for another node
+		if o.LookFirst = false; !known && !elsewhere {
 			r.order(Expansion{ID: o.Expansion, Decided: r.now}, Order{VolumeOrder: o, Node: spec.Node, Region: regionOf(o.Zone), Since: r.now})
 		}
 	}
@@ -272,10 +274,16 @@ func (r *recovery) order(head Expansion, o Order) {
 		r.differ("%s and %s both have order %d of expansion %s", have.Node, o.Node, o.Index, o.Expansion)
 	}
 	all[o.Index] = o
-	if known, ok := r.heads[o.Expansion]; !ok || known.Why == "" {
-		head.ID = o.Expansion
-		r.heads[o.Expansion] = head
+	known, ok := r.heads[o.Expansion]
+	ended := known.Ended // of those that remember an end: who was off then remembers none
+	if head.Ended.After(ended) && !head.Ended.After(r.now) {
+		ended = head.Ended
 	}
+	if !ok || known.Why == "" {
+		known = head
+	}
+	known.ID, known.Ended = o.Expansion, ended
+	r.heads[o.Expansion] = known
 }
 
 // ledger of what was bought. No expansion is in flight any more: what has a volume goes its way to the pool, of what has none nobody knows whether it was bought, so that it is
@@ -283,7 +291,10 @@ func (r *recovery) order(head Expansion, o Order) {
 func (r *recovery) ledger() {
 	for _, id := range slices.Sorted(maps.Keys(r.orders)) {
 		e := r.heads[id]
-		e.State, e.Ended, e.Outcome, e.Settled = api.ExpansionEnded, r.now, "recovered from the nodes", true
+		e.State, e.Outcome, e.Settled = api.ExpansionEnded, "recovered from the nodes", true
+		if e.Ended.IsZero() {
+			e.Ended = r.now
+		}
 		last := slices.Max(slices.Collect(maps.Keys(r.orders[id])))
 		for i := range last + 1 {
 			o, known := r.orders[id][i]
@@ -292,6 +303,8 @@ func (r *recovery) ledger() {
 				o = Order{VolumeOrder: api.VolumeOrder{Expansion: id, Index: i}, Stage: api.OrderDeleted, Since: r.now, Settled: true, GivenUp: true}
 			case !o.Settled && o.VolumeID == "":
 				o.Stage, o.Settled, o.GivenUp, o.Since = api.OrderKept, true, true, r.now
+			case !o.Settled && o.Abandon && !o.Given: // nothing shows that it was never handed over: nothing deletes it, and once a person did it counts no more
+				o.Stage, o.Settled, o.GivenUp, o.Doubted, o.Abandon, o.Since = api.OrderKept, true, true, true, false, r.now
 			case !o.Settled:
 				o.Doubted, o.Since = true, r.now
 			}

@@ -303,3 +303,77 @@ func TestResumed_tellsNobodyWhatFewRemember(t *testing.T) {
 		assert.Equal(t, "https://former", r.Versions[r.Base].Agent.URL, "the same binary from elsewhere")
 	}
 }
+
+// told is what a node has of its spec.
+func told(t *testing.T, s *State, id string) *Evidence {
+	t.Helper()
+	raw, err := json.Marshal(Spec(s, s.Nodes[id]))
+	require.NoError(t, err)
+	spec := &api.NodeSpec{}
+	require.NoError(t, json.Unmarshal(raw, spec))
+	return &Evidence{Key: s.Nodes[id].Key, Report: s.Nodes[id].Report, Spec: spec, At: s.Now}
+}
+
+// What was being given up is kept and rests: nothing shows that it was never handed over, and once a person deleted it, it doesn't count for good.
+func TestRecover_whatWasBeingGivenUpRests(t *testing.T) {
+	s, all := remembering(t)
+	s.Ledger[1].Orders[0].Abandon, s.Ledger[1].Orders[0].GivenUp = true, true
+	all["a"] = told(t, s, "a")
+	got, err := Recover("c1", all, s.Now)
+	require.NoError(t, err)
+	o := got.Ledger[1].Orders[0]
+	assert.Equal(t, []any{"vol-4", api.OrderKept, true, true, true, false}, []any{o.VolumeID, o.Stage, o.Settled, o.Doubted, o.GivenUp, o.Abandon})
+
+	after := State{Now: s.Now, Settings: s.Settings, Cluster: got.Cluster, Nodes: got.Nodes, Ledger: got.Ledger, Growing: &Growing{}}
+	after.Cluster.Unchecked = false
+	var there []api.OwnedVolume
+	for _, id := range []string{"vol-1", "vol-2", "vol-3"} {
+		there = append(there, api.OwnedVolume{VolumeID: id, State: "in-use"})
+	}
+	before := spent(&after).volumes
+	for range 2 {
+		after.Now = after.Now.Add(2 * listingLag)
+		for _, n := range after.Nodes {
+			n.SeenAt = after.Now
+		}
+		vanished(&after, there, after.Now, &GrowthOutcome{})
+	}
+	assert.Equal(t, before-1, spent(&after).volumes, "a person deleted it")
+}
+
+// What a node is to delete for another one isn't its own purchase.
+func TestRecover_aDeleterBoughtNothing(t *testing.T) {
+	s, all := remembering(t)
+	o := &s.Ledger[1].Orders[0]
+	*o = Order{VolumeOrder: o.VolumeOrder, Node: "c", Region: o.Region, Stage: api.OrderCreated, GivenUp: true, Deleter: "a", Blank: true}
+	o.Abandon = true
+	for id := range all {
+		all[id] = told(t, s, id)
+	}
+	require.True(t, all["a"].Spec.Growth.Orders[0].Abandon)
+	got, err := Recover("c1", all, s.Now)
+	require.NoError(t, err)
+	assert.Equal(t, "c", got.Ledger[1].Orders[0].Node)
+	delete(all, "c")
+	got, err = Recover("c1", all, s.Now)
+	require.NoError(t, err)
+	assert.Equal(t, []any{"", api.OrderDeleted}, []any{got.Ledger[1].Orders[0].Node, got.Ledger[1].Orders[0].Stage}, "a listing finds it, and nobody takes it for a's")
+}
+
+// What was bought long ago doesn't count as today's.
+func TestRecover_knowsWhenExpansionsEnded(t *testing.T) {
+	s, all := remembering(t)
+	ended := s.Now.Add(-30 * time.Hour)
+	s.Ledger[0].Ended = ended
+	for _, id := range []string{"b", "c"} { // a was off when it ended
+		all[id] = told(t, s, id)
+	}
+	remembers(all["a"], func(m *memory) { m.Bought[0].Expansion.Ended = time.Time{} })
+	remembers(all["c"], func(m *memory) { m.Bought[0].Expansion.Ended = s.Now.Add(time.Hour) })
+	got, err := Recover("c1", all, s.Now)
+	require.NoError(t, err)
+	assert.True(t, ended.Equal(got.Ledger[0].Ended), "%s", got.Ledger[0].Ended)
+	assert.Equal(t, s.Now, got.Ledger[1].Ended, "that was on its way")
+	after := State{Now: s.Now, Settings: s.Settings, Ledger: got.Ledger}
+	assert.Equal(t, 2, spent(&after).today)
+}

@@ -36,6 +36,7 @@ var diskWords = map[string]Words{
 	"Abandoned":            {"The order was given up.", ""},
 	"HandedOver":           {"The volume's disk was handed over to the pool: it is never deleted by us.", ""},
 	"DetachFirst":          {"The volume is still attached; it is detached before it can go.", ""},
+	"TakenOff":             {"The volume was found empty and is being detached; then it is deleted.", ""},
 	"NotAsOrdered":         {"A volume isn't as it was ordered; it isn't used.", "Look at it in the cloud's console."},
 	"NoCleanupCredentials": {"The node may not delete volumes: the volume is kept, and listed with its cost.", "Delete it yourself, or give growth-cleanup-credentials-file."},
 	"GivenUp":              {"The order made no progress for too long and was given up.", ""},

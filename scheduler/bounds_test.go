@@ -120,7 +120,7 @@ func TestCheckReport_expansionFits(t *testing.T) {
 		State: api.ExpansionWithdrawn, Decided: time.Now(), Started: time.Now(), Ended: time.Now(), Gain: math.MaxInt64, Cost: math.MaxInt64, Priced: true, Settled: true, Planned: decide.MaxOrders}
 	for i := range decide.MaxOrders {
 		o := decide.Order{Node: strings.Repeat("n", 32), Region: strings.Repeat("r", 40), Stage: "attached", Disk: strings.Repeat("d", maxOrderDisk), Since: time.Now(), Given: true, InPool: true, Left: true, Ends: true, Loose: true,
-			Settled: true, GivenUp: true, Doubted: true, Burnt: true, Blank: true, Used: strings.Repeat("u", decide.MaxReason), Deleter: strings.Repeat("n", 32), Reason: strings.Repeat("r", decide.MaxReason), Message: strings.Repeat("m", decide.MaxOrderMessage)}
+			Settled: true, GivenUp: true, Doubted: true, Burnt: true, Blank: true, Used: true, Deleter: strings.Repeat("n", 32), Reason: strings.Repeat("r", decide.MaxReason), Message: strings.Repeat("m", decide.MaxOrderMessage)}
 		o.VolumeOrder = api.VolumeOrder{Expansion: e.ID, Index: i, Attempt: 3, SizeGiB: 65536, Type: "gp3", IOPS: 80000, ThroughputMiBs: 2000, Encrypted: true, Abandon: true,
 			KMSKey: strings.Repeat("k", config.MaxKMSKey), Zone: strings.Repeat("z", 40), VolumeID: "vol-" + strings.Repeat("v", 28)}
 		e.Orders = append(e.Orders, o)

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"encoding/json"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -57,7 +58,7 @@ func TestRestore_takesNobodysMaintenanceForOurs(t *testing.T) {
 
 // What nodes remember of expansions comes by their ids; people see the newest, and what growing took lately counts.
 func TestRecovery_ledgerIsByAge(t *testing.T) {
-	b := newBrain(Options{Store: &store.Memory{}, Now: func() time.Time { return moved }})
+	b := newBrain(Options{Log: slog.New(slog.DiscardHandler), Store: &store.Memory{}, Now: func() time.Time { return moved }})
 	require.NoError(t, b.create(t.Context(), 1, moved))
 	b.recovery = newRecovery(moved)
 	older, newer := &decide.Expansion{ID: "f", Decided: moved.Add(-time.Hour)}, &decide.Expansion{ID: "a", Decided: moved}

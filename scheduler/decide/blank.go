@@ -41,22 +41,20 @@ func (o *Order) look(n *Node) {
 	switch d.Reason {
 	case "", "Settling", "NotReadable": // that says nothing of what is on it
 		if d.State == api.DiskOffered {
-			o.Used = ""
+			o.Used = false
 		}
 	case "WaitingForApproval", "NotMatched", "DisksUseNone", "Abandoned": // its node says so of empty ones alone
-		o.Used = ""
+		o.Used = false
 	default:
-		if d.State == api.DiskRefused {
-			o.Used = plainText(d.Reason, MaxReason)
-		}
+		o.Used = d.State == api.DiskRefused
 	}
 }
 
 // keep it: nothing more is done for it here.
 func (o *Order) keep(s *State) {
 	o.Settled, o.Since = true, s.Now
-	if o.Stage = api.OrderKept; o.Used != "" {
-		o.Reason, o.Message = "InUse", plainText("its node showed it as "+o.Used, MaxOrderMessage)
+	if o.Stage = api.OrderKept; o.Used {
+		o.Reason, o.Message = "InUse", "its node refused its disk: something was on it, or had it"
 	}
 }
 
@@ -66,7 +64,7 @@ func (o *Order) mayHoldData() bool {
 	case "InUse", "HandedOver", "NotAsOrdered", "AttachedElsewhere": // the words of the node's step buy-volumes
 		return true
 	}
-	return o.Used != ""
+	return o.Used
 }
 
 // takenBy somebody: it is attached, and none of ours did that. Whoever has it may write on it, and it looks like new again once it is detached. The machine of a

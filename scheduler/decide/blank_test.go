@@ -134,9 +134,9 @@ func TestOrders_itsNodeLooksFirst(t *testing.T) {
 func TestOrders_refusedForAMoment(t *testing.T) {
 	w, _ := attachedOn(t, api.OrderPresent)
 	w.shows("i-2", "InUse")
-	assert.Equal(t, "InUse", w.on("i-2")[0].Used)
+	assert.True(t, w.on("i-2")[0].Used)
 	w.shows("i-2", "WaitingForApproval")
-	assert.Empty(t, w.on("i-2")[0].Used)
+	assert.False(t, w.on("i-2")[0].Used)
 }
 
 // A removed node's machine may be anybody's: what is attached to it is taken.

@@ -180,7 +180,7 @@ func (o *Order) giveUp(s *State, why string, out *GrowthOutcome) {
 	switch {
 	case o.Stage == api.OrderFailed && o.VolumeID == "", o.Stage == api.OrderDeleted:
 		o.Settled = true
-	case o.Doubted, o.Used != "":
+	case o.Doubted, o.Used:
 		o.keep(s)
 	default:
 		o.Abandon = true

@@ -44,7 +44,7 @@ type Order struct {
 	GivenUp bool           `json:"givenUp,omitempty"` // another one was ordered in its place, or the expansion ends smaller
 	Loose   bool           `json:"loose,omitempty"`   // a listing showed it detached after it was given up: whoever attaches it from then on is none of ours
 	Blank   bool           `json:"blank,omitempty"`   // nobody can have written on it: it never was attached, or its node found it empty and took it off. Of what a former version bought that isn't known
-	Used    string         `json:"used,omitempty"`    // why its node refused its disk when it showed it last: something is on it, or has it
+	Used    bool           `json:"used,omitempty"`    // its node refused its disk when it showed it last: something is on it, or has it
 	Doubted bool           `json:"doubted,omitempty"` // it was on its way when the ledger wasn't known: nothing shows that it was never handed over, so nothing deletes it
 	Deleter string         `json:"deleter,omitempty"` // node that is to delete it, where its own can't be
 	Burnt   bool           `json:"burnt,omitempty"`   // given up because its client token is used up; its volume, if it shows up after all, is known by this order
@@ -178,7 +178,7 @@ func (o *Order) hear(s *State, uses map[string]use) {
 	if o.Given {
 		o.Abandon = false
 	}
-	if o.Abandon && !o.Settled && o.Used != "" {
+	if o.Abandon && !o.Settled && o.Used {
 		o.keep(s)
 	}
 	if !o.Settled && o.Abandon && (o.Stage == api.OrderDeleted || o.Stage == api.OrderKept || o.Stage == api.OrderFailed && o.VolumeID == "") {
@@ -209,7 +209,7 @@ func rank(stage api.OrderStage) int {
 // Bounds of an expansion's record: what a node says of its orders is in it.
 const (
 	MaxReason       = 40
-	MaxOrderMessage = 120
+	MaxOrderMessage = 110
 	maxPlanned      = 64 // volumes of one expansion, and with what is ordered in place of others
 	MaxOrders       = 80
 )

@@ -78,9 +78,6 @@ func (r *round) takeOff(ctx context.Context, o api.VolumeOrder, v aws.Volume, a 
 	if err = volumes.Detach(ctx, v.ID); err != nil {
 		return r.kept(o, v.ID, "detaching", reasonDetachFirst, err)
 	}
-	p := r.purchases.get(o)
-	p.takenOff = true
-	r.purchases.put(o, p)
 	r.stay(o, reasonTakenOff, "volume "+v.ID+" was looked at, nothing is on it, and it is being detached")
 	return nil
 }
@@ -117,10 +114,6 @@ func (r *round) speaksAgainst(ctx context.Context, o api.VolumeOrder, id, device
 func (r *round) remove(ctx context.Context, o api.VolumeOrder, v aws.Volume) error {
 	if why := r.handedOver(v.ID, ""); why != "" {
 		r.end(o, api.OrderKept, reasonHandedOver, fmt.Sprintf("volume %s is kept: %s", v.ID, why))
-		return nil
-	}
-	if o.LookFirst && !r.purchases.get(o).takenOff {
-		r.end(o, api.OrderKept, reasonElsewhere, fmt.Sprintf("volume %s was attached, and somebody else detached it: it may hold his data", v.ID))
 		return nil
 	}
 	volumes, err := r.cleanup(o, v.ID)

@@ -90,15 +90,6 @@ func TestGiveUp(t *testing.T) {
 			n.Disks.Detach("/dev/nvme-" + id)
 			n.Cloud.Change(id, func(v *aws.Volume) { v.Attachments[0].Instance = "i-other" })
 		}, api.OrderKept, "AttachedElsewhere", 1},
-		"attached, and only found empty there deleted": {true, nil, func(_ *testing.T, n *installertest.Node, _ *installer.Installer) {
-			n.Spec.Growth.Orders[0].LookFirst = true
-		}, api.OrderDeleted, "Abandoned", 0},
-		"attached, and detached by somebody else": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
-			id := stateOf(t, i, n, 0).VolumeID
-			n.Disks.Detach("/dev/nvme-" + id)
-			n.Cloud.Change(id, func(v *aws.Volume) { v.Attachments, v.State = nil, aws.VolumeAvailable })
-			n.Spec.Growth.Orders[0].LookFirst = true
-		}, api.OrderKept, "AttachedElsewhere", 1},
 		"deleted by a person": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
 			id := stateOf(t, i, n, 0).VolumeID
 			n.Disks.Detach("/dev/nvme-" + id)

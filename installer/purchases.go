@@ -20,11 +20,10 @@ type purchases struct {
 // A purchase is how far one attempt of one order came.
 type purchase struct {
 	api.OrderState
-	device   string    // as requested at the attachment: what finds the disk where no serial does
-	over     bool      // nothing more is asked of EC2 for it
-	takenOff bool      // this process found it empty and detached it
-	asked    time.Time // when this process asked EC2 for it first
-	since    time.Time // when stage or reason changed last
+	device string    // as requested at the attachment: what finds the disk where no serial does
+	over   bool      // nothing more is asked of EC2 for it
+	asked  time.Time // when this process asked EC2 for it first
+	since  time.Time // when stage or reason changed last
 }
 
 func purchaseKey(o api.VolumeOrder) string {

@@ -72,9 +72,8 @@ type VolumeOrder struct {
 	Encrypted      bool   `json:"encrypted,omitempty"`
 	KMSKey         string `json:"kmsKey,omitempty"`
 	Zone           string `json:"zone"`
-	VolumeID       string `json:"volumeId,omitempty"`  // as the ledger knows it: this one and no other
-	Abandon        bool   `json:"abandon,omitempty"`   // given up before it was handed over: buy and attach nothing; delete what is there if that is allowed, else report it as kept
-	LookFirst      bool   `json:"lookFirst,omitempty"` // given up after it was attached: what isn't found here, and empty, is kept, since somebody may have written on it before he detached it
+	VolumeID       string `json:"volumeId,omitempty"` // as the ledger knows it: this one and no other
+	Abandon        bool   `json:"abandon,omitempty"`  // given up before it was handed over: buy and attach nothing; delete what is there if that is allowed, else report it as kept
 }
 
 // Key names the order within the cluster. An abandoned order whose own node is gone may be given to another node, which then only deletes.

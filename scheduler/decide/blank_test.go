@@ -101,7 +101,6 @@ func TestOwned_whatNobodyHadIsDeletedFromElsewhere(t *testing.T) {
 			told := slices.DeleteFunc(decide.OrdersFor(&w.State, w.Nodes["i-1"]), func(o api.VolumeOrder) bool { return o.VolumeID != "vol-2" })
 			require.Len(t, told, 1)
 			assert.True(t, told[0].Abandon)
-			assert.False(t, told[0].LookFirst)
 		})
 	}
 }
@@ -115,19 +114,6 @@ func TestOwned_aListingShowsThatItWasAttached(t *testing.T) {
 	w.listed(taken)
 	w.patience()
 	w.keptForGood(t, o, "nothing shows that it was empty")
-}
-
-// Its own node deletes what it finds attached and empty. What it finds detached, though it was attached, somebody else took off.
-func TestOrders_itsNodeLooksFirst(t *testing.T) {
-	w, _ := attachedOn(t, api.OrderAttached)
-	w.say("i-2", api.OrderState{Stage: api.OrderFailed, VolumeID: "vol-2", Reason: "DeviceMissing"})
-	w.pass(time.Second)
-	require.Len(t, w.deletions(), 1)
-	assert.True(t, w.deletions()[0].LookFirst)
-	w.say("i-2", api.OrderState{Stage: api.OrderCreated, VolumeID: "vol-2", Reason: "TakenOff", Retry: true})
-	w.pass(time.Second)
-	require.Len(t, w.deletions(), 1)
-	assert.False(t, w.deletions()[0].LookFirst)
 }
 
 // A refusal that passed is no reason to keep it: its node found it empty since.

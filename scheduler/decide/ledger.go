@@ -244,9 +244,7 @@ func ordersFor(s *State, n *Node) []api.VolumeOrder {
 		}
 		for i := range e.Orders {
 			if o := &e.Orders[i]; !o.Settled && o.told() == n.ID && o.toldNow(s) {
-				v := o.VolumeOrder
-				v.LookFirst = o.Abandon && !o.Blank
-				all = append(all, v)
+				all = append(all, o.VolumeOrder)
 			}
 		}
 	}

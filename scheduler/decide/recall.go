@@ -208,7 +208,7 @@ func (r *recovery) bought(spec *api.NodeSpec, m memory) error {
 	for _, o := range spec.Growth.Orders {
 		_, known := r.orders[o.Expansion][o.Index]
 		elsewhere := o.Abandon && o.VolumeID != "" // what it bought itself it remembers: this one it was to delete for another node
-		if o.LookFirst = false; !known && !elsewhere {
+		if !known && !elsewhere {
 			r.order(Expansion{ID: o.Expansion, Decided: r.now}, Order{VolumeOrder: o, Node: spec.Node, Region: regionOf(o.Zone), Since: r.now})
 		}
 	}

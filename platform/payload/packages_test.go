@@ -169,6 +169,7 @@ func TestInstall_refuses(t *testing.T) {
 	var failed *pkgmgr.Error
 	require.ErrorAs(t, m.packs.Install(t.Context(), "/var/cache/text.rpm", nil), &failed)
 	assert.Equal(t, pkgmgr.NotAPackage, failed.Kind)
+	require.ErrorContains(t, m.packs.Install(t.Context(), m.put(rpmFile{name: "EMC-ScaleIO-\x8bdm", version: "1", release: "1"}), nil), "isn't UTF-8")
 	require.ErrorIs(t, m.packs.Install(t.Context(), m.put(rpmFile{name: "other", version: "1", release: "1"}), nil), platform.ErrUnsupported)
 	require.ErrorIs(t, m.packs.Require(t.Context(), "libaio"), platform.ErrUnsupported)
 	assert.Empty(t, m.calls)

@@ -102,6 +102,9 @@ func (s *source) read() (err error) {
 	if s.infos, err = s.header.GetFiles(); err != nil {
 		return notAPackage("its list of files: %v", err)
 	}
+	if !utf8.ValidString(s.name) || !utf8.ValidString(s.version) { // the record couldn't name it
+		return notAPackage("%q of version %q isn't UTF-8", s.name, s.version)
+	}
 	s.files, err = accept(s.infos, digestsAreSHA256(s.header))
 	return err
 }

@@ -165,6 +165,10 @@ func TestInstall_refuses(t *testing.T) {
 	m := newMachine(t)
 	err := m.packs.Install(t.Context(), m.put(mdm("3.6", link("/opt/emc/etc", "/etc"), file("/opt/emc/etc/passwd", "x"))), nil)
 	require.ErrorContains(t, err, "which is a link")
+	err = m.packs.Install(t.Context(), m.put(mdm("3.6", file("/opt/emc/x", "x"), file("/opt/emc/x/y", "y"))), nil)
+	require.ErrorContains(t, err, "which is a file")
+	err = m.packs.Install(t.Context(), m.put(mdm("3.6", file("/opt/emc/x", "x"), dir("/opt/emc/x"))), nil)
+	require.ErrorContains(t, err, "/opt/emc/x twice")
 	m.write("/var/cache/text.rpm", "not one")
 	var failed *pkgmgr.Error
 	require.ErrorAs(t, m.packs.Install(t.Context(), "/var/cache/text.rpm", nil), &failed)

@@ -169,7 +169,7 @@ func accept(infos []rpmutils.FileInfo, sha256Digests bool) ([]packed, error) {
 	}
 	var files []packed
 	var total int64
-	links := map[string]bool{}
+	kinds := map[string]kind{}
 	for _, info := range infos {
 		if info.Flags()&flagGhost != 0 {
 			continue
@@ -184,15 +184,16 @@ func accept(infos []rpmutils.FileInfo, sha256Digests bool) ([]packed, error) {
 		if total += f.size; total > maxTotal {
 			return nil, fmt.Errorf("its files are larger than %d bytes together", int64(maxTotal))
 		}
-		if f.kind == kindLink {
-			links[f.name] = true
+		if kinds[f.name] != "" {
+			return nil, fmt.Errorf("it has %s twice", f.name)
 		}
+		kinds[f.name] = f.kind
 		files = append(files, f)
 	}
-	for _, f := range files { // what lies below a link of the package would be written wherever that leads
+	for _, f := range files { // what lies below a link of the package would be written wherever that leads, and below a file there is no place
 		for dir := path.Dir(f.name); dir != "/"; dir = path.Dir(dir) {
-			if links[dir] {
-				return nil, fmt.Errorf("%s is below %s, which is a link", f.name, dir)
+			if above := kinds[dir]; above != "" && above != kindDir {
+				return nil, fmt.Errorf("%s is below %s, which is a %s", f.name, dir, above)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package payload_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"runtime"
 	"slices"
@@ -39,6 +40,9 @@ func TestInstall_damagedContent(t *testing.T) {
 	damaged := func(at int, with string) []byte {
 		return slices.Concat(head, content[:at], []byte(with), content[at+len(with):])
 	}
+	negative := rpmFile{name: name, version: "3.6", release: "1", compressor: "gzip"}.head(nil)
+	at := bytes.Index(negative, []byte{0, 0, 4, 101, 0, 0, 0, 6})
+	copy(negative[at+12:], []byte{255, 0, 0, 1})
 	size := make([]byte, 4)
 	binary.BigEndian.PutUint32(size, 1<<31)
 	for what, file := range map[string][]byte{
@@ -54,6 +58,7 @@ func TestInstall_damagedContent(t *testing.T) {
 		"a packing that isn't known": slices.Concat(rpmFile{name: name, version: "3.6", release: "1", compressor: "zip"}.head(nil), content),
 		"an LZMA dictionary of 4 GiB": slices.Concat(rpmFile{name: name, version: "3.6", release: "1", compressor: "lzma"}.head(nil),
 			[]byte("\x5d\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), content),
+		"a negative number of packings":    slices.Concat(negative, content),
 		"a header of 2 GiB":                slices.Concat(head[:96+12], size, head[96+16:], content),
 		"a header of 4 billion tags":       slices.Concat(head[:96+8], []byte{255, 255, 255, 255}, head[96+12:], content),
 		"a header that isn't there at all": head[:100],

@@ -21,13 +21,21 @@ const (
 	maxName       = 4096
 )
 
-// plain is the payload, unpacked as it is read.
-func plain(packed *bufio.Reader, header *rpmutils.RpmHeader) (io.ReadCloser, error) {
+// packing of a package's content, by what its header says; "" = it says nothing, as when there was only one.
+func packing(header *rpmutils.RpmHeader) (string, error) {
 	if format, err := header.GetString(rpmutils.PAYLOADFORMAT); err == nil && format != "cpio" {
-		return nil, notAPackage("its content is of format %q", format)
+		return "", notAPackage("its content is of format %q", format)
 	}
 	compressor, unnamed := header.GetString(rpmutils.PAYLOADCOMPRESSOR)
-	if unnamed != nil { // as it was when there was only one
+	if unnamed != nil {
+		return "", nil //nolint:nilerr // the library says by an error that there is no such tag
+	}
+	return compressor, nil
+}
+
+// plain is the payload, unpacked as it is read.
+func plain(packed *bufio.Reader, compressor string) (io.ReadCloser, error) {
+	if compressor == "" {
 		compressor = "uncompressed"
 		if start, _ := packed.Peek(2); string(start) == "\x1f\x8b" {
 			compressor = "gzip"

@@ -36,7 +36,7 @@ const (
 type source struct {
 	file    *os.File
 	rest    *bufio.Reader // of the file, behind its headers
-	header  *rpmutils.RpmHeader
+	packing string
 	infos   []rpmutils.FileInfo
 	name    string
 	version string // as rpm writes it: [EPOCH:]VERSION-RELEASE
@@ -88,10 +88,14 @@ func (s *source) read() (err error) {
 		return err
 	}
 	s.rest = bufio.NewReaderSize(s.file, 1<<16)
-	if s.header, err = rpmutils.ReadHeader(s.rest); err != nil {
+	header, err := rpmutils.ReadHeader(s.rest)
+	if err != nil {
 		return notAPackage("%v", err)
 	}
-	nevra, err := s.header.GetNEVRA()
+	if s.packing, err = packing(header); err != nil {
+		return err
+	}
+	nevra, err := header.GetNEVRA()
 	if err != nil {
 		return notAPackage("it has no name or version: %v", err)
 	}
@@ -99,13 +103,13 @@ func (s *source) read() (err error) {
 	if nevra.Epoch != "0" {
 		s.version = nevra.Epoch + ":" + s.version
 	}
-	if s.infos, err = s.header.GetFiles(); err != nil {
+	if s.infos, err = header.GetFiles(); err != nil {
 		return notAPackage("its list of files: %v", err)
 	}
 	if !utf8.ValidString(s.name) || !utf8.ValidString(s.version) { // the record couldn't name it
 		return notAPackage("%q of version %q isn't UTF-8", s.name, s.version)
 	}
-	s.files, err = accept(s.infos, digestsAreSHA256(s.header))
+	s.files, err = accept(s.infos, digestsAreSHA256(header))
 	return err
 }
 
@@ -237,7 +241,7 @@ func acceptFile(info rpmutils.FileInfo) (packed, error) {
 
 // contents calls take for every file of the package whose content is in the payload. Of hard links only the last has it: take gets the names of all.
 func (s *source) contents(take func(names []string, content io.Reader) error) error {
-	content, err := plain(s.rest, s.header)
+	content, err := plain(s.rest, s.packing)
 	if err != nil {
 		return fmt.Errorf("opening its content: %w", err)
 	}

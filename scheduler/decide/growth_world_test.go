@@ -288,7 +288,7 @@ func (w *poolWorld) carryOut(n *decide.Node, o api.VolumeOrder, p *part, came *b
 		n.Report.Cloud.SlotsUsed++
 	}
 	state.VolumeID = p.volume
-	if waited >= w.latency && slices.Contains(n.Approved, p.volume) {
+	if waited >= w.latency && slices.Contains(n.Approved, p.volume) && !w.lost[n.Name] {
 		state.Stage, state.Disk = api.OrderPresent, p.volume
 		w.bought[p.volume].given = true
 		w.adopt(n, p.volume)

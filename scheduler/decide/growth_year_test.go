@@ -74,6 +74,8 @@ type year struct {
 	samples int
 	late    bool      // the last expansion could begin only when the pool was well over its threshold: limits forbade it before
 	able    time.Time // since when a full pool could grow and doesn't
+	losses  *losses   // nil: nothing is lost
+	over    int       // samples one after the other of a pool over its threshold that doesn't grow
 }
 
 func newYear(seed uint64) *year {
@@ -96,6 +98,7 @@ func newYear(seed uint64) *year {
 		g.MaxPerNode, g.SpareSlots = 1+random.IntN(6), random.IntN(6)
 	}
 	w.fill(float64(random.IntN(g.Threshold)))
+	y.losses = newLosses(seed, w)
 	return y
 }
 
@@ -130,6 +133,9 @@ func (y *year) calm() time.Duration {
 		return 0
 	}
 	skip := min(5*24*time.Hour, y.left)
+	if y.losses != nil {
+		skip = min(skip, y.losses.until(y.Now))
+	}
 	if y.rate != 0 {
 		skip = min(skip, 24*time.Hour, time.Duration(float64(y.usable())/100/math.Abs(float64(y.rate))*float64(time.Minute)))
 	}
@@ -181,6 +187,9 @@ func (y *year) sample() error {
 	if y.saw > 0 && y.Now.Sub(now)%y.saw > y.saw/2 {
 		rate = -rate
 	}
+	if y.losses != nil && y.losses.pass(y.poolWorld) {
+		y.late = true // what grows now was planned for another pool
+	}
 	y.samples++
 	y.rises[y.samples%len(y.rises)] = rate
 	y.write(rate * 16 / 60)
@@ -190,6 +199,9 @@ func (y *year) sample() error {
 	y.work()
 	y.pass(step)
 	if err := y.withinLimits(); err != nil {
+		return err
+	}
+	if err := y.notDeaf(); err != nil {
 		return err
 	}
 	return y.inTime()
@@ -283,11 +295,11 @@ func (y *year) justified(e *decide.Expansion) error {
 		}
 	}
 	ahead := y.used + int64(float64(fastest)*2*g.Takes.Minutes()*g.Safety*1.1)
-	threshold := y.usable() / 100 * int64(g.Threshold)
-	if ahead < threshold-threshold/50 {
+	threshold := y.expected() / 100 * int64(g.Threshold)
+	if ahead < threshold-threshold/50 && !y.cornered() {
 		return fmt.Errorf("at %s: expansion for nothing: %.1f %% in use, %d bytes a minute: %s", y.Now.Sub(now), y.fullness(), fastest, e.Why)
 	}
-	needed := float64(ahead)*100/float64(g.Threshold-10) - float64(y.usable())
+	needed := float64(ahead)*100/float64(g.Threshold-10) - float64(y.expected())
 	round := 3 * int64(y.size) * gib
 	if most := max(needed*1.6, 0) + float64(2*round); float64(e.Gain) > most {
 		return fmt.Errorf("at %s: expansion by %d GB where %.0f GB would do", y.Now.Sub(now), e.Gain>>30, needed/float64(gib))
@@ -303,6 +315,10 @@ func (y *year) inTime() error {
 	}
 	y.fullFor++
 	if y.faulty {
+		return nil
+	}
+	if y.losses != nil && !y.losses.settled(y.Now, 16*time.Minute) {
+		y.able = time.Time{}
 		return nil
 	}
 	if y.inFlight() {

@@ -121,8 +121,8 @@ func (y *year) expected() int64 {
 	return raw - raw/100*int64(y.View.Pool.SparePercent)
 }
 
-// cornered: what is left beside its largest fault unit doesn't hold both copies of all data.
-func (y *year) cornered() bool {
+// largest fault unit of what is left.
+func (y *year) largest() int64 {
 	units := map[string]int64{}
 	for i := range y.View.SDSs {
 		if sds := &y.View.SDSs[i]; !y.lost[sds.Name] {
@@ -131,8 +131,11 @@ func (y *year) cornered() bool {
 			}
 		}
 	}
-	return y.losses != nil && y.used > y.reached()-slices.Max(slices.Collect(maps.Values(units)))
+	return slices.Max(slices.Collect(maps.Values(units)))
 }
+
+// cornered: what is left beside its largest fault unit doesn't hold both copies of all data.
+func (y *year) cornered() bool { return y.losses != nil && y.used > y.reached()-y.largest() }
 
 func names(of map[string]bool) (all []string) {
 	for name := range of {

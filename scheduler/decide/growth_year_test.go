@@ -299,7 +299,11 @@ func (y *year) justified(e *decide.Expansion) error {
 	if ahead < threshold-threshold/50 && !y.cornered() {
 		return fmt.Errorf("at %s: expansion for nothing: %.1f %% in use, %d bytes a minute: %s", y.Now.Sub(now), y.fullness(), fastest, e.Why)
 	}
-	needed := float64(ahead)*100/float64(g.Threshold-10) - float64(y.expected())
+	have := y.expected()
+	if y.losses != nil && y.losses.settled(y.Now, 15*time.Minute) { // losses leave fault units of different size, and the largest must fit into the spare
+		have = min(have, y.reached()-y.largest())
+	}
+	needed := float64(ahead)*100/float64(g.Threshold-10) - float64(have)
 	round := 3 * int64(y.size) * gib
 	if most := max(needed*1.6, 0) + float64(2*round); float64(e.Gain) > most {
 		return fmt.Errorf("at %s: expansion by %d GB where %.0f GB would do", y.Now.Sub(now), e.Gain>>30, needed/float64(gib))

@@ -14,6 +14,14 @@ import (
 // giveUp takes back what an abandoned order left: nothing, or a volume that never was handed over. What a claim or a record of a handover names, or what
 // isn't empty any more, is kept, whatever the order says; and so is what this node has no right to delete.
 func (r *round) giveUp(ctx context.Context, o api.VolumeOrder, v aws.Volume, there bool) error {
+	err := r.takeBack(ctx, o, v, there)
+	if p := r.purchases.get(o); err == nil && v.ID != "" && (p.Stage == api.OrderKept || p.Stage == api.OrderDeleted) {
+		err = r.intents.clear(intentTakeOff, v.ID)
+	}
+	return err
+}
+
+func (r *round) takeBack(ctx context.Context, o api.VolumeOrder, v aws.Volume, there bool) error {
 	p := r.purchases.get(o)
 	if !there || v.State == aws.VolumeDeleted || v.State == aws.VolumeDeleting {
 		r.nothingLeft(o, p, v)
@@ -75,6 +83,9 @@ func (r *round) takeOff(ctx context.Context, o api.VolumeOrder, v aws.Volume, a 
 	if volumes == nil {
 		return err
 	}
+	if err := r.intents.put(intentTakeOff, v.ID, nil); err != nil { // what finds it detached knows by that who looked at it
+		return err
+	}
 	if err = volumes.Detach(ctx, v.ID); err != nil {
 		return r.kept(o, v.ID, "detaching", reasonDetachFirst, err)
 	}
@@ -110,10 +121,18 @@ func (r *round) speaksAgainst(ctx context.Context, o api.VolumeOrder, id, device
 	return "", "", nil
 }
 
-// remove a volume that is attached to nothing. Its tags are compared again by whoever deletes.
+// remove a volume that is attached to nothing, if it never was, or if this node looked at it and took it off: whoever else had it may have written on it, and it looks like new. Its tags are compared again by whoever deletes.
 func (r *round) remove(ctx context.Context, o api.VolumeOrder, v aws.Volume) error {
 	if why := r.handedOver(v.ID, ""); why != "" {
 		r.end(o, api.OrderKept, reasonHandedOver, fmt.Sprintf("volume %s is kept: %s", v.ID, why))
+		return nil
+	}
+	_, ours, err := r.intents.get(intentTakeOff, v.ID)
+	if err != nil {
+		return err
+	}
+	if !o.Unwritten && !ours {
+		r.end(o, api.OrderKept, reasonInUseLocally, fmt.Sprintf("volume %s is kept: it was attached, and this node didn't take it off, so something may be on it. Look what it holds, then delete it by hand", v.ID))
 		return nil
 	}
 	volumes, err := r.cleanup(o, v.ID)

@@ -25,7 +25,8 @@ func abandoned(t *testing.T, cleanup bool, then func(n *installertest.Node)) (*i
 	}
 	i := n.Installer()
 	buy(t, i, n, 1)
-	n.Spec.Growth.Orders[0].Abandon = true
+	s := stateOf(t, i, n, 0) // the ledger knows by it whether anybody can have written on the volume
+	n.Spec.Growth.Orders[0].Abandon, n.Spec.Growth.Orders[0].Unwritten = true, s.Stage != api.OrderAttached && s.Stage != api.OrderPresent
 	if cleanup {
 		n.Spec.Growth.CleanupFile = "/etc/scaleio-agent/cleanup"
 	}
@@ -85,6 +86,11 @@ func TestGiveUp(t *testing.T) {
 		"nameless under Xen and empty": {true, func(n *installertest.Node) { n.Cloud.Xen = true }, func(t *testing.T, n *installertest.Node, _ *installer.Installer) {
 			require.NoError(t, n.Files.Remove("/var/lib/scaleio-agent/volumes.json"))
 		}, api.OrderDeleted, "Abandoned", 0},
+		"taken off by somebody else": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
+			id := stateOf(t, i, n, 0).VolumeID
+			n.Disks.Detach("/dev/nvme-" + id)
+			n.Cloud.Change(id, func(v *aws.Volume) { v.State, v.Attachments = aws.VolumeAvailable, nil })
+		}, api.OrderKept, "InUse", 1},
 		"moved to another instance": {true, nil, func(t *testing.T, n *installertest.Node, i *installer.Installer) {
 			id := stateOf(t, i, n, 0).VolumeID
 			n.Disks.Detach("/dev/nvme-" + id)
@@ -125,7 +131,7 @@ func TestGiveUp_waitsForReadsThatLag(t *testing.T) {
 		n.Cloud.Blind = true
 		buy(t, n.Installer(), n, 1)
 		require.Len(t, n.Cloud.All(), 1)
-		n.Spec.Growth.Orders[0].Abandon, n.Spec.Growth.CleanupFile = true, "/etc/scaleio-agent/cleanup"
+		n.Spec.Growth.Orders[0].Abandon, n.Spec.Growth.Orders[0].Unwritten, n.Spec.Growth.CleanupFile = true, true, "/etc/scaleio-agent/cleanup"
 		i := n.Installer() // doesn't know the id
 		buy(t, i, n, 10)
 		assert.Equal(t, api.OrderWaiting, stateOf(t, i, n, 0).Stage, "nothing shown is not yet nothing there")
@@ -144,11 +150,39 @@ func TestGiveUp_forAnother(t *testing.T) {
 			Tags: map[string]string{api.TagCluster: "c", api.TagNode: "i-gone", api.TagExpansion: "5f0c", api.TagOrder: "0.1"}})
 		require.NoError(t, err)
 		n.Spec.Growth.Orders[0].Abandon, n.Spec.Growth.Orders[0].VolumeID, n.Spec.Growth.CleanupFile = true, made.ID, "/etc/scaleio-agent/cleanup"
+		n.Spec.Growth.Orders[0].Unwritten = true
 		i := n.Installer()
 		buy(t, i, n, 3)
 		assert.Equal(t, api.OrderDeleted, stateOf(t, i, n, 0).Stage)
 		assert.Empty(t, n.Cloud.All())
 	})
+}
+
+// An agent that died between detaching and deleting knows that it was the one who looked; the note goes with the volume.
+func TestGiveUp_diedAfterDetaching(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, i := abandoned(t, true, nil)
+		id := stateOf(t, i, n, 0).VolumeID
+		for range 60 {
+			if len(n.Cloud.All()[id].Attachments) == 0 {
+				break
+			}
+			buy(t, i, n, 1)
+		}
+		require.Equal(t, aws.VolumeAvailable, n.Cloud.All()[id].State)
+		assert.Len(t, noted(t, n), 1)
+		buy(t, n.Installer(), n, 60)
+		assert.Empty(t, n.Cloud.All())
+		assert.Empty(t, noted(t, n))
+	})
+}
+
+// noted volumes that this node took off.
+func noted(t *testing.T, n *installertest.Node) []string {
+	t.Helper()
+	all, err := n.Files.Glob("/var/lib/scaleio-agent/intents/take-off-volume*.json")
+	require.NoError(t, err)
+	return all
 }
 
 func TestGiveUp_isNotOffered(t *testing.T) {

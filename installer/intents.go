@@ -19,6 +19,7 @@ const (
 	intentRestartMesos = "restart-mesos-agent"
 	intentReboot       = "reboot"
 	intentUpgrade      = "upgrade"
+	intentTakeOff      = "take-off-volume"
 )
 
 // An intent is written before such an act and cleared when its effect was seen. One that is left over blocks, with a reason that a person can act on.

@@ -72,8 +72,9 @@ type VolumeOrder struct {
 	Encrypted      bool   `json:"encrypted,omitempty"`
 	KMSKey         string `json:"kmsKey,omitempty"`
 	Zone           string `json:"zone"`
-	VolumeID       string `json:"volumeId,omitempty"` // as the ledger knows it: this one and no other
-	Abandon        bool   `json:"abandon,omitempty"`  // given up before it was handed over: buy and attach nothing; delete what is there if that is allowed, else report it as kept
+	VolumeID       string `json:"volumeId,omitempty"`  // as the ledger knows it: this one and no other
+	Unwritten      bool   `json:"unwritten,omitempty"` // of one to abandon: nobody can have written on its volume, so it may be deleted where it is found detached
+	Abandon        bool   `json:"abandon,omitempty"`   // given up before it was handed over: buy and attach nothing; delete what is there if that is allowed, else report it as kept
 }
 
 // Key names the order within the cluster. An abandoned order whose own node is gone may be given to another node, which then only deletes.

@@ -244,7 +244,9 @@ func ordersFor(s *State, n *Node) []api.VolumeOrder {
 		}
 		for i := range e.Orders {
 			if o := &e.Orders[i]; !o.Settled && o.told() == n.ID && o.toldNow(s) {
-				all = append(all, o.VolumeOrder)
+				told := o.VolumeOrder
+				told.Unwritten = o.Abandon && o.Blank
+				all = append(all, told)
 			}
 		}
 	}

@@ -148,18 +148,22 @@ func names(of map[string]bool) (all []string) {
 func (y *year) notDeaf() error {
 	g := &y.Settings.Growth
 	if y.losses == nil || y.faulty || y.inFlight() || !y.losses.settled(y.Now, 16*time.Minute) || y.fullness() < float64(g.Threshold)+1 || y.rate < 0 || y.saw > 0 {
-		y.over = 0
+		y.over, y.idle = 0, 0
 		return nil
 	}
 	if n := len(y.Ledger); n > 0 && y.Now.Sub(y.Ledger[n-1].Ended) < g.Cooldown+5*time.Minute {
-		y.over = 0
+		y.over, y.idle = 0, 0
 		return nil
 	}
 	if y.over++; y.over < 24 {
 		return nil
 	}
-	y.over = 0
-	if v := decide.GrowthOf(&y.State); v.Next != nil && v.Next.Refused == "" {
+	v := decide.GrowthOf(&y.State)
+	if v.Next == nil || v.Next.Refused != "" {
+		y.idle = 0
+		return nil
+	}
+	if y.idle++; y.idle > 6 { // it may be possible only since now
 		return fmt.Errorf("at %s: %.1f %% of what is left in use (%s), though %s could be bought; waits: %q", y.Now.Sub(now), y.fullness(), y.total, v.Next.What, v.Waiting)
 	}
 	return nil

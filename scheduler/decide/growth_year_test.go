@@ -76,6 +76,7 @@ type year struct {
 	able    time.Time // since when a full pool could grow and doesn't
 	losses  *losses   // nil: nothing is lost
 	over    int       // samples one after the other of a pool over its threshold that doesn't grow
+	idle    int       // and of those, since when it could
 }
 
 func newYear(seed uint64) *year {

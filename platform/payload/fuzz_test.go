@@ -32,6 +32,10 @@ func FuzzInstall(f *testing.F) {
 	whole := mdm("3.6")
 	whole.number()
 	head, content := whole.head(nil), whole.cpio()
+	other := mdm("3.6")
+	other.name = "EMC-ScaleIO-mdn"
+	other.number()
+	f.Add(other.head(nil), other.cpio())
 	f.Add(head, content[:len(content)/2])
 	f.Add(head[:len(head)/2], content)
 	for _, length := range []string{"00000000", "ffffffff"} { // of the first name
@@ -44,8 +48,14 @@ func FuzzInstall(f *testing.F) {
 		m.write("/var/lib/scaleio-agent/payload/none", "")
 		before, system := m.tree(), m.below("usr")
 		if err := m.packs.Install(t.Context(), "/var/cache/p.rpm", nil); err == nil {
-			require.True(t, m.state().Configured)
-			require.NoError(t, m.packs.Remove(t.Context(), name))
+			records, err := filepath.Glob(filepath.Join(m.root, "/var/lib/scaleio-agent/payload/*.json"))
+			require.NoError(t, err)
+			require.Len(t, records, 1)
+			called := strings.TrimSuffix(filepath.Base(records[0]), ".json") // a header may call the package otherwise
+			state, err := m.packs.State(t.Context(), called)
+			require.NoError(t, err)
+			require.True(t, state.Configured, state.Fault)
+			require.NoError(t, m.packs.Remove(t.Context(), called))
 		} else {
 			m.again()
 			require.NoError(t, m.packs.Recover(t.Context()), "after %v", err)

@@ -3,7 +3,8 @@ package decide
 import "scaleio-framework/scheduler/api"
 
 // doubt the orders of which something may still come while the ledger isn't known: what stands in a restored one may have been handed over after it was written.
-// They may go on once the cluster's volumes were listed; what is given up of them is kept.
+// They may go on once the cluster's volumes were listed; what is given up of them is kept. So is what was given up before: that nobody had it was true when it was
+// written, and whoever attached it since may have written on it.
 func doubt(s *State, out *GrowthOutcome) {
 	if !s.Cluster.Unchecked {
 		return
@@ -12,14 +13,14 @@ func doubt(s *State, out *GrowthOutcome) {
 		next := e
 		for j := range e.Orders {
 			o := &e.Orders[j]
-			if o.Settled || o.Doubted || e.State == api.ExpansionWithdrawn {
+			if o.Settled && !o.GivenUp && !o.Abandon || o.Doubted || e.State == api.ExpansionWithdrawn {
 				continue
 			}
 			if next == e {
 				next = e.clone()
 			}
 			o = &next.Orders[j]
-			if o.Doubted = true; o.Abandon {
+			if o.Doubted = true; o.Abandon && !o.Settled {
 				o.Abandon, o.Settled, o.Stage, o.Since = false, true, api.OrderKept, s.Now
 			}
 		}

@@ -116,3 +116,24 @@ func TestOrders_turnedDownMeanwhile(t *testing.T) {
 		})
 	}
 }
+
+// What was given up before a backup was made may have been attached by anybody before that was restored: that nobody had it is a word of then.
+func TestOwned_restoredAsGivenUpIsNeverDeleted(t *testing.T) {
+	w := growing(t, 3, 1)
+	o := w.on("i-2")[0]
+	w.say("i-2", api.OrderState{Stage: api.OrderFailed, VolumeID: "vol-2", Reason: "Invalid"})
+	w.pass(time.Second)
+	w.say("i-2", api.OrderState{Stage: api.OrderKept, VolumeID: "vol-2", Reason: "NoCleanupCredentials"})
+	w.pass(time.Second)
+	require.True(t, w.on("i-2")[0].Settled)
+	w.Nodes["i-2"].Report.Orders = nil
+	w.restart()
+	w.Settings.Growth.Node.CleanupFile = "/etc/cleanup"
+	w.Cluster.Unchecked, w.Cluster.UncheckedSince = true, w.Now
+	for range 12 {
+		w.pass(time.Minute)
+	}
+	w.listed(w.owned(o, "vol-2", "available"))
+	w.Cluster.Unchecked = false
+	w.keptForGood(t, o, "nothing shows that it was never handed over")
+}

@@ -235,3 +235,24 @@ func TestGrow_whoeverCantListIsNamed(t *testing.T) {
 		})
 	}
 }
+
+// A ledger that was restored knows nothing of what was bought since it was written: that counts for the day too.
+func TestGrow_unknownVolumesCountForTheDay(t *testing.T) {
+	for age, none := range map[time.Duration]bool{time.Hour: true, 25 * time.Hour: false} {
+		w := grows(3, 1, 200)
+		w.Settings.Growth.MaxPerDay = 3
+		w.Cluster.Unchecked, w.Cluster.UncheckedSince = true, w.Now.Add(-time.Hour)
+		w.fill(90)
+		var all []api.OwnedVolume
+		for _, id := range []string{"vol-1", "vol-2", "vol-3"} {
+			v := strange(id)
+			v.Created = w.Now.Add(-age)
+			all = append(all, v)
+		}
+		w.View.Owned = &api.OwnedVolumes{Volumes: all}
+		require.True(t, w.pass(12*time.Second).Checked)
+		w.Cluster.Unchecked, w.View.Owned = false, nil
+		w.minutes(5, 0)
+		assert.Equal(t, none, len(w.Ledger) == 0, age)
+	}
+}

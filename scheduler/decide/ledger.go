@@ -161,6 +161,9 @@ func spent(s *State) spending {
 		for _, v := range s.Growing.strangers {
 			add(regionOf(v.Zone), asOrdered(v))
 			all.perNode[v.Node]++
+			if v.Expansion != "" && s.Now.Sub(v.Created) < day { // a ledger from before knows nothing of what was bought since
+				all.today++
+			}
 		}
 	}
 	return all

@@ -22,9 +22,9 @@ func (o *Order) blanks(r *api.OrderState) {
 	}
 }
 
-// handled: a listing shows it attached. One that is older than its node's word that it was taken off is no news.
-func (o *Order) handled(v api.OwnedVolume) bool {
-	return o.Blank && o.VolumeID == v.VolumeID && (v.Instance != "" || v.State == "in-use") && (o.Settled || o.Reason != reasonTakenOff)
+// handled: a listing shows it attached. One that is older than its node's word that it was taken off is no news; but that shows it on that node.
+func (o *Order) handled(s *State, v api.OwnedVolume) bool {
+	return o.Blank && o.VolumeID == v.VolumeID && (v.Instance != "" || v.State == "in-use") && (o.Settled || o.Reason != reasonTakenOff || o.takenBy(s, v))
 }
 
 // look at what its node shows of its disk: one that is refused for what is on it, or for who has it, is kept, also once it can't be seen any more. One that

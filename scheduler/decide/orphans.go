@@ -41,7 +41,7 @@ func compareOwned(s *State, out *GrowthOutcome) {
 		if o != nil && o.VolumeID == v.VolumeID && !o.There() && at.Sub(o.Since) > api.OrderTTL {
 			e, o = cameBack(s, e, o, v, out)
 		}
-		if o != nil && o.handled(v) {
+		if o != nil && o.handled(s, v) {
 			e = amend(s, e, o, out, func(o *Order) { o.Blank = false })
 			o = &e.Orders[o.Index]
 		}
@@ -57,7 +57,7 @@ func compareOwned(s *State, out *GrowthOutcome) {
 			if why := o.strays(s, v, uses[v.VolumeID]); why != "" {
 				orphan(s, v, why, out)
 			}
-		case o.VolumeID == v.VolumeID && !o.Settled && (!o.Abandon || at.Sub(o.Since) < orphanSilent && !s.beyondReach(o.told())): // on its way, in or out
+		case o.VolumeID == v.VolumeID && !o.Settled && (!o.Abandon || at.Sub(o.Since) < orphanSilent && !s.beyondReach(o.told()) && !o.takenBy(s, v)): // on its way, in or out
 		case o.VolumeID == v.VolumeID && v.State == "available":
 			if !o.Loose {
 				e = amend(s, e, o, out, func(o *Order) { o.Loose = true })
@@ -234,7 +234,7 @@ func vanished(s *State, owned []api.OwnedVolume, at time.Time, out *GrowthOutcom
 	for _, e := range slices.Clone(s.Ledger) {
 		for i := range e.Orders {
 			o := &e.Orders[i]
-			rests := o.Settled || (o.Abandon || o.Given) && s.beyondReach(o.told())
+			rests := o.Settled || (o.Abandon || o.Given) && s.beyondReach(o.told()) || o.Given && o.idle(s) >= givenFor // whom people were told to delete it
 			if !rests || o.VolumeID == "" || !o.There() || there[o.VolumeID] || o.shown(s) {
 				continue
 			}

@@ -240,3 +240,48 @@ func TestGrow_offWaitsForNothing(t *testing.T) {
 	require.NotNil(t, told, "it takes back what was given up")
 	assert.False(t, told.WatchSlots)
 }
+
+// Its node took it off and died; somebody attached it elsewhere, and let it go again before anybody was to delete it.
+func TestOwned_takenRightAfterItWasTakenOff(t *testing.T) {
+	w, o := attachedOn(t, api.OrderAttached)
+	w.say("i-2", api.OrderState{Stage: api.OrderFailed, VolumeID: "vol-2", Reason: "DeviceMissing"})
+	w.pass(time.Second)
+	w.say("i-2", api.OrderState{Stage: api.OrderCreated, VolumeID: "vol-2", Reason: "TakenOff", Retry: true})
+	w.pass(time.Second)
+	late := w.owned(o, "vol-2", "in-use")
+	late.Instance = "i-2"
+	w.listed(late)
+	require.True(t, w.on("i-2")[0].Blank, "that was before it was taken off")
+	w.deaf = "i-2"
+	w.pass(time.Minute)
+	taken := w.owned(o, "vol-2", "in-use")
+	taken.Instance = "i-other"
+	w.listed(taken)
+	for _, d := range w.deletions() {
+		assert.NotEqual(t, "vol-2", d.VolumeID, "its node may be back, and knows only that it took it off")
+	}
+	w.patience()
+	w.keptForGood(t, o, "attached to i-other")
+}
+
+// People are told to delete what was handed over and came into no pool. Once they did it counts no more, though its node lives.
+func TestOwned_strandedAndDeleted(t *testing.T) {
+	w, o := attachedOn(t, api.OrderPresent)
+	n := w.Nodes["i-2"]
+	n.Claims = []api.DiskClaim{{Disk: "vol-2"}}
+	w.pass(time.Second)
+	n.Claims = nil
+	w.shows("i-2", "InUse")
+	for range 65 {
+		w.pass(time.Minute)
+	}
+	w.listed(w.owned(o, "vol-2", "in-use"))
+	w.lacks()
+	o = w.on("i-2")[0]
+	require.True(t, o.There(), "the node has the disk, whatever a listing says")
+	n.Report.Disks, n.Report.Orders = n.Report.Disks[:1], nil
+	w.lacks()
+	o = w.on("i-2")[0]
+	assert.True(t, o.Settled)
+	assert.False(t, o.There())
+}

@@ -147,7 +147,7 @@ func (r *round) whileConfirmed(ctx context.Context, o api.VolumeOrder) (context.
 	left := api.OrderTTL - r.sys.Clock().Sub(r.Heard)
 	if r.Heard.IsZero() || left <= 0 {
 		if p := r.purchases.get(o); p.Reason == "" || p.Reason == reasonNotLookedYet { // else what EC2 said stands, and since when: silence doesn't make a refusal a new one
-			r.stay(o, reasonOrderTooOld, fmt.Sprintf("nothing is bought: the scheduler must have confirmed the order within %s", api.OrderTTL))
+			r.stay(o, reasonOrderTooOld, fmt.Sprintf("nothing is bought or deleted: the scheduler must have confirmed the order within %s", api.OrderTTL))
 		}
 		return nil, nil, false
 	}

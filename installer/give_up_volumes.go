@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"scaleio-framework/platform/aws"
 	"scaleio-framework/platform/block"
@@ -68,7 +69,7 @@ func (r *round) takeOff(ctx context.Context, o api.VolumeOrder, v aws.Volume, a 
 		return nil
 	}
 	if a.State == aws.Detaching || a.State == aws.Busy {
-		r.stay(o, reasonDetachFirst, fmt.Sprintf("volume %s is %s", v.ID, a.State))
+		r.comesOff(ctx, o, v, a)
 		return nil
 	}
 	reason, why, err := r.speaksAgainst(ctx, o, v.ID, a.Device)
@@ -83,7 +84,11 @@ func (r *round) takeOff(ctx context.Context, o api.VolumeOrder, v aws.Volume, a 
 	if volumes == nil {
 		return err
 	}
-	if err := r.intents.put(intentTakeOff, v.ID, nil); err != nil { // what finds it detached knows by that who looked at it
+	err = r.intents.clear(intentTakeOff, v.ID)
+	if err == nil {
+		err = r.intents.put(intentTakeOff, v.ID, nil) // what finds it detached knows by that who looked at it, and when
+	}
+	if err != nil {
 		return err
 	}
 	if err = volumes.Detach(ctx, v.ID); err != nil {
@@ -92,6 +97,30 @@ func (r *round) takeOff(ctx context.Context, o api.VolumeOrder, v aws.Volume, a 
 	r.stay(o, reasonTakenOff, "volume "+v.ID+" was looked at, nothing is on it, and it is being detached")
 	return nil
 }
+
+// comesOff: it is to be detached. Who opened it after it was looked at may write on it until he lets go, and then it is off and looks like new.
+func (r *round) comesOff(ctx context.Context, o api.VolumeOrder, v aws.Volume, a aws.Attachment) {
+	for _, d := range disksThatMayBe(v.ID, a.Device, r.disks) {
+		if r.survey.settling.is(d.at.Kernel, r.sys.Clock()) {
+			continue
+		}
+		refusals, _ := r.sys.Disks.Inspect(ctx, d.at, r.diskRules()) // it may go while it is read: that says nothing
+		if i := slices.IndexFunc(refusals, func(f block.Refusal) bool { return used(f) || written(f) }); i >= 0 {
+			r.end(o, api.OrderKept, reasonInUseLocally, fmt.Sprintf("volume %s is %s, and kept: %s", v.ID, a.State, refusals[i].Message))
+			return
+		}
+	}
+	r.stay(o, reasonDetachFirst, fmt.Sprintf("volume %s is %s", v.ID, a.State))
+}
+
+// written: something is on it.
+func written(r block.Refusal) bool {
+	return slices.Contains([]string{block.ReasonHasPartitionTable, block.ReasonHasSignature, block.ReasonNotEmpty}, r.Reason)
+}
+
+// takenOffFor so long it counts that this node looked at a volume and took it off: an agent that began anew is back within that. Who was away for longer
+// doesn't know who had it meanwhile.
+const takenOffFor = 10 * time.Minute
 
 // speaksAgainst detaching: whatever disk may be the volume is looked at anew, since a mounted or written one is somebody's. One that isn't as it was
 // ordered isn't what was ordered.
@@ -127,14 +156,19 @@ func (r *round) remove(ctx context.Context, o api.VolumeOrder, v aws.Volume) err
 		r.end(o, api.OrderKept, reasonHandedOver, fmt.Sprintf("volume %s is kept: %s", v.ID, why))
 		return nil
 	}
-	_, ours, err := r.intents.get(intentTakeOff, v.ID)
+	note, ours, err := r.intents.get(intentTakeOff, v.ID)
 	if err != nil {
 		return err
 	}
-	if !o.Unwritten && !ours {
-		r.end(o, api.OrderKept, reasonInUseLocally, fmt.Sprintf("volume %s is kept: it was attached, and this node didn't take it off, so something may be on it. Look what it holds, then delete it by hand", v.ID))
+	if !o.Unwritten && (!ours || r.sys.Clock().Sub(note.Since) > takenOffFor) {
+		r.end(o, api.OrderKept, reasonInUseLocally, fmt.Sprintf("volume %s is kept: it was attached, and this node didn't take it off just now, so something may be on it. Look what it holds, then delete it by hand", v.ID))
 		return nil
 	}
+	ctx, cancel, confirmed := r.whileConfirmed(ctx, o) // else the scheduler may know by now that somebody had it
+	if !confirmed {
+		return nil
+	}
+	defer cancel()
 	volumes, err := r.cleanup(o, v.ID)
 	if volumes == nil {
 		return err

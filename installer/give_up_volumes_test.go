@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -210,6 +211,66 @@ func TestGiveUp_theRightComesLater(t *testing.T) {
 		n.Spec.Growth.CleanupFile, n.Spec.Growth.Orders = "/etc/scaleio-agent/cleanup", []api.VolumeOrder{o}
 		buy(t, i, n, 60)
 		assert.Equal(t, api.OrderDeleted, stateOf(t, i, n, 0).Stage)
+		assert.Empty(t, n.Cloud.All())
+	})
+}
+
+// detaching a volume that was given up: as far as its node looked at it and asked EC2 to take it off.
+func detaching(t *testing.T) (n *installertest.Node, i *installer.Installer, id string) {
+	t.Helper()
+	n, i = abandoned(t, true, nil)
+	id = stateOf(t, i, n, 0).VolumeID
+	n.Cloud.Refuse("detach", aws.ErrUnavailable) // whose answer was lost
+	for len(noted(t, n)) == 0 {
+		buy(t, i, n, 1)
+	}
+	return n, i, id
+}
+
+func off(n *installertest.Node, id string) {
+	n.Disks.Detach("/dev/nvme-" + id)
+	n.Cloud.Change(id, func(v *aws.Volume) { v.State, v.Attachments = aws.VolumeAvailable, nil })
+}
+
+// Somebody mounted it between the look and the detaching: it comes off when he lets go, with what he wrote.
+func TestGiveUp_openedWhileItIsDetached(t *testing.T) {
+	for _, r := range []block.Refusal{notEmpty, {Reason: block.ReasonMounted, Message: "on /mnt"}} {
+		for _, state := range []string{aws.Busy, aws.Detaching} {
+			synctest.Test(t, func(t *testing.T) {
+				n, i, id := detaching(t)
+				n.Cloud.Change(id, func(v *aws.Volume) { v.Attachments[0].State = state })
+				n.Disks.Refuse("/dev/nvme-"+id, r)
+				buy(t, i, n, 10)
+				assert.Equal(t, api.OrderKept, stateOf(t, i, n, 0).Stage)
+				off(n, id)
+				n.Spec.Growth.Orders[0].Unwritten = false
+				buy(t, n.Installer(), n, 60)
+				assert.Len(t, n.Cloud.All(), 1)
+				assert.Empty(t, noted(t, n))
+			})
+		}
+	}
+}
+
+// A node that was away for long doesn't know who had the volume since it took it off; and one that hears from no scheduler doesn't know what that found out.
+func TestGiveUp_awayForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _, id := detaching(t)
+		off(n, id)
+		time.Sleep(time.Hour)
+		i := n.Installer()
+		buy(t, i, n, 60)
+		assert.Equal(t, api.OrderKept, stateOf(t, i, n, 0).Stage)
+		assert.Len(t, n.Cloud.All(), 1)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		n, i := abandoned(t, true, func(n *installertest.Node) { n.Cloud.Refuse("attach", aws.ErrLimit) })
+		require.True(t, n.Spec.Growth.Orders[0].Unwritten)
+		n.Unheard = 2 * api.OrderTTL
+		buy(t, i, n, 60)
+		assert.Len(t, n.Cloud.All(), 1)
+		n.Unheard = 0
+		buy(t, i, n, 60)
 		assert.Empty(t, n.Cloud.All())
 	})
 }

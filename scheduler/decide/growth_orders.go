@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	mostAttempts = 3         // of one volume: a client token that was burnt makes another order of the same node
-	givenFor     = time.Hour // a disk that was handed over and isn't in the pool by then needs a person; the expansion doesn't wait for him
+	mostAttempts = 3            // of one volume: a client token that was burnt makes another order of the same node
+	givenFor     = time.Hour    // a disk that was handed over and isn't in the pool by then needs a person; the expansion doesn't wait for him
+	heldUpFor    = 4 * givenFor // nor any longer for a leader that goes and comes: what is on its way goes on, and a next expansion begins only where one sees the pool
 )
 
 // pursue an expansion: take what its nodes say, and as far as nothing holds it, give up what makes no progress, order in its place, and end it. What stands is left
@@ -67,20 +68,26 @@ func pursue(s *State, e *Expansion, uses map[string]use, out *GrowthOutcome) *Ex
 
 // waits: its expansion isn't over.
 func (o *Order) waits(s *State) bool {
-	return !o.Settled && !o.Abandon && !((o.Given || o.Stage == api.OrderPresent) && o.idle(s) >= givenFor)
+	there := o.Given || o.Stage == api.OrderPresent
+	return !o.Settled && !o.Abandon && !(there && (o.idle(s) >= givenFor || s.Now.Sub(o.watched(s)) >= heldUpFor))
 }
 
 // idle is how long an order has made no progress, as far as it could: not while all was held, nor while no scheduler watched; and what waits for the leader not
 // while there is none that sees the pool.
 func (o *Order) idle(s *State) time.Duration {
-	since := o.Since
-	if s.Growing.free.After(since) {
-		since = s.Growing.free
-	}
+	since := o.watched(s)
 	if (o.Given || o.Stage == api.OrderPresent) && s.Growing.sighted.After(since) {
 		since = s.Growing.sighted
 	}
 	return s.Now.Sub(since)
+}
+
+// watched: since when it has made no progress while nothing was held.
+func (o *Order) watched(s *State) time.Time {
+	if s.Growing.free.After(o.Since) {
+		return s.Growing.free
+	}
+	return o.Since
 }
 
 // sees: the leader's view of the pool is there, and fresh.

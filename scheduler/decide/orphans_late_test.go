@@ -285,3 +285,31 @@ func TestOwned_strandedAndDeleted(t *testing.T) {
 	assert.True(t, o.Settled)
 	assert.False(t, o.There())
 }
+
+// A leader that is away for a minute in each hour is no reason to wait forever for a disk that needs a person.
+func TestOrders_aLeaderThatGoesAndComes(t *testing.T) {
+	w, _ := attachedOn(t, api.OrderPresent)
+	for _, id := range []string{"i-1", "i-3"} {
+		w.adopt(w.Nodes[id], "vol-"+id)
+		w.say(id, api.OrderState{Stage: api.OrderPresent, VolumeID: "vol-" + id, Disk: "vol-" + id})
+	}
+	n := w.Nodes["i-2"]
+	n.Claims = []api.DiskClaim{{Disk: "vol-2"}}
+	w.pass(time.Second)
+	n.Claims = nil
+	w.shows("i-2", "InUse")
+	for hour := range 6 {
+		assert.Equal(t, hour < 4, w.Ledger[0].State == api.ExpansionBuying, hour)
+		for range 59 {
+			w.pass(time.Minute)
+		}
+		w.blind = true
+		for range 3 {
+			w.pass(20 * time.Second)
+		}
+		w.blind = false
+	}
+	o := w.on("i-2")[0]
+	assert.True(t, o.There())
+	assert.False(t, o.Settled)
+}

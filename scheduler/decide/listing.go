@@ -16,6 +16,15 @@ func listing(s *State) (owned []api.OwnedVolume, at time.Time, ok bool) {
 	return s.View.Owned.Volumes, s.View.At.Add(time.Duration(s.View.AgeMS-s.View.Owned.AgeMS) * time.Millisecond), true
 }
 
+// elsewhere: the order's volume is in another region than the one that the leader lists, so that a listing that lacks it says nothing.
+func (o *Order) elsewhere(s *State) bool {
+	n := s.Nodes[s.Leases.Leader]
+	if n == nil || n.Report == nil || n.Report.Cloud == nil || n.Report.Cloud.Region == "" {
+		return false
+	}
+	return o.Region != "" && o.Region != n.Report.Cloud.Region
+}
+
 // again: the listing that was taken last. Agents of the version before don't name theirs.
 func (g *Growing) again(l *api.OwnedVolumes, at time.Time) bool {
 	if l.Listing == 0 {

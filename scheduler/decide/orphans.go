@@ -235,7 +235,7 @@ func vanished(s *State, owned []api.OwnedVolume, at time.Time, out *GrowthOutcom
 		for i := range e.Orders {
 			o := &e.Orders[i]
 			rests := o.Settled || (o.Abandon || o.Given) && s.beyondReach(o.told()) || o.Given && o.idle(s) >= givenFor // whom people were told to delete it
-			if !rests || o.VolumeID == "" || !o.There() || there[o.VolumeID] || o.shown(s) {
+			if !rests || o.VolumeID == "" || !o.There() || there[o.VolumeID] || o.shown(s) || o.elsewhere(s) {
 				continue
 			}
 			since, before := seen[o.VolumeID]
@@ -266,7 +266,7 @@ func boughtNothing(s *State, at time.Time, out *GrowthOutcome) {
 		}
 		for i := range e.Orders {
 			o := &e.Orders[i]
-			if o.VolumeID != "" || !o.There() || at.Sub(o.mayBuyUntil(s)) < listingLag {
+			if o.VolumeID != "" || !o.There() || o.elsewhere(s) || at.Sub(o.mayBuyUntil(s)) < listingLag {
 				continue
 			}
 			e = amend(s, e, o, out, func(o *Order) { o.Stage, o.Settled = api.OrderDeleted, true })

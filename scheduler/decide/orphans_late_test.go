@@ -313,3 +313,19 @@ func TestOrders_aLeaderThatGoesAndComes(t *testing.T) {
 	assert.True(t, o.There())
 	assert.False(t, o.Settled)
 }
+
+// The leader lists its own region: what was bought in another one is paid for, whatever that listing lacks.
+func TestOwned_inAnotherRegion(t *testing.T) {
+	for _, id := range []string{"vol-2", ""} {
+		w := growing(t, 3, 1)
+		w.Ledger[0].Orders[w.on("i-2")[0].Index].Region = "us-west-2"
+		w.say("i-2", api.OrderState{Stage: api.OrderCreating, VolumeID: id, Retry: true})
+		w.pass(time.Second)
+		w.deaf = "i-2"
+		w.patience()
+		w.lacks()
+		o := w.on("i-2")[0]
+		require.True(t, o.GivenUp)
+		assert.True(t, o.There(), id)
+	}
+}

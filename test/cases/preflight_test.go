@@ -18,7 +18,7 @@ import (
 // squatter has the SDS's port before we come: PID 1 itself listens there.
 const squatter = "[Socket]\nListenStream=7072\nAccept=yes\n"
 
-// TestPreflight: a port that is taken on one node, and a route that ends nowhere on another, are found and told before anything is installed anywhere.
+// TestPreflight: a port that is taken on one node, a route that ends nowhere on another and a cable that swallows full-size packets are found and told before anything is installed anywhere.
 func TestPreflight(t *testing.T) {
 	s := up(t, "preflight", cases.Config{Prepare: func(node *nodes.Node) error {
 		if node.Name != "n1" {
@@ -69,7 +69,13 @@ func TestPreflight(t *testing.T) {
 	require.NoError(t, err)
 	wants(second.Name, "PortUnreachable", address)
 
+	require.NoError(t, second.PacketsOneByOne(t.Context()))
+	require.NoError(t, third.PacketsOneByOne(t.Context()))
+	require.NoError(t, third.NarrowNetwork(t.Context(), 1200))
 	_, err = second.Output(t.Context(), "ip", "route", "del", "unreachable", address+"/32")
 	require.NoError(t, err)
+	wants(second.Name, "MTUTooSmall", address)
+
+	require.NoError(t, third.NarrowNetwork(t.Context(), 1500))
 	require.NoError(t, s.WaitReady(within(t, 5*time.Minute), nil))
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -81,10 +82,22 @@ func (n *Node) CutNetwork(ctx context.Context) error { return n.setPort(ctx, "do
 // RestoreNetwork puts it back.
 func (n *Node) RestoreNetwork(ctx context.Context) error { return n.setPort(ctx, "up") }
 
-func (n *Node) setPort(ctx context.Context, to string) error {
-	_, err := output(ctx, "ip", "-n", n.cluster.network().namespace, "link", "set", n.port(), to)
+// NarrowNetwork lets packets of more than mtu bytes to and from the node vanish without a word, as a switch on the way does: its own side doesn't know. Sender and
+// receiver are to send them one by one (PacketsOneByOne), since a bridge hands on what is yet to be cut up.
+func (n *Node) NarrowNetwork(ctx context.Context, mtu int) error {
+	return n.setPort(ctx, "mtu", strconv.Itoa(mtu))
+}
+
+// PacketsOneByOne has the node's kernel cut TCP into packets itself, not the network card.
+func (n *Node) PacketsOneByOne(ctx context.Context) error {
+	_, err := n.Output(ctx, "ip", "link", "set", "dev", "host0", "gso_max_segs", "1")
+	return err
+}
+
+func (n *Node) setPort(ctx context.Context, to ...string) error {
+	_, err := output(ctx, append([]string{"ip", "-n", n.cluster.network().namespace, "link", "set", n.port()}, to...)...)
 	if err != nil {
-		return fmt.Errorf("setting the network of %s %s: %w", n.Name, to, err)
+		return fmt.Errorf("setting the network of %s to %v: %w", n.Name, to, err)
 	}
 	return nil
 }

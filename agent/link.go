@@ -151,6 +151,7 @@ func (a *Agent) isGone(ctx context.Context) bool {
 func (a *Agent) exchange(ctx context.Context, scheduler Scheduler) (time.Duration, error) {
 	drain(a.tell)
 	report := a.report()
+	a.intended(&report)
 	hold := time.Duration(0)
 	if wait, heard := a.waits(); wait {
 		hold = max(0, api.LongPollLimit-time.Since(heard))

@@ -166,6 +166,35 @@ func TestLink_hearsWordHoweverOftenItTells(t *testing.T) {
 	})
 }
 
+// Whoever lost a right and shows no note of what it was for is taken for one that never began: a note that is younger than the last look is told, and where notes can't
+// be read the report says of no answer that it was seen.
+func TestLink_tellsWhatLiesThereNow(t *testing.T) {
+	a, f := testAgent(t), &fakeScheduler{}
+	files := a.Files.(*platformtest.Files)
+	f.answer = func(int, api.Report) (api.Answer, error) {
+		answer := answerOf(1)
+		answer.ETag = "same"
+		return answer, nil
+	}
+	exchange := func() api.Report {
+		_, err := a.exchange(t.Context(), f)
+		require.NoError(t, err)
+		return f.last()
+	}
+	exchange()
+	r := exchange()
+	assert.Equal(t, "same", r.Seen)
+	assert.Empty(t, r.Intents)
+	files.Set("/var/lib/scaleio-agent/intents/reboot-1.json", `{"kind":"reboot","since":"2026-01-01T00:00:00Z","bootId":"boot-1"}`, 0o600)
+	r = exchange()
+	require.Len(t, r.Intents, 1)
+	assert.Equal(t, "reboot", r.Intents[0].Kind)
+	a.note(func(s *seen) { s.observed.Intents = r.Intents })
+	assert.Len(t, exchange().Intents, 1, "once")
+	files.Set("/var/lib/scaleio-agent/intents/reboot-1.json", `{`, 0o600)
+	assert.Empty(t, exchange().Seen)
+}
+
 func TestLink_keepsTheLastSpecWhileTheSchedulerIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, f := testAgent(t), &fakeScheduler{}

@@ -11,6 +11,22 @@ import (
 // awayAfter is how long the scheduler may be out of reach before people are told.
 const awayAfter = 2 * time.Minute
 
+// intended acts are read after the report took the ETag of the answer that leases are held by: who has lost one and shows no note of what it was for never began
+// that. What the last look saw is told along, until a look doesn't see it.
+func (a *Agent) intended(r *api.Report) {
+	now, err := installer.Intents(a.Files)
+	if err != nil { // the last look's alone prove nothing
+		a.Log.Warn("reading intents", "err", err)
+		r.Seen = ""
+	}
+	for _, i := range r.Intents {
+		if !slices.ContainsFunc(now, func(n api.Intent) bool { return n.Kind == i.Kind && n.Subject == i.Subject }) {
+			now = append(now, i)
+		}
+	}
+	r.Intents = now
+}
+
 // report says everything that was seen last.
 func (a *Agent) report() api.Report {
 	reason, held := a.brake.Held()

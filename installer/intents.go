@@ -97,6 +97,15 @@ func (i intents) all(kind string) ([]intent, error) {
 	return found, nil
 }
 
+// Intents that lie on a node now.
+func Intents(files Files) (all []api.Intent, err error) {
+	left, err := intents{files: files}.all("")
+	for _, l := range left {
+		all = append(all, l.Intent)
+	}
+	return all, err
+}
+
 func (i intents) read(name string) (intent, bool, error) {
 	data, err := i.files.Read(name)
 	if errors.Is(err, platform.ErrNotFound) {

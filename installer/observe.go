@@ -49,12 +49,9 @@ func (i *Installer) Observe(ctx context.Context, in Input) Observation {
 		}
 		seen.Orders = o.orderStates(disks)
 	}
-	if left, err := i.intents.all(""); err != nil {
+	var err error
+	if seen.Intents, err = Intents(i.sys.Files); err != nil {
 		i.opts.Log.Warn("reading intents", "err", err)
-	} else {
-		for _, l := range left {
-			seen.Intents = append(seen.Intents, l.Intent)
-		}
 	}
 	seen.Gateway = o.ownGateway(ctx, seen.Addresses)
 	return seen

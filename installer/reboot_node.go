@@ -282,6 +282,9 @@ func (s nodeRebooted) Apply(ctx context.Context) error {
 	if err := s.intents.put(intentReboot, "", detail); err != nil {
 		return err
 	}
+	if !s.granted() { // whoever took the right back knows by our not having noted it that we stay
+		return errors.Join(errors.New("rebooting: not any more: the right to it was taken back"), s.intents.clear(intentReboot, ""))
+	}
 	s.opts.Log.Info("rebooting", "why", detail.why(), "kernel", detail.From, "next", detail.To)
 	if err := s.sys.Reboots.Reboot(ctx); err != nil {
 		err = fmt.Errorf("rebooting this node: %w", err)

@@ -1,6 +1,7 @@
 package installer_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +81,25 @@ func TestReboot_waitsForTheLease(t *testing.T) {
 		assert.Equal(t, "RebootWaits", p.rest(t)["reboot-node"].Reason, "that is for a restart of the Mesos agent")
 		assert.True(t, n.Leases.Wanted(api.LeaseReboot))
 		assert.Zero(t, n.Reboots.Asked())
+	})
+}
+
+// The scheduler takes the right back, and knows of nothing that began, while the note of it is on its way to the disk: a node that went on would go down unknown.
+func TestReboot_rightTakenBackWhileItIsNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		n.Leases.Grant(api.LeaseReboot, true)
+		n.Files.Hook = func(call string, effect func() error) error {
+			if strings.HasPrefix(call, "write /var/lib/scaleio-agent/intents/reboot-") {
+				n.Leases.Grant(api.LeaseReboot, false)
+			}
+			return effect()
+		}
+		assert.Equal(t, "RebootWaits", start(n).rest(t)["reboot-node"].Reason)
+		assert.Zero(t, n.Reboots.Asked())
+		left, err := installer.Intents(n.Files)
+		require.NoError(t, err)
+		assert.Empty(t, left)
 	})
 }
 

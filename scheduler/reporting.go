@@ -110,6 +110,7 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 	before := n.Report
 	b.words.lean(r)
 	n.Report, n.SeenAt = r, received
+	n.Shows(r.Seen)
 	b.witness(n, before)
 	if !r.Time.IsZero() {
 		n.Skew = r.Time.Sub(b.state.Now).Round(time.Second)
@@ -261,6 +262,7 @@ func (b *brain) answer(n *decide.Node) api.Answer {
 	}
 	a.CA = b.toTrust(n.Report)
 	a.ETag = decide.ETag(a, n.SpecHash)
+	n.Told(a)
 	return a
 }
 

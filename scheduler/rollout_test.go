@@ -52,7 +52,8 @@ func TestRollout_overTheWire(t *testing.T) {
 		b.ahead.Add(int64(100 * time.Millisecond))
 		return s.Rollout == nil && told() == len(b.nodes)
 	})
-	assert.Equal(t, "RolloutStarted RolloutWave RolloutWave RolloutWave RolloutWave RolledOut", strings.Join(rollouts(s), " "))
+	// Who isn't whole when the canary is chosen comes later; where the canary has its failure domain for itself there is a wave less.
+	assert.Regexp(t, "^RolloutStarted( RolloutWave){3,4} RolledOut$", strings.Join(rollouts(s), " "), "%+v", s.Events)
 	for i, g := range b.generations()[1:] { // the leader's orders carry more than settings
 		assert.Equal(t, generations[i+1]+1, g, "one change, one generation")
 	}

@@ -32,7 +32,7 @@ func rebootEnds(s *State, n *Node) Leases {
 		return l
 	}
 	switch back := n.Report.BootID != l.Boot; {
-	case !back && wantsReboot(n) && s.Held(n) == nil && s.windowClosed() == "" && !s.late(), back && notSafe(s) != "":
+	case !back && !n.stays, !back && wantsReboot(n) && s.Held(n) == nil && s.windowClosed() == "" && !s.late(), back && notSafe(s) != "":
 		return l
 	}
 	if whole(n.Report) {
@@ -101,6 +101,21 @@ func sdsOf(s *State, n *Node) *api.SDSView {
 // MayReboot says whether the holder of the disruption lease may reboot now: once. What is left to do after it asks for no right.
 func MayReboot(s *State, n *Node) bool {
 	return n != nil && s.rebooter() == n && rebootWaits(s, n) == "" && n.Report.BootID == s.Leases.Boot
+}
+
+// Told a node an answer. One with the right to reboot may be followed by its going down at once, without a word. It stays where it is once it reports that it saw a later
+// answer, without the right, and no note of a reboot: it makes that first, and then looks at its right again. After our own start that isn't known of any.
+func (n *Node) Told(a api.Answer) {
+	if slices.ContainsFunc(a.Leases, func(l api.Lease) bool { return l.Name == api.LeaseReboot }) {
+		n.stays, n.barred = false, ""
+		return
+	}
+	n.barred = a.ETag
+}
+
+// Shows the ETag of the answer that it saw last.
+func (n *Node) Shows(etag string) {
+	n.stays = n.stays || n.barred != "" && n.barred == etag
 }
 
 // late: the holder of the lease to reboot isn't what it was in time.

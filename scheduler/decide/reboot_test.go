@@ -16,12 +16,15 @@ type fleet struct {
 	*builder
 	t  *testing.T
 	on map[string]*api.SDSView // by node
+
+	silent string            // id of a node that doesn't report
+	told   map[string]string // what each was answered
 }
 
 func boot(id string) change { return func(n *decide.Node) { n.Report.BootID = id } }
 
 func newFleet(t *testing.T) *fleet {
-	f := &fleet{pooled().view(healthy).with(2, mdm(slave)).with(3, mdm(slave)).all(ready, boot("before")), t, map[string]*api.SDSView{}}
+	f := &fleet{pooled().view(healthy).with(2, mdm(slave)).with(3, mdm(slave)).all(ready, boot("before")), t, map[string]*api.SDSView{}, "", map[string]string{}}
 	f.Settings.RebootWithin = 30 * time.Minute
 	for _, id := range []string{"1", "2", "3"} {
 		f.View.SDSs = append(f.View.SDSs, api.SDSView{ID: "sds" + id, Name: "n" + id, Connection: "Connected"})
@@ -35,6 +38,11 @@ func newFleet(t *testing.T) *fleet {
 // turn is one of the scheduler's, some seconds later: all report, a fresh sample comes.
 func (f *fleet) turn() {
 	f.later(5 * time.Second)
+	for id, n := range f.Nodes {
+		if id != f.silent {
+			n.Shows(f.told[id])
+		}
+	}
 	for _, id := range []string{"id1", "id2", "id3"} {
 		if n := f.Nodes[id]; n.SeenAt.Equal(f.Now) {
 			f.Leases, _ = decide.Disruption(&f.State, n)
@@ -43,9 +51,13 @@ func (f *fleet) turn() {
 	f.Leases.Service = decide.Serve(&f.State)
 	may := 0
 	for _, n := range f.Nodes {
+		a := api.Answer{ETag: "no right"} // as often as there is none
 		if decide.MayReboot(&f.State, n) {
+			a = api.Answer{ETag: "may reboot", Leases: []api.Lease{{Name: api.LeaseReboot}}}
 			may++
 		}
+		n.Told(a)
+		f.told[n.ID] = a.ETag
 	}
 	assert.LessOrEqual(f.t, may, 1, "one at a time")
 }
@@ -166,6 +178,8 @@ func TestReboot_takenBackBeforeItBegins(t *testing.T) {
 			c.change(f)
 			f.turn()
 			assert.False(t, decide.MayReboot(&f.State, n3))
+			assert.False(t, f.Leases.Service.Leave, "it may have begun")
+			f.turn()
 			require.True(t, f.Leases.Service.Leave)
 			f.lead()
 			f.turn()
@@ -193,6 +207,43 @@ func TestReboot_takenBackBeforeItBegins(t *testing.T) {
 	assert.False(t, decide.MayReboot(&f.State, n3), "it was rebooted")
 	f.with(3, wants(api.LeaseReboot))
 	assert.False(t, decide.MayReboot(&f.State, n3), "once, whatever it wants next")
+}
+
+// A machine goes down before its agent has told that it does, and the storage misses its MDM before anybody misses the node: that ends neither its maintenance, since all
+// that it holds would be copied anew, nor its turn.
+func TestReboot_onItsWayDownUntold(t *testing.T) {
+	for name, change := range map[string]func(*fleet){
+		"its MDM is missed": func(f *fleet) { f.View.State = "Degraded" },
+		"the window closes": func(f *fleet) { f.Settings.RebootWindow, _ = decide.ParseWindow("Mon 01:00-02:00") },
+	} {
+		f, n3 := toMaintenance(t)
+		f.silent = "id3"
+		heard := f.Now
+		for f.Now.Sub(heard) < decide.Alive+time.Minute {
+			change(f)
+			f.turn()
+			n3.SeenAt = heard
+			assert.False(t, f.Leases.Service.Leave, name)
+			require.Equal(t, "id3", f.Leases.Disruption, name)
+		}
+		f.View.State, f.silent, f.Settings.RebootWindow = "Normal", "", decide.Window{}
+		f.with(3, up)
+		f.turn()
+		assert.Equal(t, "its node is back", f.Leases.Service.Why, name)
+	}
+	f := newFleet(t) // a client has no SDS, and so no maintenance that keeps its turn
+	f.View.SDSs = f.View.SDSs[:2]
+	n3 := f.with(3, wants(api.LeaseReboot)).Nodes["id3"]
+	f.turn()
+	require.True(t, decide.MayReboot(&f.State, n3))
+	f.silent = "id3"
+	f.Settings.RebootWindow, _ = decide.ParseWindow("Mon 01:00-02:00")
+	f.turn()
+	f.turn()
+	assert.Equal(t, "id3", f.Leases.Disruption, "it may be going")
+	f.silent = ""
+	f.turn()
+	assert.Empty(t, f.Leases.Disruption, "it is heard, and isn't")
 }
 
 // A node that had the right and never began, since the storage wasn't what it was, gives it back after its time: nobody is told that it is missed, another one may

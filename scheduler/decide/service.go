@@ -89,7 +89,7 @@ func leaves(s *State, m *Service, sds *api.SDSView) string {
 		return ""
 	case n.Report.BootID != s.Leases.Boot:
 		return "its node is back"
-	case intends(n, IntentReboot):
+	case intends(n, IntentReboot), !n.stays: // its own way down makes the storage what no reboot may begin in
 		return ""
 	}
 	return mayNotReboot(s, n)

@@ -82,6 +82,9 @@ type Node struct {
 	Report *api.Report   `json:"-"` // the last one; stored as a record of its own
 	SeenAt time.Time     `json:"-"` // zero = not since this process started
 	Skew   time.Duration `json:"-"` // of its clock against ours
+
+	stays  bool   // it has no right to reboot, and showed that it knows
+	barred string // ETag of our last answer to it, if that gave none
 }
 
 // Leases that are out. The leader's holder is stored so that a new process waits for the old lease to run out.

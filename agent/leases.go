@@ -19,10 +19,6 @@ type leases struct {
 	heard  time.Time
 }
 
-// wordLife is how long after an answer a lease without timeout may be used to begin something: the scheduler judges the storage anew with each answer,
-// and whoever waits for that is answered at least every LongPollLimit.
-const wordLife = api.LongPollLimit + 5*time.Second
-
 // Left tells how long a lease may still be used; 0 and true = without end.
 func (l *leases) Left(name api.LeaseName) (time.Duration, bool) {
 	l.mu.Lock()
@@ -32,7 +28,7 @@ func (l *leases) Left(name api.LeaseName) (time.Duration, bool) {
 		return 0, false
 	}
 	if until.IsZero() {
-		return 0, time.Since(l.heard) < wordLife // without end, as long as the scheduler says so
+		return 0, time.Since(l.heard) < api.WordLife // without end, as long as the scheduler says so
 	}
 	left := time.Until(until)
 	return left, left > 0

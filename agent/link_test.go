@@ -167,7 +167,7 @@ func TestLink_hearsWordHoweverOftenItTells(t *testing.T) {
 }
 
 // Whoever lost a right and shows no note of what it was for is taken for one that never began: a note that is younger than the last look is told, and where notes can't
-// be read the report says of no answer that it was seen.
+// be read the report says so.
 func TestLink_tellsWhatLiesThereNow(t *testing.T) {
 	a, f := testAgent(t), &fakeScheduler{}
 	files := a.Files.(*platformtest.Files)
@@ -192,7 +192,7 @@ func TestLink_tellsWhatLiesThereNow(t *testing.T) {
 	a.note(func(s *seen) { s.observed.Intents = r.Intents })
 	assert.Len(t, exchange().Intents, 1, "once")
 	files.Set("/var/lib/scaleio-agent/intents/reboot-1.json", `{`, 0o600)
-	assert.Empty(t, exchange().Seen)
+	assert.True(t, exchange().Unread)
 }
 
 func TestLink_keepsTheLastSpecWhileTheSchedulerIsAway(t *testing.T) {

@@ -17,7 +17,7 @@ func (a *Agent) intended(r *api.Report) {
 	now, err := installer.Intents(a.Files)
 	if err != nil { // the last look's alone prove nothing
 		a.Log.Warn("reading intents", "err", err)
-		r.Seen = ""
+		r.Unread = true
 	}
 	for _, i := range r.Intents {
 		if !slices.ContainsFunc(now, func(n api.Intent) bool { return n.Kind == i.Kind && n.Subject == i.Subject }) {

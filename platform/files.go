@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -91,8 +92,12 @@ func (f *Files) Readlink(path string) (string, error) {
 	return target, f.explain("reading link", path, err)
 }
 
-// Glob lists the matches in order, as paths of the machine.
+// Glob lists the matches in order, as paths of the machine. A folder that isn't there has none; one that is and can't be read is an error, unless it is itself found by
+// a pattern.
 func (f *Files) Glob(pattern string) ([]string, error) {
+	if dir, last := path.Split(pattern); !strings.ContainsAny(dir, `*?[\`) {
+		return f.globIn(dir, last)
+	}
 	matches, err := filepath.Glob(f.root.Path(pattern))
 	if err != nil {
 		return nil, fmt.Errorf("matching %q: %w", pattern, err)
@@ -100,6 +105,25 @@ func (f *Files) Glob(pattern string) ([]string, error) {
 	if f.root != "/" {
 		for i, m := range matches {
 			matches[i] = strings.TrimPrefix(m, filepath.Clean(string(f.root)))
+		}
+	}
+	return matches, nil
+}
+
+// globIn one folder. filepath.Glob says of a folder that it can't open, for want of descriptors or with a failing disk, that nothing is in it.
+func (f *Files) globIn(dir, last string) (matches []string, err error) {
+	if _, err := path.Match(last, ""); err != nil {
+		return nil, fmt.Errorf("matching %q: %w", dir+last, err)
+	}
+	entries, err := os.ReadDir(f.root.Path(dir))
+	if err = f.explain("listing", dir, err); errors.Is(err, ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if ok, err := path.Match(last, e.Name()); err == nil && ok {
+			matches = append(matches, path.Join(dir, e.Name()))
 		}
 	}
 	return matches, nil

@@ -108,3 +108,20 @@ func TestFiles_writeIgnoresUmaskAndReplacesWhole(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "first", string(was[:n]), "who had the old file open still reads it whole")
 }
+
+// A folder that is there and can't be read isn't an empty one: what it holds may matter.
+func TestFiles_globTellsWhatItCannotList(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink("round", filepath.Join(dir, "round")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600))
+	f := platform.NewFiles(platform.Root(dir))
+	_, err := f.Glob("/round/*.json")
+	require.ErrorContains(t, err, "/round")
+	for _, none := range []string{"/missing/*", "/file/*"} {
+		found, err := f.Glob(none)
+		require.NoError(t, err)
+		assert.Empty(t, found)
+	}
+	_, err = f.Glob("/missing/[")
+	assert.Error(t, err)
+}

@@ -174,9 +174,9 @@ func (b *brain) Release(ctx context.Context, r api.ReleaseRequest) error {
 			if holder == nil {
 				return api.Errorf(api.CodeNotFound, "nobody holds the disruption lease")
 			}
-			b.state.Leases = decide.Undisrupted(&b.state)
+			b.state.Leases = decide.Released(&b.state)
 			b.touched[keyLeases] = true
-			b.byPerson(holder, "DisruptionReleased", r.Author, "", "another node may be interrupted now")
+			b.byPerson(holder, "DisruptionReleased", r.Author, "", "another node may be interrupted in a minute")
 		case api.ReleaseFormation:
 			c, err := decide.ReleaseFormation(&b.state)
 			if err != nil {

@@ -110,7 +110,7 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 	before := n.Report
 	b.words.lean(r)
 	n.Report, n.SeenAt = r, received
-	n.Shows(r.Seen)
+	n.Shows(r)
 	b.witness(n, before)
 	if !r.Time.IsZero() {
 		n.Skew = r.Time.Sub(b.state.Now).Round(time.Second)

@@ -34,6 +34,10 @@ const (
 	MaxLongPolls  = 64               // a held mTLS request costs 50 kB
 	LongPollLimit = 25 * time.Second // the scheduler answers a held report by then
 	RestPoll      = 60 * time.Second // at rest, with jitter
+
+	// WordLife is how long after an answer a lease without timeout may be used to begin something: the scheduler judges the storage anew with each answer, and whoever
+	// waits for that is answered at least every LongPollLimit.
+	WordLife = LongPollLimit + 5*time.Second
 )
 
 // Ports and names of a node.

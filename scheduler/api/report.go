@@ -19,6 +19,7 @@ type Report struct {
 	MDM        *MDMView       `json:"mdm,omitempty"`
 	Gateway    *Gateway       `json:"gateway,omitempty"` // with the certificate read locally
 	Intents    []Intent       `json:"intents,omitempty"`
+	Unread     bool           `json:"unread,omitempty"` // notes of intents lie there that can't be read: what isn't told may be under way
 	Wants      []LeaseName    `json:"wants,omitempty"`
 	Cloud      *CloudView     `json:"cloud,omitempty"`
 	Orders     []OrderState   `json:"orders,omitempty"`  // of the spec's growth

@@ -119,6 +119,13 @@ func Undisrupted(s *State) Leases {
 	return Leases{Leader: l.Leader, LeaderUntil: l.LeaderUntil, Service: l.Service, After: s.Now}
 }
 
+// Released by a person, who may not know that the holder hears nobody: for as long as it may still use its right, nobody else gets one.
+func Released(s *State) Leases {
+	l := Undisrupted(s)
+	l.After = s.Now.Add(api.WordLife)
+	return l
+}
+
 // draining names the node whose data is on the way out: until it is, no other may be missed.
 func draining(s *State) string {
 	for _, n := range byName(s.Nodes) {

@@ -84,6 +84,9 @@ func rebootWaits(s *State, n *Node) string {
 		}
 		return "its MDM is master, and hands that over first"
 	}
+	if m := s.Leases.Service; m != nil && m.Leave { // also where the leader's sample still shows it there
+		return "its SDS leaves maintenance first"
+	}
 	if sds := sdsOf(s, n); sds != nil && !sds.InMaint {
 		return "its SDS goes into maintenance first"
 	}
@@ -113,9 +116,9 @@ func (n *Node) Told(a api.Answer) {
 	n.barred = a.ETag
 }
 
-// Shows the ETag of the answer that it saw last.
-func (n *Node) Shows(etag string) {
-	n.stays = n.stays || n.barred != "" && n.barred == etag
+// Shows by its report which answer it saw last, and what it is at.
+func (n *Node) Shows(r *api.Report) {
+	n.stays = n.stays || n.barred != "" && n.barred == r.Seen && !r.Unread
 }
 
 // late: the holder of the lease to reboot isn't what it was in time.
@@ -130,7 +133,12 @@ func Late(s *State) bool { return s.overdue() && !s.Leases.Late }
 
 func (s *State) overdue() bool {
 	n := s.rebooter()
-	return s.late() && (!s.live(n) || intends(n, IntentReboot) || n.Report.BootID != s.Leases.Boot || !whole(n.Report))
+	return s.late() && (!s.live(n) || intends(n, IntentReboot) || n.Report.BootID != s.Leases.Boot || !whole(n.Report) || s.deaf(n))
+}
+
+// deaf: the holder tells of itself, and never that it heard that its right is over, or that nothing of a reboot is noted.
+func (s *State) deaf(n *Node) bool {
+	return !n.stays && s.Now.Sub(s.Leases.Since) >= s.Settings.RebootWithin+Alive
 }
 
 // rebootState for people.
@@ -140,6 +148,8 @@ func rebootState(s *State, n *Node) string {
 		return fmt.Sprintf("it went down and isn't heard for %s", s.Silent(n).Round(time.Second))
 	case intends(n, IntentReboot) && n.Report.BootID == s.Leases.Boot:
 		return "it goes down"
+	case s.late() && s.deaf(n) && n.Report.BootID == s.Leases.Boot:
+		return "it doesn't say that it heard that its right is over, or can't read its notes: see its agent's log"
 	case n.Report != nil && n.Report.BootID == s.Leases.Boot:
 		if why := rebootWaits(s, n); why != "" {
 			return "before its reboot: " + why

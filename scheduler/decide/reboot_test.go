@@ -18,13 +18,14 @@ type fleet struct {
 	on map[string]*api.SDSView // by node
 
 	silent string            // id of a node that doesn't report
+	unread bool              // nobody can read its notes
 	told   map[string]string // what each was answered
 }
 
 func boot(id string) change { return func(n *decide.Node) { n.Report.BootID = id } }
 
 func newFleet(t *testing.T) *fleet {
-	f := &fleet{pooled().view(healthy).with(2, mdm(slave)).with(3, mdm(slave)).all(ready, boot("before")), t, map[string]*api.SDSView{}, "", map[string]string{}}
+	f := &fleet{pooled().view(healthy).with(2, mdm(slave)).with(3, mdm(slave)).all(ready, boot("before")), t, map[string]*api.SDSView{}, "", false, map[string]string{}}
 	f.Settings.RebootWithin = 30 * time.Minute
 	for _, id := range []string{"1", "2", "3"} {
 		f.View.SDSs = append(f.View.SDSs, api.SDSView{ID: "sds" + id, Name: "n" + id, Connection: "Connected"})
@@ -40,7 +41,7 @@ func (f *fleet) turn() {
 	f.later(5 * time.Second)
 	for id, n := range f.Nodes {
 		if id != f.silent {
-			n.Shows(f.told[id])
+			n.Shows(&api.Report{Seen: f.told[id], Unread: f.unread})
 		}
 	}
 	for _, id := range []string{"id1", "id2", "id3"} {
@@ -246,6 +247,45 @@ func TestReboot_onItsWayDownUntold(t *testing.T) {
 	assert.Empty(t, f.Leases.Disruption, "it is heard, and isn't")
 }
 
+// One that tells of itself, and never that it heard that its right is over, may still go down: its turn stays with it, and people are told after its time. Notes that nobody can
+// read prove nothing.
+func TestReboot_neverHeard(t *testing.T) {
+	f := newFleet(t)
+	f.View.SDSs = f.View.SDSs[:2]
+	n3 := f.with(3, wants(api.LeaseReboot)).Nodes["id3"]
+	f.turn()
+	require.True(t, decide.MayReboot(&f.State, n3))
+	f.unread = true
+	f.View.Pool.RebuildBytes = 1
+	since := f.Now
+	for f.Now.Sub(since) < 30*time.Minute+decide.Alive {
+		require.False(t, decide.Late(&f.State))
+		f.turn()
+	}
+	assert.Equal(t, "id3", f.Leases.Disruption)
+	assert.True(t, decide.Late(&f.State))
+	assert.Contains(t, decide.Interruption(&f.State).State, "can't read its notes")
+	f.unread = false
+	f.turn()
+	assert.Empty(t, f.Leases.Disruption, "it stays")
+}
+
+// Its SDS is on its way out of maintenance, since the storage wasn't what it was for a moment: what the leader's older sample shows is no ground for a reboot.
+func TestReboot_notWhileMaintenanceIsLeft(t *testing.T) {
+	f, n3 := toMaintenance(t)
+	f.View.State = "Degraded"
+	f.turn()
+	f.turn()
+	require.True(t, f.Leases.Service.Leave)
+	f.View.State = "Normal"
+	f.turn()
+	require.True(t, f.on["id3"].InMaint)
+	assert.False(t, decide.MayReboot(&f.State, n3))
+	f.lead()
+	f.turn()
+	require.Nil(t, f.Leases.Service)
+}
+
 // A node that had the right and never began, since the storage wasn't what it was, gives it back after its time: nobody is told that it is missed, another one may
 // go before it, and when its turn comes again it may take as long as the first time.
 func TestReboot_neverBegan(t *testing.T) {
@@ -319,7 +359,7 @@ func TestReboot_late(t *testing.T) {
 	assert.Contains(t, view.State, "isn't heard for")
 
 	released := f.Leases
-	f.Leases = decide.Undisrupted(&f.State)
+	f.Leases = decide.Released(&f.State)
 	f.turn()
 	n3.SeenAt = gone
 	_, why := decide.Disruption(&f.State, f.Nodes["id2"])
@@ -341,10 +381,13 @@ func TestReboot_releasedWhileInMaintenance(t *testing.T) {
 	rebooting(n3)
 	f.on["id3"].Connection = "Disconnected"
 	f.with(2, wants(api.LeaseReboot))
-	f.Leases = decide.Undisrupted(&f.State)
+	f.Leases = decide.Released(&f.State)
 	require.NotNil(t, f.Leases.Service, "it is ours to end, whoever leads")
 	_, why := decide.Disruption(&f.State, f.Nodes["id2"])
 	assert.Contains(t, why, "leaves maintenance")
+	f.turn()
+	assert.False(t, f.Leases.Service.Leave, "it may be going just now")
+	f.later(40 * time.Second)
 	f.turn()
 	assert.True(t, f.Leases.Service.Leave)
 	assert.Empty(t, f.Leases.Disruption)

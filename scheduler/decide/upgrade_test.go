@@ -226,12 +226,14 @@ func TestUpgrade_firstFailureStopsTheRest(t *testing.T) {
 	assert.Equal(t, "upgrade-sds", line.Step)
 	assert.Contains(t, line.Message, "script failed", "what went wrong stands in the first line that people see")
 
-	b.Leases = decide.Undisrupted(&b.State) // an operator's release alone: it is the first again
+	b.Leases = decide.Released(&b.State) // an operator's release alone: it is the first again
 	b.later(10 * time.Second).asks()
+	assert.Empty(t, b.Leases.Disruption, "it may not have heard yet")
+	b.later(30 * time.Second).asks()
 	assert.Equal(t, "id4", b.Leases.Disruption)
-	b.Leases = decide.Undisrupted(&b.State)
+	b.Leases = decide.Released(&b.State)
 	b.with(4, func(n *decide.Node) { n.Hold = &api.Hold{Author: "me"} })
-	b.later(10 * time.Second).asks()
+	b.later(40 * time.Second).asks()
 	assert.Equal(t, "id3", b.Leases.Disruption, "held: it is left out")
 }
 
@@ -273,7 +275,7 @@ func TestUpgrade_handOver(t *testing.T) {
 		"degraded":     func(b *builder) { b.View.State = "Degraded" },
 		"without want": func(b *builder) { b.with(1, upgrades("sds")) },
 		"held":         func(b *builder) { b.with(1, func(n *decide.Node) { n.Hold = &api.Hold{Author: "me"} }) },
-		"released":     func(b *builder) { b.Leases = decide.Undisrupted(&b.State) },
+		"released":     func(b *builder) { b.Leases = decide.Released(&b.State) },
 	} {
 		b := master()
 		change(b)

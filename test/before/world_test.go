@@ -191,6 +191,9 @@ func get(ctx context.Context, url, file string) error {
 	if err != nil {
 		return err
 	}
+	// Whatever is forked meanwhile has the file open for writing until it execs, and nobody can run the file as long as that: "text file busy" (golang/go issue 22315).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	return os.WriteFile(file, data, 0o755)
 }
 

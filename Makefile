@@ -42,9 +42,10 @@ test-faults: ## Faults of every kind in one process, SEEDS of them: 10000, or as
 	GOGC=400 $(GO) test -count=1 -timeout 24h ./test/faults -seeds $(SEEDS)
 
 FUZZTIME ?= 30s
+FUZZERS ?= 2
 
-fuzz: ## Every fuzz target, two at a time, FUZZTIME each: 30s, or as much as you say
-	$(GO) run ./test/fuzz -time $(FUZZTIME)
+fuzz: ## Every fuzz target, FUZZERS at a time (2), FUZZTIME each: 30s, or as much as you say
+	$(GO) run ./test/fuzz -time $(FUZZTIME) -at-once $(FUZZERS)
 
 test-before: ## The version before, from the repository's history (a full clone), with this one's scheduler and agents, both ways
 	$(GO) test -tags history -count=1 -v ./test/before

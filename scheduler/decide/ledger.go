@@ -246,7 +246,7 @@ func ordersFor(s *State, n *Node) []api.VolumeOrder {
 			continue
 		}
 		for i := range e.Orders {
-			if o := &e.Orders[i]; !o.Settled && o.told() == n.ID && o.toldNow(s) {
+			if o := &e.Orders[i]; !o.Settled && o.told() == n.ID && o.toldNow(s) && !e.unproven(o) {
 				told := o.VolumeOrder
 				told.Unwritten = o.Abandon && o.Blank
 				all = append(all, told)

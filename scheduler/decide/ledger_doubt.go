@@ -45,6 +45,11 @@ func (o *Order) toldNow(s *State) bool {
 	return true
 }
 
+// unproven: it was remembered by its node, and nothing shows that a volume was bought. None is bought any more: what for, nobody knows.
+func (e *Expansion) unproven(o *Order) bool {
+	return e.State == api.ExpansionEnded && o.VolumeID == "" && !o.Abandon
+}
+
 func (g *GrowthSettings) off() bool { return g.Mode == "" || g.Mode == api.GrowthOff }
 
 // buys: volumes are bought, by itself or as a person approves.

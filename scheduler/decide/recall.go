@@ -286,8 +286,8 @@ func (r *recovery) order(head Expansion, o Order) {
 	r.heads[o.Expansion] = known
 }
 
-// ledger of what was bought. No expansion is in flight any more: what has a volume goes its way to the pool, of what has none nobody knows whether it was bought, so that it is
-// given up, and counted until a listing shows that it isn't there.
+// ledger of what was bought. No expansion is in flight any more: what has a volume goes its way to the pool. Of what has none nobody knows whether it was bought: it is told to
+// nobody (unproven), and counted; its node's word or a listing shows a volume, or it is given up.
 func (r *recovery) ledger() {
 	for _, id := range slices.Sorted(maps.Keys(r.orders)) {
 		e := r.heads[id]
@@ -301,7 +301,7 @@ func (r *recovery) ledger() {
 			switch {
 			case !known: // its node was told nothing of it any more: nothing of it is left, or a listing finds it
 				o = Order{VolumeOrder: api.VolumeOrder{Expansion: id, Index: i}, Stage: api.OrderDeleted, Since: r.now, Settled: true, GivenUp: true}
-			case !o.Settled && o.VolumeID == "":
+			case !o.Settled && o.VolumeID == "" && o.Abandon:
 				o.Stage, o.Settled, o.GivenUp, o.Since = api.OrderKept, true, true, r.now
 			case !o.Settled && o.Abandon && !o.Given: // nothing shows that it was never handed over: nothing deletes it, and once a person did it counts no more
 				o.Stage, o.Settled, o.GivenUp, o.Doubted, o.Abandon, o.Since = api.OrderKept, true, true, true, false, r.now

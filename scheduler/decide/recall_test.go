@@ -65,8 +65,8 @@ func TestRecover_rebuildsStateAndLedger(t *testing.T) {
 	assert.Equal(t, []any{"full", "me", api.Cents(800), true, api.ExpansionEnded}, []any{first.Why, first.Who, first.Cost, first.Settled, first.State})
 	assert.Equal(t, "vol-4", second.Orders[0].VolumeID)
 	assert.False(t, second.Orders[0].Settled, "it goes its way to the pool")
-	assert.Equal(t, api.OrderKept, second.Orders[1].Stage, "nobody knows whether it was bought: it isn't bought again, and is counted")
-	assert.True(t, second.Orders[1].Settled)
+	assert.Equal(t, []any{"", false, true, true}, []any{second.Orders[1].VolumeID, second.Orders[1].Settled, second.Orders[1].Doubted, second.Orders[1].There()},
+		"nobody knows whether it was bought: it isn't bought again, and is counted")
 
 	after := *s
 	after.Cluster, after.Nodes, after.Ledger = got.Cluster, got.Nodes, got.Ledger
@@ -81,6 +81,55 @@ func TestRecover_rebuildsStateAndLedger(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, api.OrderDeleted, got.Ledger[0].Orders[1].Stage, "of a node that didn't tell a listing tells")
 	assert.Equal(t, 2, got.Ledger[0].Orders[2].Index)
+}
+
+// A volume that was bought while the store was lost, so that no node remembers it as its own: its node's word or a listing shows it, and it goes its way to the pool, as it was
+// meant to. If nothing shows one, none is bought: the order is given up.
+func TestRecover_whatWasBoughtMeanwhileGoesOn(t *testing.T) {
+	recovered := func() *State {
+		s, all := remembering(t)
+		got, err := Recover("c1", all, s.Now)
+		require.NoError(t, err)
+		s.Settings.Growth.Patience, s.Growing = 10*time.Minute, &Growing{}
+		s.Cluster, s.Nodes, s.Ledger = got.Cluster, got.Nodes, got.Ledger
+		return s
+	}
+	told := func(s *State) (volumes []string) {
+		for _, o := range ordersFor(s, s.Nodes["b"]) {
+			volumes = append(volumes, o.VolumeID)
+		}
+		return volumes
+	}
+	later := func(s *State, d time.Duration) {
+		s.Now = s.Now.Add(d)
+		for _, n := range s.Nodes {
+			n.SeenAt = s.Now
+		}
+		Grow(s)
+	}
+	s := recovered()
+	later(s, time.Second)
+	assert.Empty(t, told(s))
+	s.Nodes["b"].Report.Orders = []api.OrderState{{Expansion: "e2", Index: 1, Attempt: 1, VolumeID: "vol-5", Stage: api.OrderAttached}}
+	later(s, time.Second)
+	assert.Equal(t, []string{"vol-5"}, told(s), "its node says so")
+
+	s = recovered()
+	e, o := ordered(s, api.OwnedVolume{VolumeID: "vol-5", Node: "b", Expansion: "e2", Order: "1.1"})
+	require.NotNil(t, o)
+	adopt(s, e, o, api.OwnedVolume{VolumeID: "vol-5"}, &GrowthOutcome{})
+	assert.Equal(t, []string{"vol-5"}, told(s), "a listing shows it")
+
+	s = recovered()
+	later(s, time.Second)
+	s.Cluster.Unchecked = false
+	later(s, time.Second)
+	assert.Empty(t, told(s), "nothing is bought")
+	later(s, 11*time.Minute)
+	last := s.Ledger[1].Orders[1]
+	assert.NotEmpty(t, last.hopeless(s), "it is given up as soon as the volumes were listed")
+	last.giveUp(s, "", &GrowthOutcome{})
+	assert.Equal(t, []any{true, api.OrderKept, true}, []any{last.Settled, last.Stage, last.There()}, "and counted")
 }
 
 func TestRecover_guessesNothing(t *testing.T) {

@@ -189,7 +189,7 @@ func opened(ctx context.Context, s store.Store, now time.Time) (*brain, error) {
 	return b, err
 }
 
-// raiseEpoch above every order that a node is known to have heard.
+// raiseEpoch above every order that a node is known to have heard, of a state that may be older than what was done since.
 func (b *brain) raiseEpoch() {
 	c := &b.state.Cluster
 	c.Epoch, c.Shown = max(c.Epoch, c.Shown)+1, 0
@@ -198,6 +198,7 @@ func (b *brain) raiseEpoch() {
 		n.Untold = true
 		b.touchNode(n)
 	}
+	b.doubtTasks()
 }
 
 // surpass an epoch that a node shows though nothing was told to it under ours: the same backup was restored before, or another scheduler went on from elsewhere. So each node is

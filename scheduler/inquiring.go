@@ -78,8 +78,24 @@ func (b *brain) ask(ctx context.Context, agents []string) {
 	}
 }
 
-// discover a task that runs where none is known. Whose node isn't known either gets a token that nobody has: its node comes with its certificate while that lasts, or the task is
-// ended and the next one brings a token.
+// nobodys: which node it placed isn't known. It gets a token that nobody has: its node comes with its certificate while that lasts, or the task is ended and the next one brings
+// a token.
+func (p *placement) nobodys(now time.Time) {
+	_, p.Ticket.Digest = trust.NewToken()
+	p.Ticket.Expires = now.Add(trust.TokenLife)
+}
+
+// doubtTasks: in the place of a task that ended before the state was written another may run since.
+func (b *brain) doubtTasks() {
+	for id, p := range b.agents {
+		if p.State.Ended() && p.Reason != reasonAsked {
+			p.Reason = reasonAsked
+			b.touched[kindAgent+id] = true
+		}
+	}
+}
+
+// discover a task that runs where none is known.
 func (b *brain) discover(u TaskUpdate) *placement {
 	before := b.agents[u.AgentID]
 	switch {
@@ -95,8 +111,7 @@ func (b *brain) discover(u TaskUpdate) *placement {
 	if n := b.owners[u.AgentID]; n != nil {
 		p.of(n)
 	} else {
-		_, p.Ticket.Digest = trust.NewToken()
-		p.Ticket.Expires = b.state.Now.Add(trust.TokenLife)
+		p.nobodys(b.state.Now)
 	}
 	b.log.Info("found a task of ours that wasn't known", "task", u.TaskID, "agent_id", u.AgentID, "state", u.State)
 	delete(b.inquiry.asked, u.AgentID)

@@ -115,3 +115,61 @@ func TestCluster_restoredStoreDoublesNoTask(t *testing.T) {
 	b.until("ready", ready)
 	assert.Empty(t, b.mesos.doubled)
 }
+
+// A backup knows how a task ended, and not of the one that came in its place: where its Mesos agent is back later than the scheduler, Mesos is asked before another is launched.
+func TestCluster_restoredStoreDoublesNoTaskInThePlaceOfOneThatEnded(t *testing.T) {
+	const agent = "agent-machine-4"
+	b := newBench(t)
+	b.start()
+	b.until("ready", ready)
+	b.mesos.cut(agent, true) // so that nothing comes in its place yet
+	b.mesos.failing <- agent
+	b.until("it ended", func(s api.ClusterStatus) bool { return line(s, "n4").Task == "TASK_FAILED" })
+	saved := b.backup(false)
+	b.ahead.Add(int64(time.Minute))
+	b.mesos.cut(agent, false)
+	b.until("another runs", func(s api.ClusterStatus) bool { return line(s, "n4").Task == "TASK_RUNNING" })
+	tasks := b.mesos.running()
+
+	require.NoError(t, b.halt())
+	b.options.Store = &store.Memory{}
+	_, err := scheduler.Restore(t.Context(), b.options.Store, saved, time.Now())
+	require.NoError(t, err)
+	b.mesos.cut(agent, true)
+	b.start()
+	b.offered(1)
+	b.mesos.cut(agent, false)
+	b.until("known", func(s api.ClusterStatus) bool { return line(s, "n4").Task == "TASK_RUNNING" })
+	b.ahead.Add(int64(time.Minute))
+	b.offered(2)
+	assert.Equal(t, tasks, b.mesos.running())
+	assert.Empty(t, b.mesos.doubled)
+}
+
+// A node had a task and hadn't joined when the store was lost, so nobody knows its token any more: the task is ended, and the next one brings another.
+func TestRecovery_ofATaskWhoseNodeHadNotJoined(t *testing.T) {
+	b := newBench(t)
+	b.nodes[4].idle = true
+	b.start()
+	b.until("four are there", func(s api.ClusterStatus) bool {
+		return line(s, "n1").Ready && line(s, "n2").Ready && line(s, "n3").Ready && line(s, "n4").Ready
+	})
+	tasks := b.mesos.running()
+	require.Contains(t, tasks, "agent-machine-5")
+	b.lose()
+	b.start()
+	b.until("its task is known", waits("missing: [mesos-agent agent-machine-5]"))
+	require.NoError(t, b.people("operate").Recover(t.Context(), api.RecoverRequest{Author: "me", Without: []string{"agent-machine-5"}}))
+	b.ahead.Add(int64(time.Minute))
+	b.until("recovered", func(s api.ClusterStatus) bool { return hasEvent(s, "Recovered") })
+	b.offered(2)
+	assert.Equal(t, tasks, b.mesos.running(), "its node may have joined")
+	b.nodes[4].mu.Lock()
+	b.nodes[4].idle = false
+	b.nodes[4].mu.Unlock()
+	b.ahead.Add(int64(11 * time.Minute))
+	require.Eventually(t, func() bool { return b.mesos.running()["agent-machine-5"] != tasks["agent-machine-5"] }, 10*time.Second, time.Millisecond)
+	b.ahead.Add(int64(time.Minute))
+	b.until("ready", ready)
+	assert.Empty(t, b.mesos.doubled)
+}

@@ -152,7 +152,9 @@ func (b *brain) take(rec store.Record) error {
 		return json.Unmarshal(rec.Value, &b.keys)
 	case rec.Key == keyCluster:
 		err := json.Unmarshal(rec.Value, &b.state.Cluster)
-		b.state.Cluster.UncheckedSince = past(b.Now(), b.state.Cluster.UncheckedSince)
+		if c := &b.state.Cluster; c.Unchecked { // by this process's clock: the wall clock may have been set since, and a listing from before what was bought would count
+			c.UncheckedSince = b.Now()
+		}
 		return err
 	case rec.Key == keyFramework:
 		return json.Unmarshal(rec.Value, &b.framework)

@@ -256,6 +256,7 @@ func (b *brain) begin(out decide.Recovered) {
 	}
 	for id, p := range b.recovery.tasks {
 		if b.agents[id] == nil {
+			p.nobodys(b.state.Now)
 			b.keep(p)
 			b.touched[kindAgent+id] = true
 		}

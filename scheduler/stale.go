@@ -29,7 +29,7 @@ func (b *brain) stale() []TaskRef {
 	}
 	var all []TaskRef
 	consider := func(p *placement) {
-		dead := p.Ticket.Revoked || now.After(p.Ticket.Expires) && p.Ticket.Digest != "" // one without was recovered: its node has its certificate
+		dead := p.Ticket.Revoked || now.After(p.Ticket.Expires)
 		if _, asked := b.asked[p.TaskID]; dead && !asked && p.State == TaskRunning && len(all) < staleBatch {
 			b.asked[p.TaskID] = now
 			b.log.Info("ending a task whose join token is dead; the next one brings another", "task", p.TaskID, "agent_id", p.AgentID, "host", p.Hostname)

@@ -45,6 +45,7 @@ type plan struct {
 	settles    time.Duration
 	mutant     mutant
 	script     func(*world) // before each round, beside what befalls at random
+	loss       loss
 }
 
 // settles is how long everything may take to be well after the last fault: the longest wait of the product's own is an hour's cooldown.
@@ -60,6 +61,7 @@ func planOf(seed uint64) plan {
 		p.fullAt = 2 * time.Minute
 		p.rage += 2 * time.Minute
 	}
+	p.loss = lossOf(seed, &p, lossRarity)
 	return p
 }
 
@@ -135,6 +137,7 @@ func (w *world) befall() {
 	if f := w.plan.fullAt; f > 0 && time.Since(w.begun) > f {
 		w.fill()
 	}
+	w.lose()
 	if w.plan.calamity > 0 && w.chance(w.plan.calamity) {
 		all := w.plan.calamities
 		if len(all) == 0 {
@@ -163,6 +166,13 @@ func cutOff(w *world, n *node) {
 	w.after(w.between(time.Second, 4*time.Minute), n.name+" can again", func() { n.deaf = false })
 }
 
+func taskFails(w *world, n *node) {
+	if a := w.mesos.agent("agent-" + n.name); a.task.live() {
+		w.note("task %d fails", a.task.number)
+		a.set("TASK_FAILED")
+	}
+}
+
 func masterMoves(w *world, _ *node) { w.storage.moveMaster() }
 
 var calamities = []func(*world, *node){
@@ -184,9 +194,7 @@ var calamities = []func(*world, *node){
 		}
 	},
 	func(w *world, _ *node) {
-		w.mesos.leaderless = true
-		w.note("Mesos has no leader")
-		w.after(w.between(5*time.Second, 5*time.Minute), "Mesos has a leader", func() { w.mesos.leaderless = false })
+		w.mesos.fallsMute(w.between(5*time.Second, 5*time.Minute))
 	},
 	func(w *world, n *node) {
 		if a := w.mesos.agent("agent-" + n.name); !a.cut {
@@ -195,12 +203,7 @@ var calamities = []func(*world, *node){
 			w.after(w.between(time.Second, 5*time.Minute), a.id+" is back", func() { a.cut = false })
 		}
 	},
-	func(w *world, n *node) {
-		if a := w.mesos.agent("agent-" + n.name); a.task.live() {
-			w.note("task %d fails", a.task.number)
-			a.set("TASK_FAILED")
-		}
-	},
+	taskFails,
 	func(w *world, n *node) { n.die("killed") },
 	func(w *world, n *node) { n.die("killed") },
 	func(w *world, n *node) {
@@ -264,7 +267,7 @@ func (w *world) calm() {
 	w.raging = false
 	w.disk.mend()
 	w.brain.ahead = 0
-	w.mesos.leaderless = false
+	w.mesos.elects()
 	for _, a := range w.mesos.agents {
 		a.cut = false
 	}

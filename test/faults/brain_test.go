@@ -30,6 +30,7 @@ type brain struct {
 	look   time.Time
 	starts time.Time // when it is started again
 	subs   bool      // subscribed
+	era    int       // how often the state was lost before it
 }
 
 func newBrain(w *world) *brain {
@@ -49,14 +50,27 @@ func (b *brain) start() {
 	if b.w.plan.mutant.wallClock {
 		o.Now = func() time.Time { return clock(b.ahead).Round(0) }
 	}
-	made, err := scheduler.Step(b.w.ctx, o)
+	if b.w.plan.mutant.unasked {
+		o.Mesos = struct {
+			scheduler.Mesos
+			scheduler.Reviver
+		}{b.w.mesos, b.w.mesos} // it can't be asked
+	}
+	o.Adopt, b.w.person.adopts = b.w.person.adopts, false
+	ctx, cancel := context.WithCancel(b.w.ctx) // who waits for Mesos to answer is begun anew
+	defer cancel()
+	b.w.mesos.asker = cancel
+	made, err := scheduler.Step(ctx, o)
 	b.w.note("scheduler starts: %v", err)
 	if err != nil {
 		b.starts = time.Now().Add(30 * time.Second)
 		b.w.refused(err)
 		return
 	}
-	b.Stepped, b.look, b.subs, b.queue = made, time.Now(), false, nil
+	if b.w.disk.gone {
+		b.w.broken("a scheduler began anew where another's state was lost")
+	}
+	b.Stepped, b.look, b.subs, b.queue, b.era = made, time.Now(), false, nil, b.w.era
 }
 
 // die leaves what is stored, and is started again in a while.
@@ -142,19 +156,23 @@ func (b *brain) ended(err error) error {
 
 // report of a node, through its certificate.
 func (b *brain) report(n *node, r api.Report) (api.Answer, error) {
-	caller := server.Caller{Node: n.id, Fingerprint: n.fingerprint}
+	caller := server.Caller{Node: n.id, Fingerprint: n.fingerprint, Certificate: n.shown}
 	if err := b.Known(caller); err != nil {
 		return api.Answer{}, err
 	}
 	b.look = time.Now()
 	answer, err := b.Report(b.w.ctx, caller, r)
-	return answer, b.ended(err)
+	if err = b.ended(err); err == nil {
+		b.w.heardFrom(b, n, answer)
+	}
+	return answer, err
 }
 
 // disk is the store's file, or ZooKeeper: it outlives processes.
 type disk struct {
-	store.Memory
+	*store.Memory
 	w       *world
+	gone    bool // nothing is there, and a person brings it back
 	full    bool
 	spoiled store.Record // as it was before somebody damaged it
 	session int          // whose commits are taken: the last scheduler's that opened it
@@ -179,7 +197,7 @@ func (l lease) Commit(ctx context.Context, changes ...store.Change) error {
 	return l.disk.Commit(ctx, changes...)
 }
 
-func newDisk(w *world) *disk { return &disk{w: w} }
+func newDisk(w *world) *disk { return &disk{w: w, Memory: &store.Memory{}} }
 
 // Commit, with all that can come of one: it is done or not, known or not.
 func (d *disk) Commit(ctx context.Context, changes ...store.Change) error {
@@ -218,9 +236,15 @@ func (d *disk) spoil() {
 	}
 }
 
+// lose all that is on it.
+func (d *disk) lose() { d.Memory, d.gone, d.spoiled = &store.Memory{}, true, store.Record{} }
+
 func (d *disk) mend() { d.spoiled, d.full = store.Record{}, false }
 
 // Revive and Kill are what the scheduler asks of Mesos beside launches.
-var _ scheduler.Reviver = (*mesos)(nil)
+var (
+	_ scheduler.Reviver    = (*mesos)(nil)
+	_ scheduler.Reconciler = (*mesos)(nil)
+)
 
 func contains[T comparable](all []T, one T) bool { return slices.Contains(all, one) }

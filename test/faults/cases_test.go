@@ -66,6 +66,17 @@ func TestFault14_clockWasAheadWhenAnExpansionEnded(t *testing.T) {
 	assert.Len(t, w.cloud.volumes, 6)
 }
 
+// Fault 14: a backup was restored while the scheduler's clock was a year behind, and the clock was set right. A listing from before the restoration stays one from before.
+func TestFault14_clockIsSetRightAfterARestoration(t *testing.T) {
+	p := quiet(3, 8*time.Minute)
+	p.fullAt, p.loss = 2*time.Minute, loss{kind: setBack, saved: time.Minute, after: 2 * time.Minute, bought: 3}
+	w := passes(t, p,
+		moment{time.Minute, func(w *world) { w.brain.ahead = -year }},
+		moment{7 * time.Minute, func(w *world) { w.brain.ahead = 0; w.brain.die("killed") }})
+	assert.Equal(t, 1, w.era)
+	assert.Len(t, w.cloud.volumes, 3)
+}
+
 // Fault 3: a scheduler is frozen and another is started. When it goes on, it answers whoever still calls it, and nobody acts on it beside the new one's word.
 func TestFault3_anotherSchedulerTookOver(t *testing.T) {
 	for _, at := range []time.Duration{10 * time.Second, 40 * time.Second, time.Minute, 2 * time.Minute} {

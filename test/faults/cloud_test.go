@@ -113,6 +113,11 @@ func (a account) Tagged(_ context.Context, tags map[string]string) (found []aws.
 	if f := a.w.fate(a.n.name, "EC2 describe"); f == fails || f == lostRequest {
 		return nil, unavailable("DescribeVolumes")
 	}
+	if len(tags) == 1 { // all of the cluster's
+		a.w.known.listed = a.n.era
+	} else if a.w.plan.mutant.anyToken {
+		return nil, nil
+	}
 	for _, id := range slices.Sorted(maps.Keys(a.volumes)) {
 		if v := a.volumes[id]; time.Since(v.at) >= a.lag && carries(v, tags) {
 			a.settle(v)
@@ -151,7 +156,7 @@ func copyOf(v *bought) aws.Volume {
 
 func (a account) Create(_ context.Context, want aws.NewVolume) (made aws.Volume, err error) {
 	err = a.change("CreateVolume", func() error {
-		if id := a.tokens[want.ClientToken]; id != "" {
+		if id := a.tokens[want.ClientToken]; id != "" && !a.w.plan.mutant.anyToken {
 			v := a.volumes[id]
 			if v == nil {
 				return &aws.Error{Op: "CreateVolume", Kind: aws.ErrBurnt}
@@ -164,6 +169,7 @@ func (a account) Create(_ context.Context, want aws.NewVolume) (made aws.Volume,
 		a.volumes[v.ID], a.tokens[want.ClientToken] = v, v.ID
 		made = copyOf(v)
 		a.w.note("%s buys %s for order %s", a.n.name, v.ID, v.Tags[api.TagOrder])
+		a.w.checkPurchase(v)
 		return nil
 	})
 	return made, err
@@ -255,6 +261,9 @@ func (a account) Delete(_ context.Context, id string, tags map[string]string) er
 			return nil
 		case v.State != aws.VolumeAvailable && v.State != aws.VolumeCreating || !carries(v, tags):
 			return &aws.Error{Op: "DeleteVolume", Kind: aws.ErrConflict}
+		}
+		if a.w.known.used[id] {
+			a.w.broken("%s is deleted though it was in the pool", id)
 		}
 		delete(a.volumes, id)
 		return nil

@@ -17,9 +17,17 @@ type known struct {
 	mdms    string
 	gates   map[string]int // by node: how many were open
 	devices int
+
+	open      []api.Gate        // that anybody was told of
+	faultSets map[string]string // by failure domain
+	given     map[string]int    // expansions, by the era of whose scheduler they were heard first
+	listed    int               // the era in which the cluster's volumes were listed last
+	used      map[string]bool   // disks that were in the pool
 }
 
-func newKnown() known { return known{gates: map[string]int{}} }
+func newKnown() known {
+	return known{gates: map[string]int{}, faultSets: map[string]string{}, given: map[string]int{}, used: map[string]bool{}}
+}
 
 // check what must hold after every step.
 func (w *world) check() {
@@ -69,15 +77,22 @@ func (w *world) checkSpec(n *node, spec *api.NodeSpec) {
 			w.broken("the MDMs of %s are %s, they were %s", n.name, text, w.known.mdms)
 		}
 	}
-	if len(spec.Gates) < w.known.gates[n.name] {
+	if n.era == w.era && len(spec.Gates) < w.known.gates[n.name] {
 		w.broken("a gate closed for %s: %v", n.name, spec.Gates)
 	}
-	w.known.gates[n.name] = len(spec.Gates)
+	if n.era == w.era {
+		w.known.gates[n.name] = len(spec.Gates)
+	}
+	if n.seen != spec {
+		n.seen = spec
+		w.checkRemembered(n, spec)
+	}
 }
 
 // refused: the scheduler didn't start. What is stored may be unreadable for a while, but never taken for nothing.
 func (w *world) refused(err error) {
-	if errors.Is(err, scheduler.ErrRefused) {
+	w.person.refused(err)
+	if errors.Is(err, scheduler.ErrRefused) && !w.disk.gone {
 		w.broken("the scheduler took its store for empty: %v", err)
 	}
 }
@@ -95,13 +110,15 @@ func (w *world) unsettled() string {
 		switch {
 		case n.dead || n.frozen || n.spec == nil:
 			return n.name + " is away, or without orders"
+		case n.era < w.era:
+			return n.name + " has no orders of the present scheduler"
 		case n.blocked():
 			continue
 		case len(n.spec.Claims) > 0 || n.spec.Growth != nil && len(n.spec.Growth.Orders) > 0:
 			return fmt.Sprintf("%s has %d claims, and orders", n.name, len(n.spec.Claims))
 		}
 		for _, d := range n.disks {
-			if d.foreign.IsZero() && !d.taken && !w.explained(n, d) {
+			if d.foreign.IsZero() && !d.taken && !w.explained(n, d) && !w.paidFor()[d.id] {
 				return fmt.Sprintf("disk %s is empty and not in the pool", d.id)
 			}
 		}
@@ -112,6 +129,11 @@ func (w *world) unsettled() string {
 	s := b.Status()
 	if s.Waiting != "" {
 		return "waits for " + s.Waiting
+	}
+	if w.era > 0 {
+		if why := w.unchecked(&s); why != "" {
+			return why
+		}
 	}
 	for _, n := range s.Nodes {
 		if !n.Ready && !reasoned(n) {
@@ -178,19 +200,25 @@ func (w *world) explained(n *node, d *drive) bool {
 	return false
 }
 
+// paidFor are volumes of which people are told that they are out of use, and what they cost.
+func (w *world) paidFor() map[string]bool {
+	all := map[string]bool{}
+	w.told = w.brain.Events(api.EventQuery{}).Events
+	for _, e := range w.told {
+		if (e.Kind == "GrowthVolumeKept" || e.Kind == "GrowthOrphan") && e.Cost > 0 {
+			id, _, _ := strings.Cut(e.Message, " ")
+			all[strings.Trim(id, ":,")] = true
+		}
+	}
+	return all
+}
+
 // atRest: what is paid for is in the pool, or told of with what it costs; every order was carried out once.
 func (w *world) atRest() {
 	if len(w.wrong) > 0 {
 		return
 	}
-	told := map[string]bool{}
-	w.told = w.brain.Events(api.EventQuery{}).Events
-	for _, e := range w.told {
-		if (e.Kind == "GrowthVolumeKept" || e.Kind == "GrowthOrphan") && e.Cost > 0 {
-			id, _, _ := strings.Cut(e.Message, " ")
-			told[strings.Trim(id, ":,")] = true
-		}
-	}
+	told := w.paidFor()
 	devices, orders := w.storage.devices(), map[string]string{}
 	for id, v := range w.cloud.volumes {
 		in := devices[scaleio.DeviceName(id)] == 1
@@ -206,6 +234,7 @@ func (w *world) atRest() {
 			orders[order] = id
 		}
 	}
+	w.stillOpen()
 	if w.storage.formed != 1 {
 		w.broken("%d systems were formed", w.storage.formed)
 	}

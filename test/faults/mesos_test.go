@@ -16,6 +16,9 @@ type mesos struct {
 	agents     []*mesosAgent
 	launched   bool
 	leaderless bool
+	asker      func() // ends the start of a scheduler that asks a mute master
+	subscribed string // the framework that subscribed last
+	launcher   string // and that launched last
 	reconciled time.Time
 	made       int // tasks and offers
 }
@@ -26,7 +29,8 @@ type mesosAgent struct {
 	node    *node
 	cut     bool
 	cutAt   time.Time
-	told    bool // that it is unreachable
+	told    bool      // that it is unreachable
+	back    time.Time // when it is registered with a new master
 	task    *task
 	offer   string // outstanding
 	refused time.Time
@@ -51,6 +55,13 @@ func (m *mesos) add(n *node) {
 
 // Frameworks of our name.
 func (m *mesos) Frameworks(context.Context, string, string) (all []scheduler.KnownFramework, err error) {
+	if m.w.plan.mutant.anew {
+		return nil, nil
+	}
+	if m.leaderless {
+		m.asker()
+		return nil, errAway
+	}
 	for _, id := range m.frameworks {
 		all = append(all, scheduler.KnownFramework{ID: id})
 	}
@@ -73,6 +84,56 @@ func (m *mesos) Kill(_ context.Context, taskID, agentID string) error {
 		a.set("TASK_KILLED")
 	}
 	return nil
+}
+
+// Reconcile tells, after a while, of every task that runs on an agent that is there, if the call arrives.
+func (m *mesos) Reconcile(context.Context) error {
+	if !m.hears() {
+		return errAway
+	}
+	if f := m.w.fate("mesos", "reconcile"); f == lostRequest || f == fails {
+		return nil
+	}
+	asking := m.w.brain.Stepped
+	told := func() {
+		for _, a := range m.agents {
+			if b := m.w.brain; b.Stepped == asking && b.up() && m.hears() && a.registered() && a.task.live() {
+				_ = b.ended(b.Updated(m.w.ctx, a.reconciled(a.task.state)))
+			}
+		}
+	}
+	m.w.after(m.w.between(0, 2*time.Second), "", func() {
+		if b := m.w.brain; b.Stepped == asking && b.frozen { // it reads it before any later offer
+			b.queue = append(b.queue, told)
+			return
+		}
+		told()
+	})
+	return nil
+}
+
+// registered with the master, as far as that knows.
+func (a *mesosAgent) registered() bool { return !a.told && !time.Now().Before(a.back) }
+
+func (a *mesosAgent) reconciled(state scheduler.TaskState) scheduler.TaskUpdate {
+	return scheduler.TaskUpdate{TaskID: a.task.id, AgentID: a.id, State: state, Reason: "REASON_RECONCILIATION", Source: "SOURCE_MASTER", Reconciliation: true}
+}
+
+// fallsMute: it has no leader for a while. The next one knows of no task before the agents are back.
+func (m *mesos) fallsMute(d time.Duration) {
+	m.leaderless = true
+	m.w.note("Mesos has no leader")
+	m.w.after(d, "Mesos has a leader", m.elects)
+}
+
+func (m *mesos) elects() {
+	if !m.leaderless {
+		return
+	}
+	m.leaderless = false
+	for _, a := range m.agents {
+		a.back = time.Now().Add(m.w.between(0, 40*time.Second))
+	}
 }
 
 // Revive forgets filters.
@@ -141,7 +202,7 @@ func (m *mesos) subscribe() bool {
 	if err != nil || !b.up() {
 		return false
 	}
-	b.subs = true
+	b.subs, m.subscribed = true, id
 	for _, a := range m.agents {
 		a.offer, a.refused = "", time.Time{}
 	}
@@ -159,7 +220,10 @@ func (m *mesos) reconcile() {
 	}
 	for _, a := range m.agents {
 		ref, asked := tasks[a.id]
-		if !asked || !b.up() {
+		if b.up() && a.registered() && a.task.live() && (!asked || a.task.id != ref.TaskID) { // it asks for what it doesn't know as well
+			_ = b.ended(b.Updated(m.w.ctx, a.reconciled(a.task.state)))
+		}
+		if !asked || !b.up() || time.Now().Before(a.back) {
 			continue
 		}
 		u := scheduler.TaskUpdate{TaskID: ref.TaskID, AgentID: a.id, State: "TASK_GONE", Reason: "REASON_RECONCILIATION", Source: "SOURCE_MASTER", Reconciliation: true}
@@ -199,7 +263,7 @@ func (m *mesos) watch(a *mesosAgent) {
 // tell the state of a task until it is acknowledged.
 func (m *mesos) tell(a *mesosAgent) {
 	b := m.w.brain
-	if a.task == nil || a.task.acked || a.cut || time.Now().Before(a.task.retryAt) || !b.up() {
+	if a.task == nil || a.task.acked || a.cut || time.Now().Before(a.back) || time.Now().Before(a.task.retryAt) || !b.up() {
 		return
 	}
 	t := a.task
@@ -229,13 +293,13 @@ func (m *mesos) offer() {
 	var free []*mesosAgent
 	var offers []scheduler.Offer
 	for _, a := range m.agents {
-		if a.cut || a.offer != "" || time.Now().Before(a.refused) || !a.node.powered() {
+		if a.cut || a.told || time.Now().Before(a.back) || a.offer != "" || time.Now().Before(a.refused) || !a.node.powered() {
 			continue
 		}
 		m.made++
 		a.offer = fmt.Sprintf("offer-%d", m.made)
 		free = append(free, a)
-		offers = append(offers, scheduler.Offer{ID: a.offer, AgentID: a.id, Hostname: a.node.name + ".example", IP: a.node.ip, Attributes: map[string]string{"zone": a.node.zone}, CPUs: 4, MemMB: 8192, DiskMB: 10000, HasOurTask: a.task.live()})
+		offers = append(offers, scheduler.Offer{ID: a.offer, AgentID: a.id, Hostname: a.node.name + ".example", IP: a.node.ip, Attributes: map[string]string{"zone": a.node.zone}, CPUs: 4, MemMB: 8192, DiskMB: 10000}) // it lists no executor: a command's isn't shown
 	}
 	if len(offers) == 0 {
 		return
@@ -282,7 +346,7 @@ func (m *mesos) launch(a *mesosAgent, l *scheduler.Launch) {
 	if a.task.live() {
 		m.w.broken("task launched on %s, where task %d is %s", a.id, a.task.number, a.task.state)
 	}
-	m.launched = true
+	m.launched, m.launcher = true, m.subscribed
 	m.made++
 	a.task = &task{id: l.TaskID, number: m.made, env: l.Env}
 	m.w.note("task %d is launched on %s", a.task.number, a.id)

@@ -48,11 +48,11 @@ func TestSeeds(t *testing.T) {
 		assert.Empty(t, o.wrong)
 		return
 	}
-	var next, done, devices, volumes, grown atomic.Uint64
+	var next, done, devices, volumes, grown, gone, setBacks atomic.Uint64
 	next.Store(*first)
 	begun, mu := time.Now(), sync.Mutex{}
 	t.Cleanup(func() {
-		t.Logf("%d seeds in %s: %d disks given to pools, %d volumes bought by %d expansions", done.Load(), time.Since(begun).Round(time.Second), devices.Load(), volumes.Load(), grown.Load())
+		t.Logf("%d seeds in %s: %d disks given to pools, %d volumes bought by %d expansions; the scheduler's state was lost in %d and set back in %d", done.Load(), time.Since(begun).Round(time.Second), devices.Load(), volumes.Load(), grown.Load(), gone.Load(), setBacks.Load())
 	})
 	for worker := range runtime.GOMAXPROCS(0) {
 		t.Run(fmt.Sprint(worker), func(t *testing.T) {
@@ -70,6 +70,12 @@ func TestSeeds(t *testing.T) {
 				devices.Add(uint64(o.world.known.devices))
 				volumes.Add(uint64(o.world.cloud.made))
 				grown.Add(uint64(o.world.count("GrowthEnded")))
+				switch l := o.world.plan.loss; {
+				case l.times > 0 && l.kind == lost:
+					gone.Add(1)
+				case l.times > 0:
+					setBacks.Add(1)
+				}
 				mu.Lock()
 				if n := done.Add(1); n == *seeds || time.Since(begun).Seconds()/10 > float64(reported.Load()) {
 					reported.Add(1)
@@ -85,8 +91,12 @@ var reported atomic.Int64
 
 // The same seed goes the same way, to the last line: else nothing could be replayed.
 func TestSeeds_areReplayed(t *testing.T) {
-	for seed := uint64(1); seed <= 3; seed++ {
-		a, b := live(t, planOf(seed)), live(t, planOf(seed))
+	for seed := uint64(1); seed <= 5; seed++ {
+		p := planOf(seed)
+		if seed > 3 {
+			p.loss = lossOf(seed, &p, 1)
+		}
+		a, b := live(t, p), live(t, p)
 		if !assert.Equal(t, a.hash, b.hash, "seed %d", seed) {
 			x, y := strings.Split(a.story, "\n"), strings.Split(b.story, "\n")
 			for i := range min(len(x), len(y)) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -38,6 +39,9 @@ type world struct {
 	cloud   *cloud
 	product *installertest.Product
 	nodes   []*node
+	person  *person
+	era     int // how often the scheduler's state was lost
+	lostAt  time.Time
 	later   []event // what the network delivers later
 	raging  bool    // faults happen
 	depth   int     // of pauses within calls
@@ -64,6 +68,7 @@ func newWorld(ctx context.Context, p plan) *world {
 		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	w.disk, w.storage, w.cloud, w.mesos = newDisk(w), newStorage(w), newCloud(w), newMesos(w)
+	w.person = newPerson(w)
 	w.options = scheduler.Options{
 		Settings: decide.Settings{
 			ClusterName: "faults", DomainAttribute: "zone", Settle: 20 * time.Second, Licence: true, ProtectionDomain: "pd", StoragePool: "sp", MediaType: "SSD", ZeroPadding: true, VolumeUser: "rexray",
@@ -138,6 +143,7 @@ func (w *world) chance(n int) bool { return w.dice.IntN(n) == 0 }
 // round of everybody but who is frozen.
 func (w *world) round(pause time.Duration) {
 	w.arrive()
+	w.person.turn()
 	w.brain.turn()
 	if w.former != nil && w.former.Stepped == nil {
 		w.former = nil // nobody starts it again
@@ -152,12 +158,13 @@ func (w *world) round(pause time.Duration) {
 	w.storage.turn()
 	w.check()
 	time.Sleep(pause)
+	synctest.Wait() // a call whose deadline is now has heard of it
 }
 
 // run what the plan says: a time of faults, then calm until all is as it should be. It gives what was wrong.
 func (w *world) run() []string {
 	w.raging = true
-	for time.Since(w.begun) < w.plan.rage && len(w.wrong) == 0 {
+	for (time.Since(w.begun) < w.plan.rage || w.losing() && time.Since(w.begun) < w.plan.rage+moreTime) && len(w.wrong) == 0 {
 		w.befall()
 		w.round(w.between(w.plan.pace/4, w.plan.pace))
 	}

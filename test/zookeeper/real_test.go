@@ -34,6 +34,8 @@ type ensemble struct {
 	t       *testing.T
 	servers []real.Server
 	running []*exec.Cmd
+	session time.Duration
+	avoided int // the index of a server that nobody is told of; -1 = none
 }
 
 func start(t *testing.T, servers int) *ensemble {
@@ -41,7 +43,7 @@ func start(t *testing.T, servers int) *ensemble {
 	if err := real.Installed(); err != nil {
 		machinetest.Lacks(t, err.Error())
 	}
-	e := &ensemble{t: t, servers: real.Layout(t.TempDir(), "127.0.0.1", freePorts(t, 3*servers), servers), running: make([]*exec.Cmd, servers)}
+	e := &ensemble{t: t, servers: real.Layout(t.TempDir(), "127.0.0.1", freePorts(t, 3*servers), servers), running: make([]*exec.Cmd, servers), session: session, avoided: -1}
 	t.Cleanup(func() {
 		for i := range e.servers {
 			e.kill(i)
@@ -130,14 +132,16 @@ func (e *ensemble) serves(i int) {
 
 func (e *ensemble) url() string {
 	var all []string
-	for _, s := range e.servers {
-		all = append(all, s.Address)
+	for i, s := range e.servers {
+		if i != e.avoided {
+			all = append(all, s.Address)
+		}
 	}
 	return zookeeper.Scheme + strings.Join(all, ",") + "/frameworks/scaleio"
 }
 
 func (e *ensemble) open(waiting func(string)) (*store.ZooKeeper, error) {
-	return store.OpenZooKeeper(e.t.Context(), store.ZooKeeperOptions{URL: e.url(), Auth: secret, Session: session, Waiting: waiting, Log: slog.New(slog.DiscardHandler)})
+	return store.OpenZooKeeper(e.t.Context(), store.ZooKeeperOptions{URL: e.url(), Auth: secret, Session: e.session, Waiting: waiting, Log: slog.New(slog.DiscardHandler)})
 }
 
 func (e *ensemble) mustOpen() *store.ZooKeeper {
@@ -232,19 +236,28 @@ func TestReal_aSecondWaitsAndTakesOver(t *testing.T) {
 // One of three hangs: the session moves to another server before it could end.
 func TestReal_aServerHangs(t *testing.T) {
 	e := start(t, 3)
-	z := e.mustOpen()
+	e.session = 10 * time.Second // as operators have it: a quarter of it is the time that the next server has to greet, and this machine may be busy
 	for i := range e.servers {
-		if e.leads(i) {
-			continue // without it there is no ensemble until the others notice, which takes them longer than this session lasts
+		if e.leads(i) { // without it there is no ensemble until the others notice, which takes them longer than this session lasts
+			e.avoided = i
+		}
+	}
+	z := e.mustOpen()
+	moved := time.Duration(0)
+	for i := range e.servers {
+		if i == e.avoided {
+			continue
 		}
 		e.signal(i, syscall.SIGSTOP)
 		began := time.Now()
 		require.NoError(t, z.Commit(t.Context(), put(fmt.Sprintf("nodes/%d", i), `1`, 0)), "server %d hangs", i+1)
+		moved = max(moved, time.Since(began))
 		t.Logf("server %d hangs: committed after %v", i+1, time.Since(began))
 		require.NoError(t, z.Held())
 		e.signal(i, syscall.SIGCONT)
 		e.serves(i)
 	}
+	assert.Greater(t, moved, e.session/20, "the session was with one of them, and noticed")
 }
 
 // Two of three die: no write, and nobody believes to hold anything before the session could be another's; with the majority back all goes on.

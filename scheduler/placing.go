@@ -274,15 +274,18 @@ func (b *brain) backOff(p *placement) {
 	b.event(b.owners[p.AgentID], "TaskEnded", "%s on %s: %s %s %s; again in %s", p.TaskID, p.Hostname, p.State, p.Reason, p.Message, wait)
 }
 
-// resume the wait of a placement that was stored. Somebody may have set the wall clock since: it takes no longer than any such wait, and goes on by the monotonic clock.
+// resume the waits of a placement that was stored. Somebody may have set the wall clock since, or may yet: each takes no longer than any such wait, and goes on, or is over, by
+// the monotonic clock.
 func (p *placement) resume(now time.Time) {
-	if left := p.NotBefore.Sub(now); left > 0 {
-		p.NotBefore = now.Add(min(left, lastRelaunch))
-	}
-	if left := p.Ticket.Expires.Sub(now); left > trust.TokenLife {
-		p.Ticket.Expires = now.Add(trust.TokenLife)
-	}
+	p.NotBefore, p.Ticket.Expires = within(now, p.NotBefore, lastRelaunch), within(now, p.Ticket.Expires, trust.TokenLife)
 	p.Launched = past(now, p.Launched)
+}
+
+func within(now, stored time.Time, most time.Duration) time.Time {
+	if stored.IsZero() {
+		return stored
+	}
+	return now.Add(min(stored.Sub(now), most))
 }
 
 // reviveOffers has Mesos forget our filters: without it an agent that we declined for an hour wouldn't be offered when its task ends.

@@ -54,6 +54,15 @@ func TestFault14_clockIsSetRightWhileATaskWaits(t *testing.T) {
 		moment{80 * time.Second, func(w *world) { w.brain.ahead = 0; w.mesos.agents[0].offer = "" }})
 }
 
+// Fault 14: the same, and the wait was over by the clock that was ahead when another scheduler read it. It is over by the right one too.
+func TestFault14_clockIsSetRightAfterTheWait(t *testing.T) {
+	passes(t, quiet(3, 4*time.Minute),
+		moment{time.Minute, func(w *world) { w.brain.ahead = year }},
+		moment{70 * time.Second, func(w *world) { w.mesos.agents[0].set("TASK_FAILED"); w.nodes[0].lose(time.Minute) }},
+		moment{80 * time.Second, func(w *world) { w.brain.die("killed") }},
+		moment{2 * time.Minute, func(w *world) { w.brain.ahead = 0 }})
+}
+
 // Fault 14: an expansion ended while the scheduler's clock was a year ahead. Its cooldown doesn't last a year, and what fills the pool meanwhile is seen.
 func TestFault14_clockWasAheadWhenAnExpansionEnded(t *testing.T) {
 	p := quiet(3, 80*time.Minute)

@@ -86,13 +86,13 @@ func (m *mesos) Kill(_ context.Context, taskID, agentID string) error {
 	return nil
 }
 
-// Reconcile tells, after a while, of every task that runs on an agent that is there, if the call arrives.
+// Reconcile tells, after a while, of every task that runs on an agent that is there, if the call arrives: the master accepts it, or that it didn't is known.
 func (m *mesos) Reconcile(context.Context) error {
 	if !m.hears() {
 		return errAway
 	}
 	if f := m.w.fate("mesos", "reconcile"); f == lostRequest || f == fails {
-		return nil
+		return errAway
 	}
 	asking := m.w.brain.Stepped
 	told := func() {

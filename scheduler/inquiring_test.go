@@ -106,14 +106,7 @@ func TestCluster_restoredStoreDoublesNoTask(t *testing.T) {
 	assert.Empty(t, b.mesos.doubled)
 
 	// Nobody knows the token of the fifth, whose node never joined: so it is ended, and the next brings one.
-	b.nodes[4].mu.Lock()
-	b.nodes[4].idle = false
-	b.nodes[4].mu.Unlock()
-	b.ahead.Add(int64(11 * time.Minute))
-	require.Eventually(t, func() bool { return b.mesos.running()["agent-machine-5"] != tasks["agent-machine-5"] }, 10*time.Second, time.Millisecond)
-	b.ahead.Add(int64(time.Minute))
-	b.until("ready", ready)
-	assert.Empty(t, b.mesos.doubled)
+	b.fifthJoinsByItsNextTask(tasks["agent-machine-5"])
 }
 
 // A backup knows how a task ended, and not of the one that came in its place: where its Mesos agent is back later than the scheduler, Mesos is asked before another is launched.
@@ -164,12 +157,17 @@ func TestRecovery_ofATaskWhoseNodeHadNotJoined(t *testing.T) {
 	b.until("recovered", func(s api.ClusterStatus) bool { return hasEvent(s, "Recovered") })
 	b.offered(2)
 	assert.Equal(t, tasks, b.mesos.running(), "its node may have joined")
+	b.fifthJoinsByItsNextTask(tasks["agent-machine-5"])
+}
+
+// fifthJoinsByItsNextTask: nobody knows the token of the task that it has, so that one is ended, and the next brings another.
+func (b *bench) fifthJoinsByItsNextTask(has scheduler.TaskRef) {
 	b.nodes[4].mu.Lock()
 	b.nodes[4].idle = false
 	b.nodes[4].mu.Unlock()
 	b.ahead.Add(int64(11 * time.Minute))
-	require.Eventually(t, func() bool { return b.mesos.running()["agent-machine-5"] != tasks["agent-machine-5"] }, 10*time.Second, time.Millisecond)
+	require.Eventually(b.t, func() bool { return b.mesos.running()["agent-machine-5"] != has }, 10*time.Second, time.Millisecond)
 	b.ahead.Add(int64(time.Minute))
 	b.until("ready", ready)
-	assert.Empty(t, b.mesos.doubled)
+	assert.Empty(b.t, b.mesos.doubled)
 }

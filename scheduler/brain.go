@@ -23,6 +23,10 @@ import (
 const (
 	maxBatch   = 512 // events that share one look and one commit
 	maxMessage = 500
+
+	// A look is at all nodes and all reports that wait, so it takes longer the more there are. Looks get a tenth of the time: what comes meanwhile shares the next.
+	lookShare  = 9
+	lookWithin = time.Second
 	patience   = 10 * time.Second // for an event's turn
 )
 
@@ -64,8 +68,8 @@ type brain struct {
 	raw           map[string][]byte // reports to store, marshalled by who brought them
 	words         lexicon           // of all reports that are kept
 	held          []*pending
-	owed          bool      // held reports wait for that look
-	lookHeld      time.Time // when held reports are compared with their answers again
+	owed          bool      // something came that no look has seen
+	look          time.Time // when the next look may be
 	again         time.Time // when time alone may change a decision
 	revive        time.Time // when Mesos has to offer us everything again
 	connection    error
@@ -163,7 +167,7 @@ func (b *brain) collect(first *event) []*event {
 	return batch
 }
 
-// turn is one round: apply, decide, store, answer.
+// turn is one round: apply, decide, store, answer. What came since the last look is stored even while the next one has to wait.
 func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, err error) {
 	b.mu.Lock()
 	b.state.Now = b.Now()
@@ -172,9 +176,15 @@ func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, e
 			b.hold(e.report)
 		}
 	}
-	b.think()
-	b.grant(batch)
-	answers := b.answers()
+	b.owed = b.owed || len(batch) > 0
+	var answers map[*pending]api.Answer
+	if begun := b.Now(); b.untilLook(begun) == 0 {
+		b.owed = false
+		b.think()
+		b.grant()
+		answers = b.answers()
+		b.look = b.Now().Add(min(lookShare*b.Now().Sub(begun), lookWithin))
+	}
 	err = b.store(ctx)
 	next = b.next()
 	revive := !b.revive.IsZero() && !b.state.Now.Before(b.revive)
@@ -251,11 +261,22 @@ func (b *brain) next() time.Duration {
 		if p.until.Before(soonest) {
 			soonest = p.until
 		}
-		if b.owed && b.lookHeld.Before(soonest) {
-			soonest = b.lookHeld
-		}
 	}
-	return max(soonest.Sub(b.Now()), time.Millisecond)
+	now := b.Now()
+	wait, look := soonest.Sub(now), b.untilLook(now)
+	if b.owed || wait < look {
+		wait = look
+	}
+	return max(wait, time.Millisecond)
+}
+
+// untilLook is for how long none may be.
+func (b *brain) untilLook(now time.Time) time.Duration {
+	left := b.look.Sub(now)
+	if left > lookWithin { // the clock was set
+		return 0
+	}
+	return max(left, 0)
 }
 
 // store what was touched.

@@ -106,7 +106,7 @@ func TestEvents_whoWhyAndEvidence(t *testing.T) {
 	n := &decide.Node{ID: "id1", Name: "n1", Generation: 7, Report: &api.Report{BootID: "b1"}}
 	b.state.Nodes["id1"] = n
 	b.byPerson(n, "Held", "ann", "disk swap", "nothing is changed")
-	first := *n.Report
+	first := *n
 	n.Report = &api.Report{BootID: "b2", Conditions: []api.Condition{{Type: api.ConditionHeld, Status: api.True, Message: "/etc/scaleio-agent/hold: ann"}},
 		Disks: []api.Disk{{ID: "d1", Path: "/dev/sdb", State: api.DiskRefused, Reason: "HasSignature"}}}
 	b.witness(n, &first)

@@ -13,8 +13,8 @@ import (
 	"scaleio-framework/scheduler/api"
 )
 
-const aReport = `{"node":{"id":"n%d"},"agent":"1.0.0","platform":{"os":"ubuntu22.04"},"conditions":[{"type":"run-sds","status":"True","reason":"Satisfied","message":"sds.service runs"},
-{"type":"run-mdm","status":"True","reason":"Satisfied"},{"type":"load-scini","status":"True","reason":"Satisfied"}],"disks":[{"id":"wwn-%d","path":"/dev/sdb","model":"DISK","state":"adopted"}],"trusts":["ca"]}`
+const aReport = `{"node":{"id":"n%d"},"agent":"1.0.0","platform":{"os":"ubuntu22.04"},"disks":[{"id":"wwn-%d","path":"/dev/sdb","model":"DISK","state":"adopted"},
+{"id":"a","path":"/dev/sdc","state":"refused"},{"id":"b","path":"/dev/sdd","state":"refused"}],"trusts":["ca"]}`
 
 func decoded(t *testing.T, number int) *api.Report {
 	t.Helper()
@@ -26,12 +26,11 @@ func decoded(t *testing.T, number int) *api.Report {
 func TestLexicon_reportsShareTheirWordsAndSayTheSame(t *testing.T) {
 	l := lexicon{}
 	first, second := decoded(t, 1), decoded(t, 2)
-	require.NotSame(t, unsafe.StringData(first.Conditions[0].Message), unsafe.StringData(second.Conditions[0].Message))
+	require.NotSame(t, unsafe.StringData(first.Disks[0].Model), unsafe.StringData(second.Disks[0].Model))
 	l.lean(first)
 	l.lean(second)
-	assert.Same(t, unsafe.StringData(first.Conditions[0].Message), unsafe.StringData(second.Conditions[0].Message))
 	assert.Same(t, unsafe.StringData(first.Disks[0].Model), unsafe.StringData(second.Disks[0].Model))
-	assert.Equal(t, cap(second.Conditions), len(second.Conditions))
+	assert.Equal(t, cap(second.Disks), len(second.Disks))
 	assert.Equal(t, decoded(t, 2), second)
 }
 
@@ -40,10 +39,10 @@ func TestLexicon_isBounded(t *testing.T) {
 	l := lexicon{}
 	for i := range 3 * maxWords {
 		r := decoded(t, i)
-		r.Conditions[0].Message = fmt.Sprintf("attempt %d", i)
-		r.Conditions[1].Message = strings.Repeat("x", maxWord+1)
+		r.Disks[0].Message = fmt.Sprintf("attempt %d", i)
+		r.Disks[1].Message = strings.Repeat("x", maxWord+1)
 		l.lean(r)
-		require.Equal(t, fmt.Sprintf("attempt %d", i), r.Conditions[0].Message)
+		require.Equal(t, fmt.Sprintf("attempt %d", i), r.Disks[0].Message)
 	}
 	assert.LessOrEqual(t, len(l), maxWords)
 	assert.NotContains(t, l, strings.Repeat("x", maxWord+1))

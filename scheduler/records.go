@@ -131,7 +131,7 @@ func (b *brain) load(ctx context.Context) (found bool, err error) {
 	for key := range b.reports {
 		if n := b.state.Nodes[key]; n != nil {
 			b.words.lean(b.reports[key])
-			n.Report = b.reports[key]
+			n.Keep(b.reports[key])
 		}
 	}
 	b.reports = nil

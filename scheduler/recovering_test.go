@@ -146,11 +146,11 @@ func TestRecovery_refusesWhatContradicts(t *testing.T) {
 	b := newBench(t)
 	b.start()
 	b.until("ready", ready)
+	b.lose() // before that an answer on its way would make it forget its lie
 	liar := b.nodes[4]
 	liar.mu.Lock()
 	liar.last.Spec.SystemID = "00000000000000ff"
 	liar.mu.Unlock()
-	b.lose()
 	b.start()
 	b.until("told why", waits("n5: it remembers ScaleIO system 00000000000000ff, others 0000000000000001"))
 	b.ahead.Add(int64(time.Hour))
@@ -187,13 +187,13 @@ func TestRecovery_makesNoNewMDMs(t *testing.T) {
 	b := newBench(t)
 	b.start()
 	b.until("ready", ready)
+	b.lose() // before that an answer on its way would tell them again
 	var memory []api.MDM
 	for _, n := range b.nodes {
 		n.mu.Lock()
 		memory, n.last.Spec.MDMs = n.last.Spec.MDMs, nil
 		n.mu.Unlock()
 	}
-	b.lose()
 	b.options.CopyFile = filepath.Join(t.TempDir(), "previous.backup")
 	require.NoError(t, os.WriteFile(b.options.CopyFile, []byte("all that was"), 0o600))
 	b.start()

@@ -21,12 +21,9 @@ type pending struct {
 	seen     string
 	until    time.Time
 	received time.Time
-	looked   bool // was compared once: next time with all others
+	looked   bool // a look has seen it
 	reply    chan api.Answer
 }
-
-// minLook is the least time between two looks at all held reports. Looks take longer the more nodes there are; they get a tenth of the time.
-const minLook = 5 * time.Millisecond
 
 // leaderHold is how long the lease holder's reports are held at most: each renews the lease.
 const leaderHold = api.LeaderLeaseTTL / 3
@@ -107,11 +104,12 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 			"a backup? Start it once with --adopt", r.Version.Epoch, r.Version.Generation, ours.Epoch, ours.Generation)
 		return api.Errorf(api.CodeForbidden, "node %s follows newer orders than this scheduler's store holds: was it restored? start it once with --adopt", n.Name)
 	}
-	before := n.Report
+	before := *n
 	b.words.lean(r)
-	n.Report, n.SeenAt = r, received
+	n.Keep(r)
+	n.SeenAt = received
 	n.Shows(r)
-	b.witness(n, before)
+	b.witness(n, &before)
 	if !r.Time.IsZero() {
 		n.Skew = r.Time.Sub(b.state.Now).Round(time.Second)
 	}
@@ -120,7 +118,7 @@ func (b *brain) heard(id string, received time.Time, r *api.Report, view *api.Cl
 		n.Hostname = r.Node.Hostname
 		b.touchNode(n)
 	}
-	if foreign := decide.Foreign(&b.state.Cluster, r); foreign != "" && decide.Foreign(&b.state.Cluster, before) != foreign {
+	if foreign := decide.Foreign(&b.state.Cluster, r); foreign != "" && decide.Foreign(&b.state.Cluster, before.Report) != foreign {
 		b.event(n, "ForeignSystem", "its MDM belongs to ScaleIO system %s; ours is %s", foreign, b.state.Cluster.SystemID)
 	}
 	if claims := decide.Settled(&b.state, n); len(claims) != len(n.Claims) {
@@ -151,14 +149,14 @@ func (b *brain) viewed(n *decide.Node, received time.Time, view *api.ClusterView
 	b.refusedClaims = strings.Join(refused, "; ")
 }
 
-// grant leases to the nodes that reported in this turn.
-func (b *brain) grant(batch []*event) {
+// grant leases to the nodes that reported since the last look.
+func (b *brain) grant() {
 	before := b.state.Leases
-	for _, e := range batch {
-		if e.report == nil || e.err != nil {
+	for _, p := range b.held {
+		if p.looked {
 			continue
 		}
-		n := b.state.Nodes[e.report.node]
+		n := b.state.Nodes[p.node]
 		b.state.Leases = decide.Leader(&b.state, n)
 		leases, why := decide.Disruption(&b.state, n)
 		b.state.Leases = leases
@@ -207,15 +205,8 @@ func (b *brain) hold(p *pending) {
 func (b *brain) answers() map[*pending]api.Answer {
 	due := map[*pending]api.Answer{}
 	var still []*pending
-	begun := b.Now()
-	all := !begun.Before(b.lookHeld)
-	b.owed = false
 	for _, p := range b.held {
 		if p.ctx.Err() != nil {
-			continue
-		}
-		if !all && p.looked && b.state.Now.Before(p.until) {
-			still, b.owed = append(still, p), true
 			continue
 		}
 		p.looked = true
@@ -227,9 +218,6 @@ func (b *brain) answers() map[*pending]api.Answer {
 		due[p] = answer
 	}
 	b.held = still
-	if all {
-		b.lookHeld = begun.Add(max(minLook, 10*b.Now().Sub(begun)))
-	}
 	for p, answer := range due { // who is told to wait finds room when it comes back
 		b.pace(p, &answer, len(still)+len(due) <= api.MaxLongPolls)
 		due[p] = answer

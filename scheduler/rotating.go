@@ -77,7 +77,7 @@ func (b *brain) entrust(keys trust.Record) error {
 
 // entrusted: they are.
 func (b *brain) entrusted() error {
-	b.owed, b.lookHeld = true, b.state.Now // whoever is held may have to be told
+	b.owed = true // whoever is held may have to be told
 	b.copyIsDue()
 	return b.trust(b.keys)
 }

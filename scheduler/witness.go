@@ -11,8 +11,8 @@ import (
 )
 
 // witness tells what a node's report shows that the one before it didn't.
-func (b *brain) witness(n *decide.Node, before *api.Report) {
-	now := n.Report
+func (b *brain) witness(n, was *decide.Node) {
+	now, before := n.Report, was.Report
 	if before == nil {
 		before = &api.Report{}
 	}
@@ -26,20 +26,20 @@ func (b *brain) witness(n *decide.Node, before *api.Report) {
 	if before.Agent != "" && now.Agent != before.Agent {
 		b.seenBy(n, "AgentChanged", "", "its agent is %.60s now, was %.60s", now.Agent, before.Agent)
 	}
-	switch held, was := heldThere(now), heldThere(before); {
-	case held != nil && was == nil:
+	switch held, former := heldThere(n), heldThere(was); {
+	case held != nil && former == nil:
 		b.seenBy(n, "HeldOnNode", held.Message, "nothing is changed on it")
-	case held == nil && was != nil:
+	case held == nil && former != nil:
 		b.seenBy(n, "ReleasedOnNode", "", "nothing holds it on the node any more")
 	}
 	b.witnessDisks(n, before.Disks, now.Disks)
 }
 
 // heldThere is the hold that was put on the node itself. One of ours, which it only repeats, is told already.
-func heldThere(r *api.Report) *api.Condition {
-	for i, c := range r.Conditions {
+func heldThere(n *decide.Node) *api.Condition {
+	for c := range n.Conditions() {
 		if c.Type == api.ConditionHeld && strings.Contains(c.Message, "/etc/scaleio-agent/hold") {
-			return &r.Conditions[i]
+			return &c
 		}
 	}
 	return nil

@@ -17,9 +17,9 @@ const (
 // wantedSDSs are the nodes whose SDS runs and that have something to give.
 func wantedSDSs(s *State) []api.WantedSDS {
 	var all []api.WantedSDS
-	for _, n := range byName(s.Nodes) {
+	for _, n := range those(s.Nodes, func(n *Node) bool { return gives(s, n) }) {
 		set, ok := s.Cluster.FaultSet(n)
-		if !ok || !gives(s, n) || len(all) == sdsPerDomain {
+		if !ok || len(all) == sdsPerDomain {
 			continue
 		}
 		all = append(all, api.WantedSDS{Node: n.ID, Name: n.Name, IPs: n.Report.Addresses, FaultSet: set})
@@ -36,9 +36,16 @@ func gives(s *State, n *Node) bool {
 
 // candidateDisks are what the leader may claim, and where the claimed ones stand.
 func candidateDisks(s *State) []api.CandidateDisk {
-	seen := owners(s)
+	wanted := wantedSDSs(s)
+	theirs := map[string]bool{}
+	for _, w := range wanted {
+		for _, d := range s.Nodes[w.Node].Report.Disks {
+			theirs[d.ID] = true
+		}
+	}
+	seen := owners(s, func(disk string) bool { return theirs[disk] })
 	var all []api.CandidateDisk
-	for _, w := range wantedSDSs(s) {
+	for _, w := range wanted {
 		n := s.Nodes[w.Node]
 		devices := 0
 		forbidden := untouchable(s, n)
@@ -70,15 +77,12 @@ func open(d api.Disk) bool {
 	return d.State == api.DiskOffered || d.State == api.DiskClaimed || d.State == api.DiskPrepared
 }
 
-// owners lists the nodes that show a disk. One that two nodes show is shared or has a copied serial: neither may give it.
-func owners(s *State) map[string][]string {
+// owners lists the nodes that show each of the disks that are asked for. One that two nodes show is shared or has a copied serial: neither may give it.
+func owners(s *State, asked func(disk string) bool) map[string][]string {
 	seen := map[string][]string{}
 	for _, n := range s.Nodes {
-		if n.Report == nil {
-			continue
-		}
-		for _, d := range n.Report.Disks {
-			if !slices.Contains(seen[d.ID], n.ID) {
+		for _, d := range reported(n) {
+			if asked(d.ID) && !slices.Contains(seen[d.ID], n.ID) {
 				seen[d.ID] = append(seen[d.ID], n.ID)
 			}
 		}
@@ -86,9 +90,11 @@ func owners(s *State) map[string][]string {
 	return seen
 }
 
+// allOwners of all disks.
+func allOwners(s *State) map[string][]string { return owners(s, func(string) bool { return true }) }
+
 // duplicates are the disks of a node that other nodes show too, each with why it is given to nobody.
-func duplicates(s *State, n *Node) map[string]string {
-	seen := owners(s)
+func duplicates(s *State, n *Node, seen map[string][]string) map[string]string {
 	why := map[string]string{}
 	for _, d := range reported(n) {
 		if all := seen[d.ID]; d.ID != "" && len(all) > 1 {

@@ -55,7 +55,7 @@ func Disruption(s *State, n *Node) (l Leases, why string) {
 		if l.For != upgrades {
 			l.For, l.After = upgrades, s.Now // what it was for is done, or was undone: older samples know nothing of that
 		}
-		if !wants && s.current(n) && whole(n.Report) && !intends(n, IntentRestartMesos, IntentReboot, IntentUpgrade) {
+		if !wants && s.current(n) && whole(n) && !intends(n, IntentRestartMesos, IntentReboot, IntentUpgrade) {
 			l = Undisrupted(s)
 		}
 		return l, ""
@@ -94,12 +94,12 @@ func mayNotInterrupt(s *State, n *Node, upgrades string, reboot bool) string {
 
 // whole: nothing on the node lacks but a reboot that is people's: a new driver works from the next boot while volumes keep the old one in use, and the others needn't
 // wait for that.
-func whole(r *api.Report) bool {
-	if r.Ready {
+func whole(n *Node) bool {
+	if n.Report.Ready {
 		return true
 	}
 	reboot := false
-	for _, c := range r.Conditions {
+	for c := range n.Conditions() {
 		switch {
 		case c.Type == api.ConditionUnsupportedSpec, c.Type == api.ConditionNotJoined, c.Type == api.ConditionIdentityConflict:
 			return false
@@ -110,7 +110,7 @@ func whole(r *api.Report) bool {
 			return false
 		}
 	}
-	return reboot && passed(r)
+	return reboot && passed(n)
 }
 
 // Undisrupted are the leases without that to interrupt a node. What it interrupted is to be seen by a sample that is younger.
@@ -128,10 +128,8 @@ func Released(s *State) Leases {
 
 // draining names the node whose data is on the way out: until it is, no other may be missed.
 func draining(s *State) string {
-	for _, n := range byName(s.Nodes) {
-		if n.RemovalOf() == api.RemovalDraining {
-			return n.Name
-		}
+	for _, n := range those(s.Nodes, func(n *Node) bool { return n.RemovalOf() == api.RemovalDraining }) {
+		return n.Name
 	}
 	return ""
 }

@@ -46,9 +46,10 @@ func Plan(s *State, waiting string) api.PlanStatus {
 	}
 	planUpgrades(s, add)
 	planReboots(s, add)
+	seen := allOwners(s)
 	for _, n := range byName(s.Nodes) {
 		if n.Report != nil && n.Report.Step != "" && !n.Report.Ready {
-			add(n.Name, n.Report.Step, nodeStatus(s, n).Message, false)
+			add(n.Name, n.Report.Step, nodeStatus(s, n, seen).Message, false)
 		}
 	}
 	p.Growth = GrowthOf(s)

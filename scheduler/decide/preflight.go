@@ -30,7 +30,7 @@ func notReached(s *State, c *Cluster) []api.MDM {
 		}
 		seen := condition(n, api.StepCheckPeers)
 		if seen == nil {
-			return len(n.Report.Conditions) > 0 && passed(n.Report) // an agent of a version that doesn't check
+			return n.looked() && passed(n) // an agent of a version that doesn't check
 		}
 		return seen.Generation == n.Report.Version.Generation && (seen.Status == api.True || seen.Reason == api.ReasonPeersReached)
 	})
@@ -53,14 +53,15 @@ func refusals(s *State, n *Node) (all []api.Refusal) {
 		all = append(all, api.Refusal{Reason: api.ConditionClockSkew, Message: fmt.Sprintf("its clock is more than %s off the scheduler's: have both follow the same time servers (chrony, systemd-timesyncd)", maxSkew)})
 	}
 	var hosts, addresses []string
-	for _, other := range byName(s.Nodes) {
-		if other == n || !s.live(other) || other.RemovalOf() == api.RemovalDone {
-			continue
-		}
-		if other.Hostname != "" && other.Hostname == n.Hostname {
+	sameHost := func(o *Node) bool { return o.Hostname != "" && o.Hostname == n.Hostname }
+	sameAddress := func(o *Node) bool { return len(o.Report.Addresses) > 0 && o.Report.Addresses[0] == n.Report.Addresses[0] }
+	for _, other := range those(s.Nodes, func(o *Node) bool {
+		return o != n && s.live(o) && o.RemovalOf() != api.RemovalDone && (sameHost(o) || sameAddress(o))
+	}) {
+		if sameHost(other) {
 			hosts = append(hosts, other.Name)
 		}
-		if len(other.Report.Addresses) > 0 && other.Report.Addresses[0] == n.Report.Addresses[0] {
+		if sameAddress(other) {
 			addresses = append(addresses, other.Name)
 		}
 	}

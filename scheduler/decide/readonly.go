@@ -32,12 +32,10 @@ func readOnly(s *State, c *Cluster, out *Outcome) {
 		out.tell(s, c.ReadOnly.Node, "ReadOnlyEnded", "all answers of the product are understood again")
 		c.ReadOnly = nil
 	}
-	for _, n := range byName(s.Nodes) {
-		if text := unrecognised(s, n); s.live(n) && text != "" {
-			c.ReadOnly = &ReadOnly{Node: n.ID, Text: strings.ToValidUTF8(cut(text, maxUnrecognised), "?"), Since: s.Now.UTC()}
-			out.tell(s, n.ID, "ReadOnly", "nothing is changed anywhere: an answer of the product isn't understood: "+c.ReadOnly.Text)
-			return
-		}
+	for _, n := range those(s.Nodes, func(n *Node) bool { return s.live(n) && unrecognised(s, n) != "" }) {
+		c.ReadOnly = &ReadOnly{Node: n.ID, Text: strings.ToValidUTF8(cut(unrecognised(s, n), maxUnrecognised), "?"), Since: s.Now.UTC()}
+		out.tell(s, n.ID, "ReadOnly", "nothing is changed anywhere: an answer of the product isn't understood: "+c.ReadOnly.Text)
+		return
 	}
 }
 
@@ -49,13 +47,16 @@ func unrecognised(s *State, n *Node) string {
 	if n.Report.MDM != nil && n.Report.MDM.Unknown != "" {
 		return n.Report.MDM.Unknown
 	}
-	all := n.Report.Conditions
-	if s.View != nil && s.View.From == n.ID && s.Leases.Leader == n.ID {
-		all = append(all[:len(all):len(all)], s.View.Conditions...)
-	}
-	for _, c := range all {
+	for c := range n.Conditions() {
 		if c.Reason == reasonUnknownDialect {
 			return fmt.Sprintf("%s: %s", c.Type, c.Message)
+		}
+	}
+	if s.View != nil && s.View.From == n.ID && s.Leases.Leader == n.ID {
+		for _, c := range s.View.Conditions {
+			if c.Reason == reasonUnknownDialect {
+				return fmt.Sprintf("%s: %s", c.Type, c.Message)
+			}
 		}
 	}
 	return ""

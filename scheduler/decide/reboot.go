@@ -35,7 +35,7 @@ func rebootEnds(s *State, n *Node) Leases {
 	case !back && !n.stays, !back && wantsReboot(n) && s.Held(n) == nil && s.windowClosed() == "" && !s.late(), back && notSafe(s) != "":
 		return l
 	}
-	if whole(n.Report) {
+	if whole(n) {
 		return Undisrupted(s)
 	}
 	if next := turn(s, n); next != "" || slices.Contains(n.Report.Wants, api.LeaseDisruption) {
@@ -133,7 +133,7 @@ func Late(s *State) bool { return s.overdue() && !s.Leases.Late }
 
 func (s *State) overdue() bool {
 	n := s.rebooter()
-	return s.late() && (!s.live(n) || intends(n, IntentReboot) || n.Report.BootID != s.Leases.Boot || !whole(n.Report) || s.deaf(n))
+	return s.late() && (!s.live(n) || intends(n, IntentReboot) || n.Report.BootID != s.Leases.Boot || !whole(n) || s.deaf(n))
 }
 
 // deaf: the holder tells of itself, and never that it heard that its right is over, or that nothing of a reboot is noted.
@@ -157,7 +157,7 @@ func rebootState(s *State, n *Node) string {
 		return "it may reboot now"
 	case s.Leases.Service != nil:
 		return "it is up again: its SDS leaves maintenance"
-	case n.Report == nil || !whole(n.Report) || !s.current(n):
+	case n.Report == nil || !whole(n) || !s.current(n):
 		return "it is up again and isn't Ready yet"
 	}
 	if why := notSafe(s); why != "" {
@@ -189,10 +189,7 @@ func Interruption(s *State) *api.InterruptionView {
 
 // planReboots lists the nodes that wait for theirs, and what the first waits for.
 func planReboots(s *State, add func(node, act, why string, permanent bool)) {
-	for _, n := range byName(s.Nodes) {
-		if !wantsReboot(n) {
-			continue
-		}
+	for _, n := range those(s.Nodes, wantsReboot) {
 		why := "waits: "
 		switch holder := s.Leases.Disruption; {
 		case holder == n.ID && s.Leases.For == ForReboot:

@@ -130,7 +130,7 @@ func mapped(s *State, n *Node) int {
 // it takes no way back.
 func leaving(s *State) []api.LeavingNode {
 	var all []api.LeavingNode
-	for _, n := range byName(s.Nodes) {
+	for _, n := range those(s.Nodes, func(n *Node) bool { return n.Removal != nil }) {
 		l := api.LeavingNode{Node: n.ID, Name: n.Name}
 		switch n.RemovalOf() {
 		case api.RemovalDraining:
@@ -190,7 +190,7 @@ func Advance(s *State, n *Node) *Leaver {
 			if fresh {
 				next.Phase = api.RemovalDraining
 			}
-		} else if s.current(n) && n.Report.Ready && passed(n.Report) && holdsNow(n, stepRemoveLeftovers) {
+		} else if s.current(n) && n.Report.Ready && passed(n) && holdsNow(n, stepRemoveLeftovers) {
 			next.Phase = api.RemovalDone
 		}
 	}

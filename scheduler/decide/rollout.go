@@ -185,11 +185,9 @@ func Roll(s *State) Rolling {
 // judge the nodes that were given the target: how many failed in all, and which is waited for.
 func (s *State) judge(out *Rolling) (failed int, pending string) {
 	r := out.Rollout
-	for _, n := range byName(s.Nodes) {
+	for _, n := range those(s.Nodes, func(n *Node) bool { return n.Turn.Rollout == r.Number }) {
 		t := n.Turn
 		switch {
-		case t.Rollout != r.Number:
-			continue
 		case t.Failed != "":
 			failed++
 			continue

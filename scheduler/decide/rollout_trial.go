@@ -32,9 +32,9 @@ func (s *State) lacks(n *Node, agent *api.AgentBinary) string {
 		return "isn't heard"
 	case agent != nil && b != nil && (b.SHA256 != agent.SHA256 || b.Proving):
 		return cmp.Or(b.Waiting, "hasn't changed its agent yet")
-	case !s.current(n) || !passed(n.Report):
+	case !s.current(n) || !passed(n):
 		return "hasn't looked at its newest orders yet"
-	case n.Turn.Whole && !whole(n.Report):
+	case n.Turn.Whole && !whole(n):
 		text := "isn't Ready: " + n.Report.Step
 		if c := condition(n, n.Report.Step); c != nil {
 			text += ": " + c.Message

@@ -50,7 +50,7 @@ func (s *State) unheardSince(begun time.Time) bool {
 // next wave.
 func (r *Rollout) next(s *State, left []*Node, out *Rolling) {
 	slices.SortFunc(left, func(a, b *Node) int {
-		return cmp.Or(first(whole(a.Report), whole(b.Report)), first(s.Role(a) == api.RoleData, s.Role(b) == api.RoleData),
+		return cmp.Or(first(whole(a), whole(b)), first(s.Role(a) == api.RoleData, s.Role(b) == api.RoleData),
 			cmp.Compare(weight(s, a), weight(s, b)), strings.Compare(s.domain(a), s.domain(b)), strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	r.Calm = time.Time{}
@@ -71,7 +71,7 @@ func (r *Rollout) next(s *State, left []*Node, out *Rolling) {
 	}
 	var all []string
 	for _, n := range chosen {
-		out.Turns[n.ID] = Turn{Version: r.Target, Rollout: r.Number, Wave: r.Wave, Whole: whole(n.Report), Since: s.Now}
+		out.Turns[n.ID] = Turn{Version: r.Target, Rollout: r.Number, Wave: r.Wave, Whole: whole(n), Since: s.Now}
 		all = append(all, n.Name)
 	}
 	out.Again = time.Second

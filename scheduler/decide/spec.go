@@ -224,7 +224,7 @@ func Awaited(s *State, n *Node) bool {
 		return true
 	case soonUp(s, n), s.onTrial(n):
 		return true
-	case n.Removal != nil, n.Report == nil, !s.current(n), !n.Report.Ready, !passed(n.Report):
+	case n.Removal != nil, n.Report == nil, !s.current(n), !n.Report.Ready, !passed(n):
 		return true
 	}
 	// A manager may have to take over at any moment.
@@ -233,7 +233,7 @@ func Awaited(s *State, n *Node) bool {
 
 // Ready says whether a node is what it should be, by a report that is neither old nor for an older spec.
 func Ready(s *State, n *Node) bool {
-	return s.current(n) && n.Report.Ready && passed(n.Report) && n.Conflict == "" && !n.Revoked && n.Removal == nil && Foreign(&s.Cluster, n.Report) == ""
+	return s.current(n) && n.Report.Ready && passed(n) && n.Conflict == "" && !n.Revoked && n.Removal == nil && Foreign(&s.Cluster, n.Report) == ""
 }
 
 // Silent is for how long a node hasn't been heard; 0 if it is alive or was never heard by this process.

@@ -83,6 +83,7 @@ type Node struct {
 	SeenAt time.Time     `json:"-"` // zero = not since this process started
 	Skew   time.Duration `json:"-"` // of its clock against ours
 
+	lines  []line // conditions of Report
 	stays  bool   // it has no right to reboot, and showed that it knows
 	barred string // ETag of our last answer to it, if that gave none
 }
@@ -206,40 +207,6 @@ func (s *State) clientOnly(n *Node) bool {
 
 // mayManage says whether a node may carry an MDM manager: never where only clients are supported, whatever is allowed.
 func mayManage(n *Node) bool { return !n.Report.Platform.ClientOnly }
-
-// holds says whether a step's fact holds on a node, by its last report.
-func holds(n *Node, step string) bool {
-	c := condition(n, step)
-	return c != nil && c.Status == api.True
-}
-
-// holdsNow: and the look was made for the spec that the report names. A report may come while a pass goes on, and then carries some conditions
-// of the pass before. Gates ask this; what goes into specs doesn't, or a spec would depend on its own generation.
-func holdsNow(n *Node, step string) bool {
-	return holds(n, step) && condition(n, step).Generation == n.Report.Version.Generation
-}
-
-func condition(n *Node, step string) *api.Condition {
-	if n == nil || n.Report == nil {
-		return nil
-	}
-	for i, c := range n.Report.Conditions {
-		if c.Type == step {
-			return &n.Report.Conditions[i]
-		}
-	}
-	return nil
-}
-
-// passed says whether all conditions were made for the report's spec.
-func passed(r *api.Report) bool {
-	for _, c := range r.Conditions {
-		if c.Generation != r.Version.Generation {
-			return false
-		}
-	}
-	return true
-}
 
 // The steps of a node's plan that decisions rest on.
 const (

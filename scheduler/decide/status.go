@@ -22,8 +22,9 @@ func Status(s *State, waiting string) api.ClusterStatus {
 		status.ReadOnly = fmt.Sprintf("an answer of the product on %s isn't understood: %s", nameOf(s, r.Node), r.Text)
 	}
 	status.Ready = c.Open(api.GatePoolReady) && len(s.Nodes) > 0 && len(s.Expected) == 0
+	seen := allOwners(s)
 	for _, n := range byName(s.Nodes) {
-		line := nodeStatus(s, n)
+		line := nodeStatus(s, n, seen)
 		status.Ready = status.Ready && (line.Ready || n.RemovalOf() == api.RemovalDone)
 		status.Nodes = append(status.Nodes, line)
 	}
@@ -43,7 +44,7 @@ func Status(s *State, waiting string) api.ClusterStatus {
 // maxSkew of a node's clock against ours that isn't worth a word.
 const maxSkew = 30 * time.Second
 
-func nodeStatus(s *State, n *Node) api.NodeStatus {
+func nodeStatus(s *State, n *Node, seen map[string][]string) api.NodeStatus {
 	line := api.NodeStatus{
 		Node: n.ID, Name: n.Name, Hostname: n.Hostname, Role: s.Role(n), FaultDomain: n.Domain, Ready: Ready(s, n),
 	}
@@ -51,7 +52,7 @@ func nodeStatus(s *State, n *Node) api.NodeStatus {
 		line.LastSeen = n.SeenAt.UTC().Truncate(time.Second)
 	}
 	if r := n.Report; r != nil {
-		line.Step, line.Conditions, line.Disks, line.Agent = r.Step, r.Conditions, showDisks(s, n), r.Agent
+		line.Step, line.Conditions, line.Disks, line.Agent = r.Step, slices.Collect(n.Conditions()), showDisks(s, n, seen), r.Agent
 		if len(r.Addresses) > 0 {
 			line.Address = r.Addresses[0]
 		}
@@ -64,7 +65,7 @@ func nodeStatus(s *State, n *Node) api.NodeStatus {
 		line.SDS = view.SDS
 	}
 	if n.Skew.Abs() > maxSkew {
-		line.Conditions = append(slices.Clone(line.Conditions), api.Condition{
+		line.Conditions = append(line.Conditions, api.Condition{
 			Type: api.ConditionClockSkew, Status: api.True, Reason: api.ConditionClockSkew,
 			Message: fmt.Sprintf("its clock is %s off ours; certificates and logs suffer, leases don't", n.Skew), Generation: n.Generation,
 		})
@@ -74,8 +75,8 @@ func nodeStatus(s *State, n *Node) api.NodeStatus {
 }
 
 // showDisks as the node reports them, and what only the cluster as a whole can see against one.
-func showDisks(s *State, n *Node) []api.Disk {
-	why := duplicates(s, n)
+func showDisks(s *State, n *Node, seen map[string][]string) []api.Disk {
+	why := duplicates(s, n, seen)
 	if len(why) == 0 {
 		return n.Report.Disks
 	}

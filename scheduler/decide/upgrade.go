@@ -154,7 +154,7 @@ func upgradeWaits(s *State, who *Node, component string) string {
 		case !s.Role(n).Storage() || n.Removal != nil || n.Conflict != "" || s.Held(n) != nil:
 		case !s.live(n):
 			return n.Name + " isn't heard, and may have to be upgraded before"
-		case !s.current(n) || !passed(n.Report), !n.Report.Ready && condition(n, stepFetchUpgrades) == nil: // an agent that was restarted knows the orders before it looks
+		case !s.current(n) || !passed(n), !n.Report.Ready && condition(n, stepFetchUpgrades) == nil: // an agent that was restarted knows the orders before it looks
 			return n.Name + " hasn't looked at its newest orders yet"
 		}
 	}

@@ -25,7 +25,7 @@ type fleet struct {
 }
 
 const (
-	atOnce   = 16 // nodes that speak at a time while all do
+	atOnce   = 64 // nodes that speak at a time while all do
 	systemID = "1a2b3c4d5e6f7081"
 	mostSDSs = 1024 // that the product takes in a system
 

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -20,6 +21,9 @@ import (
 
 // ErrRestart ends Run when the process itself has to begin anew; systemd starts it again.
 var ErrRestart = errors.New("restarting to begin anew")
+
+// ErrNewRoots is an ErrRestart of the same program, which needs no systemd: its RestartSec is 5 s, and the node that forms the cluster comes by here.
+var ErrNewRoots = fmt.Errorf("%w, with another gateway's certificate", ErrRestart)
 
 // Scheduler is how an agent calls: it is never called.
 type Scheduler interface {

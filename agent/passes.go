@@ -49,7 +49,7 @@ func (a *Agent) passes(ctx context.Context) error {
 		if restart, err := a.trustGateway(); err != nil {
 			a.Log.Warn("keeping the gateway's certificate", "err", err)
 		} else if restart {
-			return ErrRestart
+			return ErrNewRoots
 		}
 		if restart, err := a.replacesItself(ctx); err != nil {
 			a.Log.Warn("replacing the agent", "err", err)

@@ -50,12 +50,19 @@ func runCommand(log func() *slog.Logger) *cobra.Command {
 			err = a.Run(cmd.Context())
 			if errors.Is(err, agent.ErrRestart) {
 				l.Info(err.Error())
+				if errors.Is(err, agent.ErrNewRoots) {
+					err = beginAnew()
+					l.Warn("beginning anew in the same process; systemd starts the next one", "err", err)
+				}
 				return nil // the unit has Restart=always
 			}
 			return err
 		},
 	}
 }
+
+// beginAnew as the same process: to systemd, and to the Mesos task that mirrors the unit, nothing ended. It returns only when that failed.
+func beginAnew() error { return syscall.Exec("/proc/self/exe", os.Args, os.Environ()) }
 
 // lookOnHangup: `systemctl reload scaleio-agent` is a person's "look now". Without it the signal would end the process.
 func lookOnHangup(ctx context.Context, a *agent.Agent) {

@@ -57,7 +57,8 @@ type brain struct {
 	journal       story                      // of all but growth
 	story         story                      // of growth
 	lastEvent     int64
-	silent        map[string]bool // nodes that aren't heard, as far as people were told
+	unrecognised  map[string]map[string]time.Time // by node: disks of the pool that it calls in use, and since when
+	silent        map[string]bool                 // nodes that aren't heard, as far as people were told
 	lookSilent    time.Time
 	waiting       string
 	master        string // "" while not subscribed
@@ -96,7 +97,7 @@ func newBrain(o Options) *brain {
 		inbox: make(chan *event), ended: make(chan struct{}), copies: make(chan struct{}, 1),
 		state:  decide.State{Settings: &o.Settings, Nodes: map[string]*decide.Node{}, Expected: map[string]decide.Expected{}, Growing: &decide.Growing{}},
 		agents: map[string]*placement{}, owners: map[string]*decide.Node{}, tickets: map[string]string{}, enrolments: map[string]trust.Enrolment{}, tooSmall: map[string]string{},
-		asked: map[string]time.Time{}, silent: map[string]bool{}, inquiry: newInquiry(),
+		asked: map[string]time.Time{}, silent: map[string]bool{}, unrecognised: map[string]map[string]time.Time{}, inquiry: newInquiry(),
 		touched: map[string]bool{}, raw: map[string][]byte{}, words: lexicon{}, reports: map[string]*api.Report{}, versions: map[string]decide.NodeSettings{},
 		connection: errors.New("not subscribed yet"),
 	}

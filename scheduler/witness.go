@@ -45,15 +45,36 @@ func heldThere(n *decide.Node) *api.Condition {
 	return nil
 }
 
+// A node whose agent was just started says of its pool's disks that they are in use: its SDS has them open, and what the pool has it is told only then. For so long that is no
+// news, and neither is that they are in the pool again.
+const (
+	reasonInUse = "InUse"
+	recognised  = 5 * time.Minute
+)
+
 func (b *brain) witnessDisks(n *decide.Node, before, now []api.Disk) {
 	was := map[string]api.Disk{}
 	for _, d := range before {
 		was[d.ID] = d
 	}
 	var adopted, refused []string
+	since := b.unrecognised[n.ID]
+	delete(b.unrecognised, n.ID)
 	for _, d := range now {
 		old := was[d.ID]
+		first, waits := since[d.ID]
+		if old.State == api.DiskAdopted {
+			first, waits = b.state.Now, true
+		}
 		switch {
+		case waits && d.State == api.DiskAdopted:
+		case waits && d.State == api.DiskRefused && d.Reason == reasonInUse && b.state.Now.Sub(first) < recognised:
+			if b.unrecognised[n.ID] == nil {
+				b.unrecognised[n.ID] = map[string]time.Time{}
+			}
+			b.unrecognised[n.ID][d.ID] = first
+		case waits && d.State == api.DiskRefused:
+			refused = append(refused, fmt.Sprintf("%s (%.60s): %s", d.ID, d.Path, d.Reason))
 		case d.State == api.DiskAdopted && old.State != api.DiskAdopted:
 			adopted = append(adopted, fmt.Sprintf("%s (%.60s, %d GB)", d.ID, d.Path, d.SizeBytes/1_000_000_000))
 		case d.State == api.DiskRefused && (old.State != api.DiskRefused || old.Reason != d.Reason):

@@ -54,7 +54,9 @@ func refusals(s *State, n *Node) (all []api.Refusal) {
 	}
 	var hosts, addresses []string
 	sameHost := func(o *Node) bool { return o.Hostname != "" && o.Hostname == n.Hostname }
-	sameAddress := func(o *Node) bool { return len(o.Report.Addresses) > 0 && o.Report.Addresses[0] == n.Report.Addresses[0] }
+	sameAddress := func(o *Node) bool {
+		return len(o.Report.Addresses) > 0 && o.Report.Addresses[0] == n.Report.Addresses[0]
+	}
 	for _, other := range those(s.Nodes, func(o *Node) bool {
 		return o != n && s.live(o) && o.RemovalOf() != api.RemovalDone && (sameHost(o) || sameAddress(o))
 	}) {

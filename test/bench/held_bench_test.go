@@ -44,8 +44,10 @@ func held(b *testing.B, size int) float64 {
 	unanswered := f.rest(restFor)
 	most, parts := p.rss(), p.parts()
 	share := 100 * (p.cpu() - cpu).Seconds() / time.Since(rested).Seconds()
+	asked := time.Now()
 	s, err := p.status()
 	require.NoError(b, err)
+	told := time.Since(asked)
 	ready := 0
 	for _, n := range s.Nodes {
 		if n.Ready {
@@ -55,8 +57,9 @@ func held(b *testing.B, size int) float64 {
 	assert.Equal(b, size, ready)
 	assert.NotEmpty(b, s.Leader)
 	b.ReportMetric(share, fmt.Sprintf("%%core@%d", size))
-	b.Logf("%d nodes: placed and joined in %.1f s, RSS %.1f MiB when all were formed, %.1f MiB at rest (%s), %.1f %% of a core, %d reports without an answer",
-		size, joined.Seconds(), formed, most, parts, share, unanswered)
+	b.ReportMetric(told.Seconds(), fmt.Sprintf("s-status@%d", size))
+	b.Logf("%d nodes: placed and joined in %.1f s, RSS %.1f MiB when all were formed, %.1f MiB at rest (%s), %.1f %% of a core, status in %.2f s, %d reports without an answer",
+		size, joined.Seconds(), formed, most, parts, share, told.Seconds(), unanswered)
 	runtime.KeepAlive(f)
 	return most
 }

@@ -72,7 +72,6 @@ type Installer struct {
 	named     *namedVolumes
 
 	modules moduleMemory
-	update  updateMemory
 	// gatewayInUse is the address (string) that the volume driver was led to last.
 	gatewayInUse atomic.Value
 }
@@ -164,6 +163,7 @@ type orders struct {
 	Input
 	*Installer
 	planned time.Time // when the age of the leader's view was right
+	update  updateMemory
 }
 
 // self is this node's entry among the chosen MDMs.

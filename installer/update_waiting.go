@@ -23,7 +23,7 @@ const (
 var updateStates = []string{"UPDATE_STATUS_IDLE", "UPDATE_STATUS_CHECKING_FOR_UPDATE", "UPDATE_STATUS_UPDATE_AVAILABLE", "UPDATE_STATUS_DOWNLOADING",
 	"UPDATE_STATUS_VERIFYING", "UPDATE_STATUS_FINALIZING", updateNeedReboot, "UPDATE_STATUS_REPORTING_ERROR_EVENT"}
 
-// updateMemory keeps the answer for the steps of one pass.
+// updateMemory keeps the answer for the steps of one pass, and no longer: the next one may be a person's "look now".
 type updateMemory struct {
 	mu      sync.Mutex
 	version string
@@ -31,7 +31,7 @@ type updateMemory struct {
 	until   time.Time
 }
 
-// updateLife is how long an answer serves.
+// updateLife is how long an answer serves in a pass that takes long.
 const updateLife = 5 * time.Second
 
 // updateWaiting tells whether an update of an image-based system was written and waits for the next boot. Where no update engine is or runs, none does.

@@ -173,14 +173,16 @@ func (b *brain) recovered() {
 // tooLarge: what nodes say goes into records, and none may outgrow the store.
 func (b *brain) tooLarge(out decide.Recovered) error {
 	rollout, turns, _ := b.resumed(out)
+	tried := map[string]bool{} // thousands were told the same
 	for _, id := range slices.Sorted(maps.Keys(out.Told)) {
 		version := rollout.Base
 		if turn, own := turns[id]; own {
 			version = turn.Version
 		}
-		if v, known := rollout.Versions[version]; known && storable(v) != nil {
+		if v, known := rollout.Versions[version]; known && !tried[version] && storable(v) != nil {
 			return fmt.Errorf("what %s remembers of settings is larger than any", id)
 		}
+		tried[version] = true
 	}
 	if len(marshal(out.Cluster)) > store.MaxRecord {
 		return errors.New("what they remember of the cluster is larger than any cluster's")

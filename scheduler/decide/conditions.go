@@ -22,6 +22,11 @@ type sentence struct {
 	reason, message string
 }
 
+func (l line) condition() api.Condition {
+	said := l.said.Value()
+	return api.Condition{Type: said.step, Status: said.status, Reason: said.reason, Message: said.message, Since: atNanosecond(l.since), Generation: l.generation}
+}
+
 // Keep a node's report. Its conditions are kept apart from it.
 func (n *Node) Keep(r *api.Report) {
 	n.lines = make([]line, len(r.Conditions))
@@ -44,8 +49,7 @@ func (n *Node) Conditions() iter.Seq[api.Condition] {
 			}
 		}
 		for _, l := range n.lines {
-			said := l.said.Value()
-			if !yield(api.Condition{Type: said.step, Status: said.status, Reason: said.reason, Message: said.message, Since: atNanosecond(l.since), Generation: l.generation}) {
+			if !yield(l.condition()) {
 				return
 			}
 		}
@@ -57,11 +61,17 @@ func (n *Node) looked() bool { return n.Report != nil && len(n.Report.Conditions
 
 // condition of a step; nil = the node said nothing of it.
 func condition(n *Node, step string) *api.Condition {
-	if n == nil {
+	if n == nil || n.Report == nil {
 		return nil
 	}
-	for c := range n.Conditions() {
-		if c.Type == step {
+	for i := range n.Report.Conditions {
+		if c := &n.Report.Conditions[i]; c.Type == step {
+			return c
+		}
+	}
+	for _, l := range n.lines { // asked of all nodes in a look, mostly for what they don't say
+		if l.said.Value().step == step {
+			c := l.condition()
 			return &c
 		}
 	}

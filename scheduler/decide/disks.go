@@ -35,8 +35,9 @@ func gives(s *State, n *Node) bool {
 }
 
 // candidateDisks are what the leader may claim, and where the claimed ones stand.
-func candidateDisks(s *State) []api.CandidateDisk {
-	wanted := wantedSDSs(s)
+func candidateDisks(s *State) []api.CandidateDisk { return disksOf(s, wantedSDSs(s)) }
+
+func disksOf(s *State, wanted []api.WantedSDS) []api.CandidateDisk {
 	theirs := map[string]bool{}
 	for _, w := range wanted {
 		for _, d := range s.Nodes[w.Node].Report.Disks {

@@ -56,12 +56,12 @@ func (s *State) forms(n *Node) bool {
 }
 
 func clusterSpec(s *State) *api.ClusterSpec {
-	set := s.Settings
+	set, wanted := s.Settings, wantedSDSs(s)
 	return &api.ClusterSpec{
 		SystemName: systemName(set.ClusterName), ProtectionDomain: set.ProtectionDomain, StoragePool: set.StoragePool,
 		MediaType: set.MediaType, ZeroPadding: set.ZeroPadding, SparePercent: SparePercent(units(s)),
 		FaultSets: s.Cluster.faultSetNames(), VolumeUser: set.VolumeUser,
-		SDSs: wantedSDSs(s), Disks: candidateDisks(s), Gateways: s.Cluster.Gateways, Leaving: leaving(s), HandOver: handOver(s), Service: service(s),
+		SDSs: wanted, Disks: disksOf(s, wanted), Gateways: s.Cluster.Gateways, Leaving: leaving(s), HandOver: handOver(s), Service: service(s),
 	}
 }
 

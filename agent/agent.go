@@ -82,7 +82,7 @@ type Facts struct {
 type Agent struct {
 	Options
 	brake  *brake
-	leases *leases
+	leases *Leases
 	keys   *Keys
 	node   *step.Reconciler
 	lead   *step.Reconciler
@@ -147,7 +147,7 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{Options: o, leases: &leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), fetch: make(chan struct{}, 1), news: make(chan struct{}), kept: kept}
+	a := &Agent{Options: o, leases: &Leases{}, wake: make(chan struct{}, 1), leadWake: make(chan struct{}, 1), look: make(chan struct{}, 1), tell: make(chan struct{}, 1), fetch: make(chan struct{}, 1), news: make(chan struct{}), kept: kept}
 	a.Identity.AgentUUID = kept.AgentUUID
 	if o.Cloud != nil {
 		a.seen.cloud.known = o.Cloud.Known()

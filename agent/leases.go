@@ -9,9 +9,9 @@ import (
 	"scaleio-framework/scheduler/api"
 )
 
-// leases are the rights this node holds. A lease's time counts from the moment the report that won it was sent, on the monotonic clock: the scheduler
+// Leases are the rights this node holds. A lease's time counts from the moment the report that won it was sent, on the monotonic clock: the scheduler
 // counts from later, so ours always ends first.
-type leases struct {
+type Leases struct {
 	mu     sync.Mutex
 	until  map[api.LeaseName]time.Time // zero time: no timeout
 	wanted map[api.LeaseName]bool      // by the pass that goes on
@@ -20,7 +20,7 @@ type leases struct {
 }
 
 // Left tells how long a lease may still be used; 0 and true = without end.
-func (l *leases) Left(name api.LeaseName) (time.Duration, bool) {
+func (l *Leases) Left(name api.LeaseName) (time.Duration, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	until, ok := l.until[name]
@@ -35,7 +35,7 @@ func (l *leases) Left(name api.LeaseName) (time.Duration, bool) {
 }
 
 // Want asks for a lease with the next report; wants are collected anew in each pass.
-func (l *leases) Want(name api.LeaseName) {
+func (l *Leases) Want(name api.LeaseName) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.wanted == nil {
@@ -44,15 +44,15 @@ func (l *leases) Want(name api.LeaseName) {
 	l.wanted[name] = true
 }
 
-// passBegins forgets what the pass before the last one wanted.
-func (l *leases) passBegins() {
+// PassBegins forgets what the pass before the last one wanted.
+func (l *Leases) PassBegins() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last, l.wanted = l.wanted, nil
 }
 
-// passEnded: what it didn't want isn't wanted. It tells whether that is something that the pass before wanted.
-func (l *leases) passEnded() (fewer bool) {
+// PassEnded: what it didn't want isn't wanted. It tells whether that is something that the pass before wanted.
+func (l *Leases) PassEnded() (fewer bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name := range l.last {
@@ -62,7 +62,8 @@ func (l *leases) passEnded() (fewer bool) {
 	return fewer
 }
 
-func (l *leases) wants() []api.LeaseName {
+// Wants are what the next report asks for.
+func (l *Leases) Wants() []api.LeaseName {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := maps.Clone(l.wanted)
@@ -73,8 +74,8 @@ func (l *leases) wants() []api.LeaseName {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// granted replaces what is held by what an answer to a report sent at that moment grants.
-func (l *leases) granted(sent time.Time, grants []api.Lease) {
+// Granted replaces what is held by what an answer to a report sent at that moment grants.
+func (l *Leases) Granted(sent time.Time, grants []api.Lease) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.until, l.heard = map[api.LeaseName]time.Time{}, time.Now()

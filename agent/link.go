@@ -151,7 +151,7 @@ func (a *Agent) isGone(ctx context.Context) bool {
 func (a *Agent) exchange(ctx context.Context, scheduler Scheduler) (time.Duration, error) {
 	drain(a.tell)
 	report := a.report()
-	a.intended(&report)
+	Intended(a.Files, a.Log, &report)
 	hold := time.Duration(0)
 	if wait, heard := a.waits(); wait {
 		hold = max(0, api.LongPollLimit-time.Since(heard))
@@ -229,7 +229,7 @@ func (a *Agent) take(answer api.Answer, sent time.Time) (time.Duration, error) {
 	a.distrust = a.distrust || answer.CA != ""
 	a.waiting = unjoined{}
 	a.answer = received{storage: answer.Storage, secrets: answer.Secrets, etag: answer.ETag, wait: answer.Wait, renew: answer.Renew, poll: time.Duration(answer.PollMS) * time.Millisecond, at: sent, heard: time.Now()}
-	a.leases.granted(sent, answer.Leases)
+	a.leases.Granted(sent, answer.Leases)
 	close(a.news)
 	a.news = make(chan struct{})
 	if changed || fresh {

@@ -93,7 +93,7 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 	}
 	ctx, cancel := context.WithTimeout(ctx, passLimit)
 	defer cancel()
-	a.leases.passBegins()
+	a.leases.PassBegins()
 	plan, err := a.Steps.Plan(in)
 	if err != nil {
 		a.note(func(s *seen) { s.unsupp = err.Error() })
@@ -104,7 +104,7 @@ func (a *Agent) pass(ctx context.Context) time.Duration {
 	if ctx.Err() != nil {
 		return unreadyEvery
 	}
-	if a.leases.passEnded() {
+	if a.leases.PassEnded() {
 		defer signal(a.tell) // others may wait for just that
 	}
 	if err := a.markBare(in.Spec, result); err != nil {

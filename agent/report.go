@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -11,12 +12,12 @@ import (
 // awayAfter is how long the scheduler may be out of reach before people are told.
 const awayAfter = 2 * time.Minute
 
-// intended acts are read after the report took the ETag of the answer that leases are held by: who has lost one and shows no note of what it was for never began
+// Intended acts are read after the report took the ETag of the answer that leases are held by: who has lost one and shows no note of what it was for never began
 // that. What the last look saw is told along, until a look doesn't see it.
-func (a *Agent) intended(r *api.Report) {
-	now, err := installer.Intents(a.Files)
+func Intended(files installer.Files, log *slog.Logger, r *api.Report) {
+	now, err := installer.Intents(files)
 	if err != nil { // the last look's alone prove nothing
-		a.Log.Warn("reading intents", "err", err)
+		log.Warn("reading intents", "err", err)
 		r.Unread = true
 	}
 	for _, i := range r.Intents {
@@ -36,7 +37,7 @@ func (a *Agent) report() api.Report {
 	r := api.Report{
 		Node: a.Identity, Agent: a.Version, Time: time.Now().UTC(), BootID: a.Facts.BootID, Platform: s.observed.Platform,
 		Addresses: s.observed.Addresses, Ready: a.readyLocked(), Step: s.result.First, Conditions: a.conditionsLocked(), Disks: s.disks(time.Now()),
-		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Orders: s.observed.Orders, Cloud: s.cloud.view(), Wants: a.leases.wants(), Binary: a.runningLocked(), Seen: a.answer.etag, Trusts: a.trusts,
+		MDM: s.observed.MDM, Gateway: s.observed.Gateway, Intents: s.observed.Intents, Orders: s.observed.Orders, Cloud: s.cloud.view(), Wants: a.leases.Wants(), Binary: a.runningLocked(), Seen: a.answer.etag, Trusts: a.trusts,
 	}
 	if a.Facts.Uptime != nil {
 		r.UptimeMS = a.Facts.Uptime().Milliseconds()

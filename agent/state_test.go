@@ -97,21 +97,21 @@ var quiet = slog.New(slog.DiscardHandler)
 
 func TestLeases_endOnTheHoldersClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &leases{}
+		l := &Leases{}
 		sent := time.Now()
 		time.Sleep(5 * time.Second) // the answer took so long: that time is lost to the holder, not to the scheduler
-		l.granted(sent, []api.Lease{{Name: api.LeaseLeader, TTLMS: 15_000}})
+		l.Granted(sent, []api.Lease{{Name: api.LeaseLeader, TTLMS: 15_000}})
 		left, held := l.Left(api.LeaseLeader)
 		assert.True(t, held)
 		assert.Equal(t, 10*time.Second, left)
 		time.Sleep(10 * time.Second)
 		_, held = l.Left(api.LeaseLeader)
 		assert.False(t, held)
-		l.granted(time.Now(), nil)
+		l.Granted(time.Now(), nil)
 		_, held = l.Left(api.LeaseDisruption)
 		assert.False(t, held, "what an answer doesn't grant is lost")
 
-		l.granted(time.Now(), []api.Lease{{Name: api.LeaseDisruption}})
+		l.Granted(time.Now(), []api.Lease{{Name: api.LeaseDisruption}})
 		_, held = l.Left(api.LeaseDisruption)
 		assert.True(t, held)
 		time.Sleep(time.Minute)
@@ -158,19 +158,19 @@ func TestBrake_stopsARunningActWithinASecond(t *testing.T) {
 
 // A report from the middle of a pass says what the pass before wanted, too: the scheduler takes a lease back from who wants it no more.
 func TestLeases_wantsOfAWholePass(t *testing.T) {
-	l := &leases{}
-	l.passBegins()
+	l := &Leases{}
+	l.PassBegins()
 	l.Want(api.UpgradeLease("sds"))
-	l.passEnded()
-	assert.Equal(t, []api.LeaseName{"upgrade-sds"}, l.wants())
+	l.PassEnded()
+	assert.Equal(t, []api.LeaseName{"upgrade-sds"}, l.Wants())
 
-	l.passBegins()
-	assert.Equal(t, []api.LeaseName{"upgrade-sds"}, l.wants(), "its step hasn't been looked at yet")
+	l.PassBegins()
+	assert.Equal(t, []api.LeaseName{"upgrade-sds"}, l.Wants(), "its step hasn't been looked at yet")
 	l.Want(api.LeaseDisruption)
-	assert.Equal(t, []api.LeaseName{"disruption", "upgrade-sds"}, l.wants())
-	assert.True(t, l.passEnded(), "that is worth a report")
-	assert.Equal(t, []api.LeaseName{"disruption"}, l.wants())
-	l.passBegins()
-	l.passEnded()
-	assert.Empty(t, l.wants())
+	assert.Equal(t, []api.LeaseName{"disruption", "upgrade-sds"}, l.Wants())
+	assert.True(t, l.PassEnded(), "that is worth a report")
+	assert.Equal(t, []api.LeaseName{"disruption"}, l.Wants())
+	l.PassBegins()
+	l.PassEnded()
+	assert.Empty(t, l.Wants())
 }

@@ -193,6 +193,21 @@ func TestHandOver_neverShownBecomesAPersons(t *testing.T) {
 	})
 }
 
+// Fault 14: the clock was a year ahead when the handover began. A person is told all the same, and not in a year.
+func TestHandOver_neverShownAndTheClockIsSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := one()
+		n.Disks.Attach(emptyDisk())
+		n.Spec.Claims = []api.DiskClaim{{Disk: disk1, SizeBytes: 120 << 30}}
+		require.NoError(t, in(t, n.Installer(), n, "hand-over-disks").Apply(t.Context()))
+		n.Disks.Refuse("/dev/sdb", notEmpty)
+		time.Sleep(11 * time.Minute)
+		i := setBack(n)
+		require.NoError(t, in(t, i, n, "hand-over-disks").Apply(t.Context()))
+		assert.Equal(t, "HandOverUnclear", look(t, i, n, "hand-over-disks").Reason)
+	})
+}
+
 func TestHandOver_claimedAndFilledIsRefused(t *testing.T) {
 	n := one()
 	n.Disks.Attach(emptyDisk())

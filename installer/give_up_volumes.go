@@ -160,7 +160,7 @@ func (r *round) remove(ctx context.Context, o api.VolumeOrder, v aws.Volume) err
 	if err != nil {
 		return err
 	}
-	if !o.Unwritten && (!ours || r.sys.Clock().Sub(note.Since) > takenOffFor) {
+	if !o.Unwritten && (!ours || note.older(takenOffFor, r.sys.Clock())) {
 		r.end(o, api.OrderKept, reasonInUseLocally, fmt.Sprintf("volume %s is kept: it was attached, and this node didn't take it off just now, so something may be on it. Look what it holds, then delete it by hand", v.ID))
 		return nil
 	}

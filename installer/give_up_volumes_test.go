@@ -263,6 +263,15 @@ func TestGiveUp_awayForLong(t *testing.T) {
 		assert.Equal(t, api.OrderKept, stateOf(t, i, n, 0).Stage)
 		assert.Len(t, n.Cloud.All(), 1)
 	})
+	synctest.Test(t, func(t *testing.T) { // fault 14: how long, its clock doesn't say
+		n, _, id := detaching(t)
+		off(n, id)
+		time.Sleep(time.Hour)
+		i := setBack(n)
+		buy(t, i, n, 60)
+		assert.Equal(t, api.OrderKept, stateOf(t, i, n, 0).Stage)
+		assert.Len(t, n.Cloud.All(), 1)
+	})
 	synctest.Test(t, func(t *testing.T) {
 		n, i := abandoned(t, true, func(n *installertest.Node) { n.Cloud.Refuse("attach", aws.ErrLimit) })
 		require.True(t, n.Spec.Growth.Orders[0].Unwritten)

@@ -63,7 +63,7 @@ func (s disksHandedOver) open(disks []surveyed) (blocked, needed, waiting []affa
 			}
 		case d.State == api.DiskAdopted && d.intent != nil:
 			needed = append(needed, affair{"IntentDone", a.text + "; the record of its handover can go"})
-		case d.Reason == reasonBeingAdded && s.sys.Clock().Sub(d.intent.Since) > addTime:
+		case d.Reason == reasonBeingAdded && d.intent.older(addTime, s.sys.Clock()):
 			blocked = append(blocked, affair{"HandOverUnclear", fmt.Sprintf("%s. For %s no view has shown it: look with scli --query_sds; if it isn't a device there, find out what wrote to it, then remove %s",
 				a.text, addTime, intentFile(intentHandOverDisk, d.ID))})
 		case d.Reason == reasonBeingAdded, d.State == api.DiskPrepared, d.State == api.DiskOffered && d.intent == nil:

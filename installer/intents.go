@@ -29,6 +29,10 @@ type intent struct {
 	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
+// older says whether it was noted longer ago than that, or by a clock that was ahead of this one by more: how long ago that was isn't known, and nothing waits until the time
+// which that clock showed.
+func (i intent) older(than time.Duration, now time.Time) bool { return now.Sub(i.Since).Abs() > than }
+
 // intents are small files, one each, written atomically.
 type intents struct {
 	files  Files

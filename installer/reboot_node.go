@@ -149,8 +149,8 @@ func (s nodeRebooted) Check(ctx context.Context) (step.Finding, error) {
 	}
 	if begun && left.BootID == s.sys.Facts.BootID {
 		s.Leases.Want(api.LeaseReboot)
-		if since := s.sys.Clock().Sub(left.Since); since < rebootTime {
-			return step.Wait(reasonRebooting, "a reboot was asked %s ago: %s", since.Round(time.Second), r.why()), nil
+		if now := s.sys.Clock(); !left.older(rebootTime, now) {
+			return step.Wait(reasonRebooting, "a reboot was asked %s ago: %s", max(0, now.Sub(left.Since)).Round(time.Second), r.why()), nil
 		}
 	}
 	now, err := s.rebootReasons(ctx)
@@ -259,7 +259,7 @@ func (s nodeRebooted) Apply(ctx context.Context) error {
 	if begun && left.BootID != s.sys.Facts.BootID {
 		return s.intents.clear(intentReboot, "")
 	}
-	if begun && s.sys.Clock().Sub(left.Since) < rebootTime {
+	if begun && !left.older(rebootTime, s.sys.Clock()) {
 		return nil // asked by the process before this one
 	}
 	detail, err := s.rebootReasons(ctx)

@@ -219,6 +219,27 @@ func TestReboot_nothingHappens(t *testing.T) {
 	})
 }
 
+// setBack gives a process on a node whose clock was a year ahead until somebody set it right: what was noted before seems to come from the future.
+func setBack(n *installertest.Node) *installer.Installer {
+	system := n.System()
+	system.Clock = func() time.Time { return time.Now().AddDate(-1, 0, 0) }
+	return installer.New(system, n.Options())
+}
+
+// Fault 14: a note from the future isn't waited for until then.
+func TestReboot_nothingHappensAndTheClockIsSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := rebootable()
+		n.Leases.Grant(api.LeaseReboot, true)
+		start(n).rest(t)
+		require.Equal(t, 1, n.Reboots.Asked())
+		time.Sleep(6 * time.Minute)
+		p := &process{n, setBack(n), &step.Reconciler{Log: quietLog}}
+		assert.Equal(t, "Rebooting", p.rest(t)["reboot-node"].Reason)
+		assert.Equal(t, 2, n.Reboots.Asked())
+	})
+}
+
 // The right went while the machine was asked and didn't go down: after its time the note goes too, so that the node can have its turn, and its SDS maintenance, anew.
 func TestReboot_nothingHappensAndTheRightIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

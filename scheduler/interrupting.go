@@ -20,6 +20,9 @@ func (b *brain) serve() {
 	case before != nil && now == nil:
 		b.event(b.state.Nodes[before.Node], "MaintenanceEnded", "its SDS %s isn't in maintenance any more", before.Name)
 	case before != nil && now.Leave && !before.Leave:
+		if leader := b.state.Nodes[b.state.Leases.Leader]; leader != nil {
+			b.stamp(leader) // what it said before it heard of that ends nothing
+		}
 		b.event(b.state.Nodes[now.Node], "MaintenanceToEnd", "its SDS %s leaves maintenance: %s", now.Name, now.Why)
 	}
 	if decide.Late(&b.state) {

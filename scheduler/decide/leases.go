@@ -134,15 +134,16 @@ func draining(s *State) string {
 	return ""
 }
 
-// notSafe says why no node may be interrupted now. Before there is a ScaleIO cluster there is nothing to lose.
+// notSafe says why no node may be interrupted now. Before there is a ScaleIO system there is nothing to lose. Whether there is one, its id says and not a gate: a restored state may
+// know the one and be from before the other opened, while there is data by now.
 func notSafe(s *State) string {
-	if !s.Cluster.Open(api.GateClusterFormed) {
+	if s.Cluster.SystemID == "" && !s.Cluster.Open(api.GateClusterFormed) {
 		return ""
 	}
 	if s.View == nil || s.View.From != s.Leases.Leader {
 		return "the leader's view of the storage isn't there"
 	}
-	if s.View.Pool == nil && s.Cluster.Open(api.GatePoolReady) { // its gateway is away: it sees the MDMs alone
+	if s.View.Pool == nil && (s.Cluster.Open(api.GatePoolReady) || s.Cluster.Epoch > 1) { // its gateway is away: it sees the MDMs alone
 		return "the leader's sample shows no pool"
 	}
 	ours := ""

@@ -183,8 +183,9 @@ func TestReboot_takenBackBeforeItBegins(t *testing.T) {
 			f.turn()
 			require.True(t, f.Leases.Service.Leave)
 			f.lead()
-			f.turn()
-			f.turn()
+			for range 3 { // heard, seen, and the right is back
+				f.turn()
+			}
 			assert.Nil(t, f.Leases.Service)
 			assert.False(t, f.on["id3"].InMaint)
 			assert.Equal(t, c.kept, f.Leases.Disruption == "id3")
@@ -284,6 +285,31 @@ func TestReboot_notWhileMaintenanceIsLeft(t *testing.T) {
 	f.lead()
 	f.turn()
 	require.Nil(t, f.Leases.Service)
+}
+
+// A leader that was told to put an SDS into maintenance, and not yet that it is to leave it, may do the one after any sample that shows the SDS outside: the record of whose
+// maintenance that is stays until a leader which knows better took one.
+func TestReboot_maintenanceThatBeginsLate(t *testing.T) {
+	f := newFleet(t)
+	f.with(3, wants(api.LeaseReboot))
+	f.turn()
+	require.NotNil(t, f.Leases.Service)
+	f.with(3, func(n *decide.Node) { n.Report.Wants = nil })
+	leader := f.Nodes[f.Leases.Leader]
+	leader.Generation++ // the order to leave, which it hasn't heard
+	for range 4 {
+		f.turn()
+		require.NotNil(t, f.Leases.Service)
+		assert.True(t, f.Leases.Service.Leave)
+	}
+	f.on["id3"].InMaint = true
+	leader.Report.Version.Generation = leader.Generation
+	f.turn()
+	f.turn()
+	require.NotNil(t, f.Leases.Service)
+	assert.Equal(t, &api.SDSService{SDS: "sds3", Name: "n3", Leave: true}, f.lead().Service)
+	f.turn()
+	assert.Nil(t, f.Leases.Service)
 }
 
 // A node that had the right and never began, since the storage wasn't what it was, gives it back after its time: nobody is told that it is missed, another one may
@@ -457,7 +483,28 @@ func TestReboot_restartAfterIt(t *testing.T) {
 	f.lead()
 	f.turn()
 	f.turn()
+	f.turn()
 	assert.Equal(t, "id3", f.Leases.Disruption)
 	f.turn()
 	assert.True(t, decide.MayInterrupt(&f.State, n3))
+}
+
+// A state that was restored from before the gates opened knows of the system, and not that its data is there by now.
+func TestReboot_restoredFromBeforeItsGates(t *testing.T) {
+	f := newFleet(t)
+	f.Cluster.Gates, f.Cluster.Epoch = []api.Gate{api.GateRolesDecided, api.GateMDMsInstalled}, 2
+	for _, n := range f.Nodes {
+		n.Report.Version.Epoch = 2
+	}
+	f.with(2, wants(api.LeaseReboot))
+	pool := f.View.Pool
+	f.View.State = "Degraded"
+	f.turn()
+	assert.Empty(t, f.Leases.Disruption)
+	f.View.State, f.View.Pool = "Normal", nil
+	f.turn()
+	assert.Empty(t, f.Leases.Disruption, "its gateway is away: what the pool is, nobody sees")
+	f.View.Pool = pool
+	f.turn()
+	assert.Equal(t, "id2", f.Leases.Disruption)
 }

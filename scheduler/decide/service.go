@@ -15,6 +15,9 @@ type Service struct {
 	Since time.Time `json:"since"`
 	Leave bool      `json:"leave,omitempty"` // since then
 	Why   string    `json:"why,omitempty"`   // it leaves
+
+	obeys string    // the leader that heard that it is to leave; this process's own
+	heard time.Time // since then
 }
 
 // serviced says whether an SDS is in maintenance because we asked for it.
@@ -37,7 +40,15 @@ func Serve(s *State) *Service {
 	}
 	sds := s.listed(m.SDS)
 	switch {
-	case m.Leave && s.View.At.After(m.Since.Add(settleTime)) && (sds == nil || !sds.InMaint):
+	case m.Leave && m.obeys != s.Leases.Leader:
+		// A leader that hasn't heard it may be about to put the SDS into maintenance, just after it took this sample. One that has, samples anew when all that it began is done.
+		if !s.current(s.Nodes[s.Leases.Leader]) {
+			return m
+		}
+		heard := *m
+		heard.obeys, heard.heard = s.Leases.Leader, s.Now
+		return &heard
+	case m.Leave && s.View.At.After(m.heard) && s.View.At.After(m.Since.Add(settleTime)) && (sds == nil || !sds.InMaint):
 		return nil
 	case m.Leave:
 		return m

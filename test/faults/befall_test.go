@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,7 @@ type plan struct {
 	mutant     mutant
 	script     func(*world) // before each round, beside what befalls at random
 	loss       loss
+	reboots    reboots
 }
 
 // settles is how long everything may take to be well after the last fault: the longest wait of the product's own is an hour's cooldown.
@@ -62,6 +64,7 @@ func planOf(seed uint64) plan {
 		p.rage += 2 * time.Minute
 	}
 	p.loss = lossOf(seed, &p, lossRarity)
+	p.reboots = rebootsOf(seed, &p, rebootRarity)
 	return p
 }
 
@@ -107,6 +110,7 @@ func (w *world) pause(n *node) time.Duration {
 	d := w.between(2*time.Second, 90*time.Second)
 	w.note("%s freezes for %s", n.name, d)
 	n.frozen = true
+	w.stalled(d)
 	begun := time.Now()
 	w.meanwhile(d, func() bool { return !n.frozen })
 	n.frozen = false
@@ -138,9 +142,12 @@ func (w *world) befall() {
 		w.fill()
 	}
 	w.lose()
+	w.wish()
 	if w.plan.calamity > 0 && w.chance(w.plan.calamity) {
 		all := w.plan.calamities
-		if len(all) == 0 {
+		if len(all) == 0 && w.plan.reboots.on {
+			all = withPerson
+		} else if len(all) == 0 {
 			all = calamities
 		}
 		all[w.dice.IntN(len(all))](w, w.nodes[w.dice.IntN(len(w.nodes))])
@@ -154,6 +161,9 @@ func (w *world) fill() {
 		w.note("the pool fills")
 	}
 }
+
+// withPerson is what may befall a cluster whose nodes are rebooted.
+var withPerson = slices.Concat(calamities, interfering)
 
 func setClock(w *world, _ *node) {
 	w.brain.ahead = []time.Duration{time.Hour, -time.Hour, 365 * 24 * time.Hour, -365 * 24 * time.Hour, 30 * time.Second, 0}[w.dice.IntN(6)]
@@ -209,7 +219,9 @@ var calamities = []func(*world, *node){
 	func(w *world, n *node) {
 		if !n.dead && !n.frozen {
 			n.frozen = true
-			w.after(w.between(2*time.Second, 90*time.Second), n.name+" thaws", func() { n.frozen = false })
+			d := w.between(2*time.Second, 90*time.Second)
+			w.stalled(d)
+			w.after(d, n.name+" thaws", func() { n.frozen = false })
 			w.note("%s is frozen", n.name)
 		}
 	},
@@ -273,5 +285,6 @@ func (w *world) calm() {
 	}
 	for _, n := range w.nodes {
 		n.deaf, n.full, n.damaged, n.mdmDown, n.gatewayDown, n.ahead = false, false, false, false, false, 0
+		w.person.served(n)
 	}
 }

@@ -46,6 +46,9 @@ func (b *brain) start() {
 	o := b.w.options
 	b.w.disk.session++
 	o.Store = lease{b.w.disk, b.w.disk.session}
+	if b.w.plan.reboots.on {
+		o.Tenant = lease{b.w.disk, b.w.disk.session}
+	}
 	o.Now = func() time.Time { return clock(b.ahead) }
 	if b.w.plan.mutant.wallClock {
 		o.Now = func() time.Time { return clock(b.ahead).Round(0) }
@@ -90,6 +93,7 @@ func (b *brain) freeze(d time.Duration) {
 	}
 	b.w.note("scheduler freezes for %s", d)
 	b.frozen = true
+	b.w.stalled(d)
 	frozen := b.Stepped
 	b.w.after(d, "", func() {
 		if b.Stepped == frozen && b.frozen {
@@ -107,6 +111,7 @@ func (w *world) takeOver(d time.Duration) {
 	}
 	w.note("the scheduler freezes for %s, and another is started", d)
 	old.frozen, w.former = true, old
+	w.stalled(d)
 	w.brain = &brain{w: w, starts: time.Now().Add(w.between(time.Second, 15*time.Second))}
 	w.after(d, "the former scheduler goes on", func() {
 		old.thaw()
@@ -197,6 +202,17 @@ func (l lease) Commit(ctx context.Context, changes ...store.Change) error {
 	return l.disk.Commit(ctx, changes...)
 }
 
+// Held while it lives: ZooKeeper's client tells it by its own clock, before another can open the store.
+func (l lease) Held() error {
+	if l.session != l.disk.session {
+		return errExpired
+	}
+	return nil
+}
+
+// Keep isn't used: there is no loop.
+func (l lease) Keep(context.Context) error { return nil }
+
 func newDisk(w *world) *disk { return &disk{w: w, Memory: &store.Memory{}} }
 
 // Commit, with all that can come of one: it is done or not, known or not.
@@ -208,9 +224,19 @@ func (d *disk) Commit(ctx context.Context, changes ...store.Change) error {
 	case fails, lostRequest, diesBefore:
 		return errDied
 	case lostAnswer, diesAfter:
-		return errors.Join(d.Memory.Commit(ctx, changes...), errLost)
+		return errors.Join(d.commit(ctx, changes...), errLost)
 	}
-	return d.Memory.Commit(ctx, changes...)
+	return d.commit(ctx, changes...)
+}
+
+func (d *disk) commit(ctx context.Context, changes ...store.Change) error {
+	err := d.Memory.Commit(ctx, changes...)
+	for _, c := range changes {
+		if err == nil && c.Key == "leases" && d.w.plan.reboots.on {
+			d.w.storage.service.stored(c.Value)
+		}
+	}
+	return err
 }
 
 // List, with what was damaged.

@@ -107,3 +107,20 @@ func TestFault12_commitThatNobodyKnowsOf(t *testing.T) {
 		passes(t, quiet(3, 4*time.Minute), moment{at, func(w *world) { w.plan.force = map[string]fate{"scheduler: commit": lostAnswer} }})
 	}
 }
+
+// Fault 23: two nodes ask for a reboot, and the first doesn't return in time. People are told; the other goes when the first is back, and not before.
+func TestFault23_theHolderDoesNotReturn(t *testing.T) {
+	p := quiet(4, 10*time.Minute)
+	p.reboots = reboots{on: true, wishes: []wish{{node: 3, at: 2 * time.Minute, late: true}, {node: 0, at: 3 * time.Minute}}}
+	w := passes(t, p)
+	assert.Positive(t, w.count("RebootLate"))
+	assert.Equal(t, []int{1, 0, 0, 1}, []int{w.nodes[0].ours, w.nodes[1].ours, w.nodes[2].ours, w.nodes[3].ours})
+}
+
+// Fault 23: the same, and a person gives its right away. That lets nobody go while the storage lacks it.
+func TestFault23_theHolderIsReleased(t *testing.T) {
+	p := quiet(4, 20*time.Minute)
+	p.reboots = reboots{on: true, wishes: []wish{{node: 3, at: 2 * time.Minute, late: true}, {node: 0, at: 3 * time.Minute}}}
+	w := passes(t, p, moment{5 * time.Minute, func(w *world) { w.person.release() }})
+	assert.Equal(t, []int{1, 0, 0, 1}, []int{w.nodes[0].ours, w.nodes[1].ours, w.nodes[2].ours, w.nodes[3].ours})
+}

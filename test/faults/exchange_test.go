@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"scaleio-framework/agent"
 	"scaleio-framework/scheduler/api"
 	"scaleio-framework/scheduler/trust"
 )
@@ -33,7 +34,9 @@ func (n *node) exchange() {
 		b.queue = append(b.queue, func() { _, _ = arrives() })
 		n.next = time.Now().Add(15 * time.Second)
 	case f == late: // on a connection that was given up
-		n.w.after(n.w.between(time.Second, 40*time.Second), n.name+": a late report arrives", func() { _, _ = arrives() })
+		d := n.w.between(time.Second, 40*time.Second)
+		n.w.stalled(d)
+		n.w.after(d, n.name+": a late report arrives", func() { _, _ = arrives() })
 		n.next = time.Now().Add(5 * time.Second)
 	case f == lostAnswer:
 		_, _ = arrives()
@@ -96,6 +99,7 @@ func (n *node) answered(b *brain, a api.Answer, err error, sent time.Time) {
 		n.next = time.Now().Add(2 * time.Second)
 		return
 	}
+	n.w.mutated(n, &a)
 	if g := a.Spec.Gates; n.w.plan.mutant.shuts && len(g) > 3 {
 		a.Spec.Gates = g[:1]
 	}
@@ -122,6 +126,7 @@ func (n *node) answered(b *brain, a api.Answer, err error, sent time.Time) {
 	}
 	spec := a.Spec
 	n.spec, n.answer, n.sent, n.recall, n.era = &spec, a, sent, false, b.era
+	n.leases.Granted(sent, a.Leases)
 	if n.next = time.Now(); !a.Wait {
 		n.next = time.Now().Add(min(20*time.Second, time.Duration(a.PollMS)*time.Millisecond))
 	}
@@ -133,7 +138,8 @@ func (n *node) report() api.Report {
 	seen := n.steps.Observe(n.w.ctx, in)
 	r := api.Report{Node: n.identity(), Version: in.Spec.Version, Agent: "test", Time: n.clock().Round(0), BootID: n.machine.Facts.BootID,
 		Platform: api.Platform{OS: "ubuntu22.04", Kernel: "5.15", Arch: "amd64", Supported: true}, Addresses: []string{n.ip}, Disks: seen.Disks, Intents: seen.Intents,
-		Orders: seen.Orders, Seen: n.answer.ETag, Cloud: n.instance.view()}
+		Orders: seen.Orders, Seen: n.answer.ETag, Cloud: n.instance.view(), Wants: n.leases.Wants()}
+	agent.Intended(n.machine.Files, n.w.log, &r)
 	if n.recall {
 		r.Recalled = n.recalled()
 	}
@@ -152,7 +158,7 @@ func (n *node) report() api.Report {
 	if role.MDM() {
 		r.MDM = n.w.storage.mdm(n)
 		if r.MDM.Master {
-			r.Wants = []api.LeaseName{api.LeaseLeader}
+			r.Wants = append(r.Wants, api.LeaseLeader)
 		}
 	}
 	if role == api.RoleManager && n.has("gateway") {
@@ -163,6 +169,9 @@ func (n *node) report() api.Report {
 		view.AgeMS = time.Since(n.viewAt).Milliseconds()
 		if !n.listed.IsZero() {
 			view.Owned = &api.OwnedVolumes{Volumes: n.owned, AgeMS: time.Since(n.listed).Milliseconds()}
+		}
+		if n.w.plan.mutant.rosy {
+			rosy(&view)
 		}
 		r.Cluster = &view
 	}
@@ -195,7 +204,9 @@ func (n *node) recalled() *api.Recalled {
 // well: the steps that this world takes as done after a while.
 func (n *node) well(role api.Role, spec api.NodeSpec) (steps []string) {
 	if role != api.RoleUndecided && n.install("sds", n.w.plan.install) {
-		steps = append(steps, "run-sds", "connect-sdc", "serve-storage")
+		if steps = append(steps, "run-sds", "connect-sdc"); !n.follows("serve-storage") {
+			steps = append(steps, "serve-storage")
+		}
 	}
 	if role.MDM() && slices.Contains(spec.Gates, api.GateRolesDecided) && n.install("mdm", n.w.plan.install) && !n.mdmDown {
 		steps = append(steps, "run-mdm")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"scaleio-framework/installer/scaleio"
 	"scaleio-framework/scheduler"
@@ -135,6 +136,9 @@ func (w *world) unsettled() string {
 			return why
 		}
 	}
+	if why := w.uninterrupted(&s); why != "" {
+		return why
+	}
 	for _, n := range s.Nodes {
 		if !n.Ready && !reasoned(n) {
 			return fmt.Sprintf("%s isn't Ready: %s %s", n.Name, n.Reason, n.Message)
@@ -174,6 +178,14 @@ func (w *world) standing() string {
 			for _, c := range n.view.Conditions {
 				all = append(all, fmt.Sprintf("%s leads, %s: %s %s", n.name, c.Type, c.Reason, c.Message))
 			}
+		}
+	}
+	if w.plan.reboots.on && w.brain.up() {
+		for _, p := range w.brain.Plan().Steps {
+			all = append(all, fmt.Sprintf("planned: %s %s: %s", p.Node, p.Act, p.Why))
+		}
+		for _, e := range w.brain.Events(api.EventQuery{}).Events {
+			all = append(all, fmt.Sprintf("event %s %s %s %s", e.Time.Sub(w.begun).Round(time.Second), e.Node, e.Kind, e.Message))
 		}
 	}
 	return strings.Join(all, "\n")

@@ -86,6 +86,7 @@ func (w *world) lose() {
 	w.brain.die("its state is " + l.kind.String())
 	w.disk.lose()
 	w.era++
+	w.person.held = map[string]time.Time{}
 	w.lostAt, w.known.gates = time.Now(), map[string]int{}
 	for range l.deaf {
 		cutOff(w, w.nodes[w.dice.IntN(len(w.nodes))])

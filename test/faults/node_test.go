@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"scaleio-framework/agent"
 	"scaleio-framework/agent/leader"
 	"scaleio-framework/installer"
 	"scaleio-framework/installer/installertest"
@@ -50,19 +51,21 @@ type node struct {
 	starts, next          time.Time
 	kept                  kept
 
-	steps    *installer.Installer
-	rec      *step.Reconciler
-	acts     *step.Reconciler
-	lead     *leader.Leader
-	answer   api.Answer // of this process
-	sent     time.Time  // its report
-	spec     *api.NodeSpec
-	conds    []api.Condition
-	view     *api.ClusterView
-	viewAt   time.Time
-	owned    []api.OwnedVolume
-	listed   time.Time
-	wish     string
+	steps  *installer.Installer
+	rec    *step.Reconciler
+	acts   *step.Reconciler
+	lead   *leader.Leader
+	answer api.Answer // of this process
+	sent   time.Time  // its report
+	spec   *api.NodeSpec
+	conds  []api.Condition
+	view   *api.ClusterView
+	viewAt time.Time
+	owned  []api.OwnedVolume
+	listed time.Time
+	wish   string
+	restart
+	witnessed
 	passed   string // what the last pass knew
 	passedAt time.Time
 }
@@ -107,9 +110,10 @@ func must(err error) {
 func newNode(w *world, i, zone int) *node {
 	n := &node{w: w, name: fmt.Sprintf("n%d", i), id: fmt.Sprintf("i-%017x", i), ip: fmt.Sprintf("10.0.0.%d", 10+i), zone: "us-east-1" + string(rune('a'+zone-1)), installed: map[string]time.Time{}}
 	n.csr, n.fingerprint = keys()[i].csr, keys()[i].fingerprint
-	n.instance = &instance{w.cloud, n}
+	n.instance, n.leases = &instance{w.cloud, n}, &agent.Leases{}
 	n.machine = w.product.NewNode(n.name, n.ip)
-	n.machine.Files.Hook, n.machine.Disks.Hook = n.touches, n.touches
+	n.machine.Files.Hook, n.machine.Disks.Hook, n.machine.Reboots.Hook = n.touches, n.touches, n.power
+	n.machine.Reboots.Down = func() { n.goesDown(w.between(time.Second, 20*time.Second)) }
 	n.plug("wwn-"+n.name, "/dev/sdb", diskBytes, "scsi")
 	n.plug("theirs-"+n.name, "/dev/sdc", diskBytes, "scsi")
 	n.spoil(n.disks[1])
@@ -205,11 +209,11 @@ func (n *node) touches(call string, effect func() error) error {
 	}
 	switch n.w.fate(n.name, call) {
 	case diesBefore:
-		n.die(call)
+		n.die(short(call))
 		return errDied
 	case diesAfter:
 		_ = effect()
-		n.die(call)
+		n.die(short(call))
 		return errDied
 	case fails:
 		return errors.New("input/output error")
@@ -237,7 +241,7 @@ func (n *node) lose(d time.Duration) {
 	n.w.note("%s is off for %s", n.name, d)
 	n.off = time.Now().Add(d)
 	n.starts = n.off.Add(5 * time.Second)
-	n.machine.Facts.BootID += "+"
+	n.boots()
 }
 
 func (n *node) clock() time.Time { return clock(n.ahead) }
@@ -271,7 +275,7 @@ func (n *node) begin() {
 	}
 	n.rec, n.acts = &step.Reconciler{Log: log, Held: held}, &step.Reconciler{Log: log, Held: held}
 	n.lead = leader.New(reach, reach, log)
-	n.recall = false
+	n.recall, n.leases = false, &agent.Leases{}
 	n.answer, n.view, n.conds, n.owned, n.listed, n.wish, n.next, n.passedAt = api.Answer{}, nil, nil, nil, time.Time{}, "", time.Time{}, time.Time{}
 	if n.spec = nil; n.kept.Spec != nil {
 		spec := *n.kept.Spec
@@ -312,7 +316,7 @@ func (n *node) stirs() bool {
 }
 
 func (n *node) input() installer.Input {
-	in := installer.Input{Leases: n.machine.Leases, Heard: n.clock().Add(-time.Since(n.sent))}
+	in := installer.Input{Leases: rights{n.leases, n}, Heard: n.clock().Add(-time.Since(n.sent))}
 	if n.spec != nil {
 		in.Spec = *n.spec
 	}
@@ -349,11 +353,13 @@ func (n *node) pass(ctx context.Context) {
 		n.w.broken("%s can't follow its spec: %v", n.name, err)
 		return
 	}
-	plan = slices.DeleteFunc(plan, func(i step.Item) bool { return !contains(ours, i.Step.Name()) })
+	plan = slices.DeleteFunc(plan, func(i step.Item) bool { return !n.follows(i.Step.Name()) })
 	if !n.has("mdm") {
 		plan = slices.DeleteFunc(plan, func(i step.Item) bool { return i.Step.Name() == "form-cluster" })
 	}
+	n.leases.PassBegins()
 	n.conds = n.rec.Pass(ctx, plan, n.spec.Gates, n.spec.Version.Generation).Conditions
+	n.leases.PassEnded()
 }
 
 func (n *node) leadOnce(ctx context.Context) {

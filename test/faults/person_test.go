@@ -31,9 +31,12 @@ type person struct {
 	patience  time.Duration // with who is missing
 	adopts    bool          // the scheduler is to be started with --adopt
 	did       map[string]int
+	interference
 }
 
-func newPerson(w *world) *person { return &person{w: w, did: map[string]int{}} }
+func newPerson(w *world) *person {
+	return &person{w: w, did: map[string]int{}, interference: interference{held: map[string]time.Time{}}}
+}
 
 func (p *person) note(what string) {
 	p.did[what]++
@@ -42,6 +45,7 @@ func (p *person) note(what string) {
 
 // turn of the person: what is due is done.
 func (p *person) turn() {
+	p.interferes()
 	if p.w.plan.loss.kind == nothing {
 		return
 	}

@@ -48,11 +48,11 @@ func TestSeeds(t *testing.T) {
 		assert.Empty(t, o.wrong)
 		return
 	}
-	var next, done, devices, volumes, grown, gone, setBacks atomic.Uint64
+	var next, done, devices, volumes, grown, gone, setBacks, rebooted atomic.Uint64
 	next.Store(*first)
 	begun, mu := time.Now(), sync.Mutex{}
 	t.Cleanup(func() {
-		t.Logf("%d seeds in %s: %d disks given to pools, %d volumes bought by %d expansions; the scheduler's state was lost in %d and set back in %d", done.Load(), time.Since(begun).Round(time.Second), devices.Load(), volumes.Load(), grown.Load(), gone.Load(), setBacks.Load())
+		t.Logf("%d seeds in %s: %d disks given to pools, %d volumes bought by %d expansions; the scheduler's state was lost in %d and set back in %d; %d nodes rebooted", done.Load(), time.Since(begun).Round(time.Second), devices.Load(), volumes.Load(), grown.Load(), gone.Load(), setBacks.Load(), rebooted.Load())
 	})
 	for worker := range runtime.GOMAXPROCS(0) {
 		t.Run(fmt.Sprint(worker), func(t *testing.T) {
@@ -70,6 +70,9 @@ func TestSeeds(t *testing.T) {
 				devices.Add(uint64(o.world.known.devices))
 				volumes.Add(uint64(o.world.cloud.made))
 				grown.Add(uint64(o.world.count("GrowthEnded")))
+				for _, n := range o.world.nodes {
+					rebooted.Add(uint64(n.ours))
+				}
 				switch l := o.world.plan.loss; {
 				case l.times > 0 && l.kind == lost:
 					gone.Add(1)
@@ -95,6 +98,9 @@ func TestSeeds_areReplayed(t *testing.T) {
 		p := planOf(seed)
 		if seed > 3 {
 			p.loss = lossOf(seed, &p, 1)
+		}
+		if seed > 2 {
+			p.reboots = rebootsOf(seed, &p, 1)
 		}
 		a, b := live(t, p), live(t, p)
 		if !assert.Equal(t, a.hash, b.hash, "seed %d", seed) {

@@ -27,10 +27,11 @@ type storage struct {
 	next    int
 	since   map[string]time.Time // MDM: since when it is away
 	rebuild time.Time            // until when data is copied
+	service service
 }
 
 func newStorage(w *world) *storage {
-	return &storage{w: w, objects: scaleio.Objects{SystemID: scaleiotest.SystemID, SystemName: "faults", Version: "3.6"}, since: map[string]time.Time{}}
+	return &storage{w: w, objects: scaleio.Objects{SystemID: scaleiotest.SystemID, SystemName: "faults", Version: "3.6"}, since: map[string]time.Time{}, service: service{by: map[string]string{}, missed: map[string]bool{}, begun: map[string]time.Time{}, wanted: map[string]time.Time{}}}
 }
 
 func (s *storage) id() string {
@@ -74,9 +75,10 @@ func (s *storage) turn() {
 			d.Connection = "Disconnected"
 		}
 		if d.Connection != before {
-			s.rebuild = time.Now().Add(90 * time.Second)
+			s.reconnected(d)
 		}
 	}
+	s.witness()
 	if time.Since(s.oldAt) > time.Minute {
 		s.old, s.oldAt = s.show(), time.Now()
 	}
@@ -121,7 +123,7 @@ func (s *storage) figures(p scaleio.PoolObject) api.PoolView {
 	v.SpareBytes = v.RawBytes / 100 * int64(p.SparePercent)
 	v.FreeBytes = max(0, v.RawBytes-v.SpareBytes-v.InUseBytes)
 	for _, d := range s.objects.SDSs {
-		if d.Connection != "Connected" {
+		if d.Connection != "Connected" && !d.InMaintenance() {
 			v.DegradedBytes = 1 << 30
 		}
 	}
@@ -283,7 +285,7 @@ func (t tools) Session(ctx context.Context, _ scaleio.Credentials, do func(conte
 	if !t.master(t.n.ip) {
 		return refused("This MDM is not the master")
 	}
-	return do(ctx, scaleiotest.Settled{})
+	return do(ctx, session{tools: t})
 }
 
 func (t tools) Open(string, scaleio.Credentials) (leader.Gateway, error) { return t, nil }

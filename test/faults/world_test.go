@@ -51,6 +51,7 @@ type world struct {
 	options scheduler.Options
 	known   known
 	told    []api.Event // in the end
+	stalls  []stall
 }
 
 // event is something on its way.
@@ -80,6 +81,9 @@ func newWorld(ctx context.Context, p plan) *world {
 		Store: w.disk, Mesos: w.mesos, Framework: scheduler.Framework{Name: "scaleio", Principal: "scaleio", Roles: []string{"scaleio"}},
 		People: trust.NewPeople("read", "operate"), AdminPassword: api.NewSecret("Admin-Pass-1"),
 		ReserveMDM: scheduler.Resources{CPUs: 1, MemMB: 1024}, ReserveData: scheduler.Resources{CPUs: 0.5, MemMB: 512}, Servers: []string{"https://scheduler"}, Log: w.log,
+	}
+	if p.reboots.on {
+		w.options.Settings.Reboots, w.options.Settings.RebootWithin = api.RebootsRolling, rebootWithin
 	}
 	for i := range p.nodes {
 		w.nodes = append(w.nodes, newNode(w, i+1, i%3+1))

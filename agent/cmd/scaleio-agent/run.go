@@ -51,7 +51,7 @@ func runCommand(log func() *slog.Logger) *cobra.Command {
 			if errors.Is(err, agent.ErrRestart) {
 				l.Info(err.Error())
 				if errors.Is(err, agent.ErrNewRoots) {
-					err = beginAnew()
+					err = beginAnew(cmd.Context())
 					l.Warn("beginning anew in the same process; systemd starts the next one", "err", err)
 				}
 				return nil // the unit has Restart=always
@@ -61,8 +61,20 @@ func runCommand(log func() *slog.Logger) *cobra.Command {
 	}
 }
 
-// beginAnew as the same process: to systemd, and to the Mesos task that mirrors the unit, nothing ended. It returns only when that failed.
-func beginAnew() error { return syscall.Exec("/proc/self/exe", os.Args, os.Environ()) }
+// beginAnew as the same process: to systemd, and to the Mesos task that mirrors the unit, nothing ended. It returns only when that failed, or when this process is to end.
+func beginAnew(ctx context.Context) error {
+	binary, err := os.Executable() // by its own name: /proc/self/exe would call the process "exe"
+	if err != nil {
+		return err
+	}
+	signal.Ignore(syscall.SIGHUP)                 // until the next one listens to it: it begins with a look as it is
+	signal.Reset(syscall.SIGTERM, syscall.SIGINT) // what came before ended ctx, what comes now ends the process
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	notify("WATCHDOG=1") // which goes on: the next one's first word may take it a while
+	return syscall.Exec(binary, os.Args, os.Environ())
+}
 
 // lookOnHangup: `systemctl reload scaleio-agent` is a person's "look now". Without it the signal would end the process.
 func lookOnHangup(ctx context.Context, a *agent.Agent) {

@@ -64,3 +64,40 @@ func TestTurn_looksGetATenthOfTheTime(t *testing.T) {
 	assert.Positive(t, b.look.Sub(now)+took)
 	assert.LessOrEqual(t, b.look.Sub(now), lookShare*3*took)
 }
+
+// A recovery that waits for nodes waits for them, or for a person: it doesn't look again and again meanwhile.
+func TestTurn_aRecoveryWaitsWithoutLooking(t *testing.T) {
+	now := time.Date(2026, 11, 23, 17, 0, 0, 0, time.UTC)
+	b := newBrain(Options{Log: slog.New(slog.DiscardHandler), Store: &store.Memory{}, Now: func() time.Time { return now }})
+	require.NoError(t, b.create(t.Context(), 1, now))
+	b.recovery, b.connection = newRecovery(now), nil
+	next, err := b.turn(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Equal(t, quiet, next, "it may end then")
+	now = now.Add(time.Hour)
+	next, err = b.turn(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Contains(t, b.waiting, "the first node")
+	assert.GreaterOrEqual(t, next, time.Second)
+}
+
+// Whom a hold binds hears of it at once, however long looks take.
+func TestTurn_aHoldWaitsForNoLook(t *testing.T) {
+	now := time.Date(2026, 11, 23, 17, 0, 0, 0, time.UTC)
+	took := time.Second // between two questions for the time
+	b := newBrain(Options{Log: slog.New(slog.DiscardHandler), Store: &store.Memory{}, Now: func() time.Time { now = now.Add(took); return now }})
+	require.NoError(t, b.create(t.Context(), 1, now))
+	b.state.Nodes["id1"] = &decide.Node{ID: "id1", Name: "n1", Key: "key"}
+	p := &pending{ctx: context.Background(), node: "id1", until: now.Add(time.Hour), reply: make(chan api.Answer, 1)}
+	_, err := b.turn(t.Context(), []*event{{report: p, apply: func() error { return nil }, done: make(chan struct{})}})
+	require.NoError(t, err)
+	p.seen = (<-p.reply).ETag
+	took = time.Millisecond
+	b.stepped = &Stepped{brain: b}
+	_, err = b.turn(t.Context(), []*event{{report: p, apply: func() error { return nil }, done: make(chan struct{})}})
+	require.NoError(t, err)
+	require.Empty(t, p.reply, "nothing is news to it, and no look is due")
+	require.NoError(t, b.Hold(t.Context(), api.HoldRequest{Author: "ann", Reason: "disk swap"}))
+	require.Len(t, p.reply, 1)
+	assert.Equal(t, "ann", (<-p.reply).Hold.Author)
+}

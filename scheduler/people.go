@@ -105,6 +105,7 @@ func (b *brain) Hold(ctx context.Context, r api.HoldRequest) error {
 		} else {
 			b.touched[keyCluster] = true
 		}
+		b.look = time.Time{} // a brake has a second, and the nodes' own part of it is half
 		if r.Release {
 			*place = nil
 			b.byPerson(node, "Released", r.Author, "", "nothing holds it any more")

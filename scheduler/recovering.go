@@ -151,7 +151,9 @@ func (b *brain) recovered() {
 	}
 	missing := b.recovery.missing(heard, out.Cluster.MDMs)
 	until := b.recovery.news.Add(quiet)
-	b.again = until
+	if b.again = until; !b.state.Now.Before(until) {
+		b.again = time.Time{} // time alone changes nothing any more
+	}
 	switch {
 	case b.connection != nil:
 		b.waiting = "recovery: the tasks that Mesos knows"

@@ -242,8 +242,11 @@ func (b *brain) resumed(out decide.Recovered) (decide.Rollout, map[string]decide
 
 // begin with what the nodes remember, all of it stored at once.
 func (b *brain) begin(out decide.Recovered) {
-	since := b.state.Cluster.Recovering
+	since, hold := b.state.Cluster.Recovering, b.state.Cluster.Hold
 	b.state.Cluster, b.state.Ledger = out.Cluster, out.Ledger
+	if hold != nil { // that a person put on meanwhile
+		b.state.Cluster.Hold = hold
+	}
 	b.sortLedger()
 	b.state.Cluster.Recovered = since
 	b.touched[keyCluster], b.touched[keyFramework], b.touched[keyLeases] = true, true, true

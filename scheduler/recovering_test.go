@@ -132,9 +132,13 @@ func TestRecovery_waitsForWhoIsOffAndTakesItLater(t *testing.T) {
 	var refused *api.Error
 	require.ErrorAs(t, b.people("read").Recover(t.Context(), api.RecoverRequest{Author: "me", Without: []string{"x"}}), &refused)
 	assert.Equal(t, api.CodeForbidden, refused.Code)
+	require.NoError(t, b.people("operate").Hold(t.Context(), api.HoldRequest{Author: "me", Reason: "until I have looked"}))
 	require.NoError(t, b.people("operate").Recover(t.Context(), api.RecoverRequest{Author: "me", Without: []string{"agent-" + off.id}}))
 	b.ahead.Add(int64(time.Minute))
-	b.until("recovered", func(s api.ClusterStatus) bool { return hasEvent(s, "Recovered") })
+	held := b.until("recovered", func(s api.ClusterStatus) bool { return hasEvent(s, "Recovered") })
+	if assert.NotNil(t, held.Hold, "what was put on meanwhile stays on") {
+		require.NoError(t, b.people("operate").Hold(t.Context(), api.HoldRequest{Author: "me", Release: true}))
+	}
 	require.Error(t, b.people("operate").Recover(t.Context(), api.RecoverRequest{Author: "me", Without: []string{"x"}}), "it is over")
 	off.place(off.env)
 	s := b.until("all are back", func(s api.ClusterStatus) bool { return ready(s) && hasEvent(s, "NodeRecovered") })

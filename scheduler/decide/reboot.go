@@ -84,6 +84,9 @@ func rebootWaits(s *State, n *Node) string {
 		}
 		return "its MDM is master, and hands that over first"
 	}
+	if mute(s, n) {
+		return "its MDM doesn't say whether it is master"
+	}
 	if m := s.Leases.Service; m != nil && m.Leave { // also where the leader's sample still shows it there
 		return "its SDS leaves maintenance first"
 	}
@@ -91,6 +94,11 @@ func rebootWaits(s *State, n *Node) string {
 		return "its SDS goes into maintenance first"
 	}
 	return ""
+}
+
+// mute: a node's MDM gave no answer, or none that says what it is. It may be master still.
+func mute(s *State, n *Node) bool {
+	return s.Cluster.SystemID != "" && s.Role(n).MDM() && (n.Report.MDM == nil || !n.Report.MDM.InCluster)
 }
 
 // sdsOf a node, as the leader sees it.

@@ -489,6 +489,21 @@ func TestReboot_restartAfterIt(t *testing.T) {
 	assert.True(t, decide.MayInterrupt(&f.State, n3))
 }
 
+// A master whose MDM gives no answer just then doesn't say that it is none: it goes down no sooner for that.
+func TestReboot_ofAMuteMDM(t *testing.T) {
+	f := newFleet(t)
+	n1 := f.with(1, wants(api.LeaseReboot)).Nodes["id1"]
+	f.turn()
+	require.Equal(t, "id1", f.Leases.Disruption)
+	for _, says := range []*api.MDMView{nil, {Installed: true}} {
+		n1.Report.MDM = says
+		f.turn()
+		assert.Nil(t, f.Leases.Service)
+		assert.False(t, decide.MayReboot(&f.State, n1))
+		assert.Contains(t, decide.Interruption(&f.State).State, "doesn't say whether it is master")
+	}
+}
+
 // A state that was restored from before the gates opened knows of the system, and not that its data is there by now.
 func TestReboot_restoredFromBeforeItsGates(t *testing.T) {
 	f := newFleet(t)

@@ -74,7 +74,7 @@ func (s *State) listed(id string) *api.SDSView {
 // enter: the holder is about to reboot, and nothing but this is left to be done before.
 func enter(s *State) *Service {
 	n := s.rebooter()
-	if n == nil || !s.live(n) || intends(n, IntentReboot) || n.Report.BootID != s.Leases.Boot || mayNotReboot(s, n) != "" || mayLead(s, n) {
+	if n == nil || !s.live(n) || intends(n, IntentReboot) || n.Report.BootID != s.Leases.Boot || mayNotReboot(s, n) != "" || mayLead(s, n) || mute(s, n) {
 		return nil
 	}
 	sds := sdsOf(s, n)

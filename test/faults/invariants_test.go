@@ -34,6 +34,7 @@ func newKnown() known {
 func (w *world) check() {
 	var leaders []string
 	for _, n := range w.nodes {
+		n.returned()
 		if n.leads() && n.powered() {
 			leaders = append(leaders, n.name)
 		}

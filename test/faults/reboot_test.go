@@ -175,10 +175,15 @@ func (n *node) goesDown(in time.Duration) {
 
 // interrupted by our own act: its machine goes down, or is.
 func (n *node) interrupted() bool {
+	n.returned()
+	return !n.asked.IsZero()
+}
+
+// returned from that: what befalls it later is something else.
+func (n *node) returned() {
 	if !n.asked.IsZero() && n.boot != n.machine.Facts.BootID && n.powered() {
 		n.asked = time.Time{}
 	}
-	return !n.asked.IsZero()
 }
 
 // Whatever befalls a cluster whose nodes ask to be rebooted: one at a time goes down, while the storage can do without it, and all of them in the end.

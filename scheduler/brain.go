@@ -178,7 +178,7 @@ func (b *brain) turn(ctx context.Context, batch []*event) (next time.Duration, e
 		}
 	}
 	b.owed = b.owed || len(batch) > 0
-	var answers map[*pending]api.Answer
+	var answers map[*pending]reply
 	if begun := b.Now(); b.untilLook(begun) == 0 {
 		b.owed = false
 		b.think()

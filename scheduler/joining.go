@@ -194,10 +194,16 @@ func (b *brain) Known(c server.Caller) error {
 		return api.Errorf(api.CodeUnauthorized, "node %s isn't known", c.Node)
 	case n.RemovalOf() == api.RemovalDone:
 		return api.Errorf(api.CodeUnauthorized, "node %s was removed", n.Name)
-	case n.Revoked || n.Key != c.Fingerprint:
-		return api.Errorf(api.CodeUnauthorized, "the key of node %s was revoked", n.Name)
+	case !speaksFor(n, c.Fingerprint):
+		return revoked(n)
 	}
 	return nil
+}
+
+func speaksFor(n *decide.Node, key string) bool { return !n.Revoked && n.Key == key }
+
+func revoked(n *decide.Node) error {
+	return api.Errorf(api.CodeUnauthorized, "the key of node %s was revoked", n.Name)
 }
 
 func (b *brain) clusterID() string {

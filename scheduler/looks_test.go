@@ -25,7 +25,7 @@ func TestTurn_looksGetATenthOfTheTime(t *testing.T) {
 		b.state.Nodes[id] = &decide.Node{ID: id, Name: "n" + id, Key: "key"}
 	}
 	says := func(id string) (*event, *pending) {
-		p := &pending{ctx: context.Background(), node: id, received: now, reply: make(chan api.Answer, 1)}
+		p := &pending{ctx: context.Background(), node: id, key: "key", received: now, reply: make(chan reply, 1)}
 		return &event{report: p, done: make(chan struct{}), apply: func() error {
 			r := &api.Report{Node: api.Identity{ID: id, Hostname: "host-" + id}}
 			return b.heard(id, now, r, nil, []byte(`{"node":{"id":"`+id+`"}}`))
@@ -88,7 +88,7 @@ func TestTurn_aHoldWaitsForNoLook(t *testing.T) {
 	b := newBrain(Options{Log: slog.New(slog.DiscardHandler), Store: &store.Memory{}, Now: func() time.Time { now = now.Add(took); return now }})
 	require.NoError(t, b.create(t.Context(), 1, now))
 	b.state.Nodes["id1"] = &decide.Node{ID: "id1", Name: "n1", Key: "key"}
-	p := &pending{ctx: context.Background(), node: "id1", until: now.Add(time.Hour), reply: make(chan api.Answer, 1)}
+	p := &pending{ctx: context.Background(), node: "id1", key: "key", until: now.Add(time.Hour), reply: make(chan reply, 1)}
 	_, err := b.turn(t.Context(), []*event{{report: p, apply: func() error { return nil }, done: make(chan struct{})}})
 	require.NoError(t, err)
 	p.seen = (<-p.reply).ETag
@@ -100,4 +100,27 @@ func TestTurn_aHoldWaitsForNoLook(t *testing.T) {
 	require.NoError(t, b.Hold(t.Context(), api.HoldRequest{Author: "ann", Reason: "disk swap"}))
 	require.Len(t, p.reply, 1)
 	assert.Equal(t, "ann", (<-p.reply).Hold.Author)
+}
+
+// Whose key was revoked or released while its report waited is told nothing more, secrets least of all.
+func TestTurn_aReleasedIdentityGetsNoAnswer(t *testing.T) {
+	for name, ends := range map[string]func(*decide.Node){
+		"released": func(n *decide.Node) { n.Key = "" }, "revoked": func(n *decide.Node) { n.Revoked = true }, "joined anew": func(n *decide.Node) { n.Key = "another" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 11, 23, 17, 0, 0, 0, time.UTC)
+			b := newBrain(Options{Log: slog.New(slog.DiscardHandler), Store: &store.Memory{}, Now: func() time.Time { return now }})
+			require.NoError(t, b.create(t.Context(), 1, now))
+			n := &decide.Node{ID: "id1", Name: "n1", Key: "key"}
+			b.state.Nodes["id1"] = n
+			p := &pending{ctx: context.Background(), node: "id1", key: "key", until: now.Add(time.Hour), reply: make(chan reply, 1)}
+			_, err := b.turn(t.Context(), []*event{{report: p, apply: func() error { ends(n); return nil }, done: make(chan struct{})}})
+			require.NoError(t, err)
+			require.Len(t, p.reply, 1)
+			got := <-p.reply
+			assert.ErrorContains(t, got.err, "was revoked")
+			assert.Zero(t, got.Spec)
+			assert.Zero(t, got.Secrets)
+		})
+	}
 }

@@ -18,11 +18,18 @@ import (
 type pending struct {
 	ctx      context.Context
 	node     string
+	key      string // fingerprint of whose report it is
 	seen     string
 	until    time.Time
 	received time.Time
 	looked   bool // a look has seen it
-	reply    chan api.Answer
+	reply    chan reply
+}
+
+// reply is an answer, or why there is none.
+type reply struct {
+	api.Answer
+	err error
 }
 
 // leaderHold is how long the lease holder's reports are held at most: each renews the lease.
@@ -39,7 +46,7 @@ func (b *brain) Report(ctx context.Context, c server.Caller, r api.Report) (api.
 	}
 	b.metrics.reports.Inc()
 	now := b.Now()
-	p := &pending{ctx: ctx, node: c.Node, seen: r.Seen, received: now, reply: make(chan api.Answer, 1)}
+	p := &pending{ctx: ctx, node: c.Node, key: c.Fingerprint, seen: r.Seen, received: now, reply: make(chan reply, 1)}
 	p.until = now.Add(min(time.Duration(max(r.WaitMS, 0))*time.Millisecond, api.LongPollLimit))
 	e := &event{report: p, done: make(chan struct{}), apply: func() error { return b.heardFrom(c, now, &r, view, raw) }}
 	if err := b.submit(ctx, e); err != nil {
@@ -54,8 +61,8 @@ func (b *brain) Report(ctx context.Context, c server.Caller, r api.Report) (api.
 		return api.Answer{}, errStopped
 	}
 	select {
-	case answer := <-p.reply:
-		return answer, nil
+	case r := <-p.reply:
+		return r.Answer, r.err
 	case <-ctx.Done():
 		return api.Answer{}, errStopped
 	case <-b.ended:
@@ -202,25 +209,30 @@ func (b *brain) hold(p *pending) {
 }
 
 // answers to the reports that are due: new ones, ones whose answer changed, ones whose time is up. The rest stay held, as far as there is room.
-func (b *brain) answers() map[*pending]api.Answer {
-	due := map[*pending]api.Answer{}
+func (b *brain) answers() map[*pending]reply {
+	due := map[*pending]reply{}
 	var still []*pending
 	for _, p := range b.held {
 		if p.ctx.Err() != nil {
 			continue
 		}
 		p.looked = true
-		answer := b.answer(b.state.Nodes[p.node])
+		n := b.state.Nodes[p.node]
+		if !speaksFor(n, p.key) { // it was revoked or released meanwhile
+			due[p] = reply{err: revoked(n)}
+			continue
+		}
+		answer := b.answer(n)
 		if answer.ETag == p.seen && b.state.Now.Before(p.until) && len(still) < api.MaxLongPolls {
 			still = append(still, p)
 			continue
 		}
-		due[p] = answer
+		due[p] = reply{Answer: answer}
 	}
 	b.held = still
-	for p, answer := range due { // who is told to wait finds room when it comes back
-		b.pace(p, &answer, len(still)+len(due) <= api.MaxLongPolls)
-		due[p] = answer
+	for p, r := range due { // who is told to wait finds room when it comes back
+		b.pace(p, &r.Answer, len(still)+len(due) <= api.MaxLongPolls)
+		due[p] = r
 	}
 	return due
 }

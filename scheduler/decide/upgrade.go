@@ -187,7 +187,7 @@ func MayUpgrade(s *State, n *Node) string {
 	if component == "" || s.Held(n) != nil || notSafe(s) != "" || upgradeWaits(s, n, component) != "" {
 		return ""
 	}
-	if component == "mdm" && mayLead(s, n) {
+	if component == "mdm" && (mayLead(s, n) || mute(s, n) && !n.upgrading("mdm")) { // what has begun makes its MDM silent by itself
 		return ""
 	}
 	return component

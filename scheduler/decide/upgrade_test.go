@@ -258,6 +258,24 @@ func TestUpgrade_rebootIsPeoples(t *testing.T) {
 	}
 }
 
+// A master whose MDM gives no answer just then doesn't say that it is none, unless its upgrade is why.
+func TestUpgrade_ofAMuteMDM(t *testing.T) {
+	b := older().with(1, upgrades("mdm")).with(2, upgrades()).with(3, upgrades()).with(4, upgrades())
+	b.asks()
+	require.Equal(t, "id1", b.Leases.Disruption)
+	n := b.Nodes["id1"]
+	for _, says := range []*api.MDMView{nil, {Installed: true}} {
+		n.Report.MDM = says
+		assert.Empty(t, decide.MayUpgrade(&b.State, n))
+		begun := *n.Report
+		begun.Intents = []api.Intent{{Kind: decide.IntentUpgrade, Subject: "mdm"}}
+		asked := n.Report
+		n.Report = &begun
+		assert.Equal(t, "mdm", decide.MayUpgrade(&b.State, n))
+		n.Report = asked
+	}
+}
+
 // A hand-over is asked of the master while its node holds the lease, of nobody else, and only to one that is in step.
 func TestUpgrade_handOver(t *testing.T) {
 	master := func() *builder {

@@ -80,7 +80,7 @@ var rows = []row{
 	{step: serveStorage, only: (*orders).carriesSDS, branch: branchSDS},
 	{step: installVolumeDriver, branch: branchSDC},
 	{step: configureVolumeDriver, branch: branchSDC, routine: true},
-	{step: runVolumeDriver, branch: branchSDC},
+	{step: runVolumeDriver, branch: branchSDC, after: api.GatePoolReady}, // before that its user isn't there, REX-Ray ends, and PID 1 waits before it starts it again
 	{step: configureIsolator, branch: branchSDC},
 	{step: restartMesosAgent, branch: branchSDC, timeout: 5 * time.Minute},
 

@@ -108,7 +108,7 @@ func (w *world) uninterrupted(s *api.ClusterStatus) string {
 	return ""
 }
 
-// stuck: who may be interrupted waits for a person, and all others for that node.
+// stuck: who may be interrupted waits for a person, and all others for that node; or another node does, whose disk the spare was made for and the pool doesn't get.
 func (w *world) stuck(i *api.InterruptionView) bool {
-	return i != nil && slices.ContainsFunc(w.nodes, func(n *node) bool { return n.name == i.Node && n.blocked() })
+	return i != nil && slices.ContainsFunc(w.nodes, (*node).blocked)
 }

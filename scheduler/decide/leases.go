@@ -138,6 +138,9 @@ func draining(s *State) string {
 // know the one and be from before the other opened, while there is data by now.
 func notSafe(s *State) string {
 	if s.Cluster.SystemID == "" && !s.Cluster.Open(api.GateClusterFormed) {
+		for _, n := range those(s.Nodes, func(n *Node) bool { return n.Report != nil && n.Report.MDM != nil && n.Report.MDM.InCluster }) {
+			return n.Name + " is in an MDM cluster already, and whose that is isn't known yet"
+		}
 		return ""
 	}
 	if s.View == nil || s.View.From != s.Leases.Leader {

@@ -141,3 +141,19 @@ func TestFaultSets_countOnlyNodesThatCanBeUsed(t *testing.T) {
 	_, out := decide.Decide(&b.State)
 	assert.Contains(t, out.Waiting, "third failure domain")
 }
+
+// A node says that it is in an MDM cluster, and the scheduler knows of no system yet: whoever formed it wasn't heard since, or the state is from before. That is no bare machine.
+func TestDisruption_notInAClusterThatIsntKnown(t *testing.T) {
+	b := cluster().racks("a", "b", "c")
+	b.Settling = now.Add(-time.Hour)
+	b.decided().all(mdm(noCluster), holds("run-mdm")).decided().with(3, wants(api.LeaseDisruption))
+	l, why := decide.Disruption(&b.State, b.Nodes["id3"])
+	require.Equal(t, "id3", l.Disruption, why)
+	b.with(2, mdm(master))
+	require.Empty(t, b.Cluster.SystemID)
+	l, why = decide.Disruption(&b.State, b.Nodes["id3"])
+	assert.Empty(t, l.Disruption)
+	assert.Contains(t, why, "n2 is in an MDM cluster already")
+	b.Leases.Disruption = "id3"
+	assert.False(t, decide.MayInterrupt(&b.State, b.Nodes["id3"]))
+}

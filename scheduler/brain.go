@@ -23,11 +23,11 @@ import (
 const (
 	maxBatch   = 512 // events that share one look and one commit
 	maxMessage = 500
+	patience   = 10 * time.Second // for an event's turn
 
 	// A look is at all nodes and all reports that wait, so it takes longer the more there are. Looks get a tenth of the time: what comes meanwhile shares the next.
-	lookShare  = 9
+	lookShare  = 9 // times as long as a look took, none is
 	lookWithin = time.Second
-	patience   = 10 * time.Second // for an event's turn
 )
 
 // A brain holds the one snapshot of the cluster. All changes come through its loop: apply the events that wait, decide, store, and only then

@@ -73,11 +73,9 @@ func (b *brain) witnessDisks(n *decide.Node, before, now []api.Disk) {
 				b.unrecognised[n.ID] = map[string]time.Time{}
 			}
 			b.unrecognised[n.ID][d.ID] = first
-		case waits && d.State == api.DiskRefused:
-			refused = append(refused, fmt.Sprintf("%s (%.60s): %s", d.ID, d.Path, d.Reason))
 		case d.State == api.DiskAdopted && old.State != api.DiskAdopted:
 			adopted = append(adopted, fmt.Sprintf("%s (%.60s, %d GB)", d.ID, d.Path, d.SizeBytes/1_000_000_000))
-		case d.State == api.DiskRefused && (old.State != api.DiskRefused || old.Reason != d.Reason):
+		case d.State == api.DiskRefused && (waits || old.State != api.DiskRefused || old.Reason != d.Reason):
 			refused = append(refused, fmt.Sprintf("%s (%.60s): %s", d.ID, d.Path, d.Reason))
 		}
 	}

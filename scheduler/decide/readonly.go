@@ -2,6 +2,8 @@ package decide
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,16 +49,17 @@ func unrecognised(s *State, n *Node) string {
 	if n.Report.MDM != nil && n.Report.MDM.Unknown != "" {
 		return n.Report.MDM.Unknown
 	}
-	for c := range n.Conditions() {
+	text := inUnknownDialect(n.Conditions())
+	if text == "" && s.View != nil && s.View.From == n.ID && s.Leases.Leader == n.ID {
+		text = inUnknownDialect(slices.Values(s.View.Conditions))
+	}
+	return text
+}
+
+func inUnknownDialect(all iter.Seq[api.Condition]) string {
+	for c := range all {
 		if c.Reason == reasonUnknownDialect {
 			return fmt.Sprintf("%s: %s", c.Type, c.Message)
-		}
-	}
-	if s.View != nil && s.View.From == n.ID && s.Leases.Leader == n.ID {
-		for _, c := range s.View.Conditions {
-			if c.Reason == reasonUnknownDialect {
-				return fmt.Sprintf("%s: %s", c.Type, c.Message)
-			}
 		}
 	}
 	return ""
